@@ -1,0 +1,1 @@
+"""Stackwright: backends as YAML function stacks, checked, compiled to Python and served."""

@@ -1,0 +1,267 @@
+"""Fields: the inputs of an endpoint and the columns of a table, declared in the same words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from engine.errors import Span
+from engine.source import Document, Path
+from engine.values import ANY, FILE, INT_MAX, INT_MIN, Kind, list_of, object_of
+
+TYPES = ("int", "decimal", "text", "bool", "email", "password", "uuid", "timestamp", "date", "enum", "json", "object", "file")
+PASSWORD_RULES: Mapping[str, str] = {
+    "min_letters": r"\p{L}",
+    "min_lower": r"\p{Ll}",
+    "min_upper": r"\p{Lu}",
+    "min_digits": r"\p{Nd}",
+    "min_symbols": r"[^\p{L}\p{Nd}\s]",
+}
+TRANSFORMS = ("trim", "lower", "upper")
+RULES = ("min", "max", "pattern", "starts_with", *TRANSFORMS, *PASSWORD_RULES)
+
+# Longer passwords are refused before any hashing: hashing is what an attacker would have us do.
+PASSWORD_MAX_CHARACTERS = 4096
+# RFC 5321 §4.5.3.1.3 bounds a path to 256 octets, the address within to 254.
+EMAIL_MAX_CHARACTERS = 254
+EMAIL_PATTERN = (
+    r"^[^\s@\p{C}()<>,:;\\\"\[\]]+@[\p{L}\p{N}]([\p{L}\p{N}-]{0,61}[\p{L}\p{N}])?(\.[\p{L}\p{N}]([\p{L}\p{N}-]{0,61}[\p{L}\p{N}])?)*$"
+)
+DATE_PATTERN = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
+UUID_PATTERN = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
+# The years 1 to 9999: what calendars, ISO 8601 text and both storages can say, in milliseconds since the epoch.
+TIMESTAMP_MIN, TIMESTAMP_MAX = -62135596800000, 253402300799999
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """One declared input or column.
+
+    `required`: must be given (inputs). `nullable`: an explicit null is taken. `default` counts where
+    `has_default`; `now` and `uuid` are made at run time. `table` is the table whose id it holds.
+    """
+
+    name: str
+    type: str
+    span: Span
+    is_list: bool = False
+    required: bool = True
+    nullable: bool = False
+    has_default: bool = False
+    default: object = None
+    unique: bool = False
+    sensitive: bool = False
+    table: str = ""
+    values: tuple[str, ...] = ()
+    properties: tuple[Field, ...] = ()
+    rules: Mapping[str, Any] = field(default_factory=dict)
+    description: str = ""
+
+    @property
+    def is_secret(self) -> bool:
+        return self.type == "password" or self.sensitive
+
+    @property
+    def may_be_null(self) -> bool:
+        """Whether null can be its value: taken as such, or left out without a default."""
+        return self.nullable or not (self.required or self.has_default) or (self.has_default and self.default is None)
+
+    @cached_property
+    def kind(self) -> Kind:
+        """What the checker knows of its value."""
+        kind = self._item_kind
+        if self.is_list:
+            kind = list_of(kind)
+        kind = kind.masked() if self.is_secret else kind
+        return kind.maybe() if self.may_be_null else kind
+
+    @property
+    def _item_kind(self) -> Kind:
+        if self.type == "json":
+            return ANY
+        if self.type == "file":
+            return FILE
+        if self.type == "object":
+            return fields_kind(self.properties) if self.properties else Kind("object")
+        return Kind(self.type, values=self.values, table=self.table)
+
+    def resolved(self, id_types: Mapping[str, str]) -> Field:
+        """This field with a reference's type filled in from `id_types` (table → type of its id)."""
+        properties = tuple(each.resolved(id_types) for each in self.properties)
+        type_ = id_types.get(self.table, "int") if self.type == "reference" else self.type
+        return replace(self, type=type_, properties=properties)
+
+    def schema(self) -> dict[str, Any]:
+        """Its JSON Schema (draft 2020-12): what is published and what requests are validated with."""
+        schema = self._item_schema()
+        if self.is_list:
+            schema = {"type": "array", "items": schema} | _bounds(self.rules, "minItems", "maxItems")
+        if self.nullable:
+            schema = {"type": ["null", *_as_list(schema["type"])], **_without_type(schema)} if "type" in schema else schema
+        if "enum" in schema and self.nullable:
+            schema["enum"] = [*schema["enum"], None]
+        if self.description:
+            schema["description"] = self.description
+        return schema
+
+    def _item_schema(self) -> dict[str, Any]:
+        rules = {} if self.is_list else self.rules
+        match self.type:
+            case "int":
+                return {"type": "integer", "minimum": INT_MIN, "maximum": INT_MAX} | _bounds(rules, "minimum", "maximum")
+            case "decimal":
+                return {"type": "number"} | _bounds(rules, "minimum", "maximum")
+            case "timestamp":
+                return {
+                    "type": ["integer", "string"],
+                    "format": "date-time",
+                    "minimum": TIMESTAMP_MIN,
+                    "maximum": TIMESTAMP_MAX,
+                } | _bounds(rules, "minimum", "maximum")
+            case "bool":
+                return {"type": "boolean"}
+            case "enum":
+                return {"type": "string", "enum": list(self.values)}
+            case "object":
+                return fields_schema(self.properties) if self.properties else {"type": "object"}
+            case "file":
+                return {"type": "string", "format": "binary"}
+            case "json":
+                return {}
+        return self._text_schema(rules)
+
+    def _text_schema(self, rules: Mapping[str, Any]) -> dict[str, Any]:
+        schema: dict[str, Any] = {"type": "string"}
+        if self.type == "email":
+            schema |= {"format": "email", "pattern": EMAIL_PATTERN, "maxLength": EMAIL_MAX_CHARACTERS}
+        elif self.type == "uuid":
+            schema |= {"format": "uuid", "pattern": UUID_PATTERN}
+        elif self.type == "date":
+            schema |= {"format": "date", "pattern": DATE_PATTERN}
+        elif self.type == "password":
+            schema |= {"format": "password", "maxLength": PASSWORD_MAX_CHARACTERS}
+        if self.required and not self.is_list and self.type in ("text", "password"):
+            schema["minLength"] = 1
+        schema |= _bounds(rules, "minLength", "maxLength")
+        patterns = list(_patterns(rules))
+        if patterns:
+            schema["allOf"] = [{"pattern": pattern} for pattern in patterns]
+        return schema
+
+
+def _patterns(rules: Mapping[str, Any]) -> Iterable[str]:
+    if "pattern" in rules:
+        yield str(rules["pattern"])
+    if "starts_with" in rules:
+        yield "^" + "".join(f"\\{c}" if not c.isalnum() and c.isascii() and not c.isspace() else c for c in rules["starts_with"])
+    for rule, letters in PASSWORD_RULES.items():
+        if rules.get(rule):
+            yield f"^([\\s\\S]*?{letters}){{{rules[rule]}}}"
+
+
+def _bounds(rules: Mapping[str, Any], low: str, high: str) -> dict[str, Any]:
+    bounds = {low: rules.get("min"), high: rules.get("max")}
+    return {name: value for name, value in bounds.items() if value is not None}
+
+
+def _as_list(value: object) -> list[Any]:
+    return list(value) if isinstance(value, list) else [value]
+
+
+def _without_type(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in schema.items() if name != "type"}
+
+
+def fields_schema(fields: Iterable[Field], *, closed: bool = True) -> dict[str, Any]:
+    """The JSON Schema of an object with these fields."""
+    fields = tuple(fields)
+    return {
+        "type": "object",
+        "properties": {each.name: each.schema() for each in fields},
+        "required": [each.name for each in fields if each.required],
+        "additionalProperties": not closed,
+    }
+
+
+def fields_kind(fields: Iterable[Field]) -> Kind:
+    """The kind of an object with these fields, all of them present once bound."""
+    return object_of({each.name: each.kind for each in fields})
+
+
+def read_fields(document: Document, path: Path) -> tuple[Field, ...]:
+    """The fields declared in the mapping at `path`, which its file's schema has accepted."""
+    declared = _at(document.data, path)
+    return tuple(read_field(document, (*path, name)) for name in declared or {})
+
+
+def read_field(document: Document, path: Path) -> Field:
+    """The field declared at `path`, named by its key."""
+    written, declared = str(path[-1]), _at(document.data, path)
+    options: dict[str, Any] = {"type": declared} if isinstance(declared, str) else dict(declared)
+    type_ = options.get("type") or ("reference" if "table" in options else "enum" if "values" in options else "text")
+    type_, is_list = type_.removesuffix("[]"), type_.endswith("[]")
+    return Field(
+        name=written.removesuffix("?"),
+        type="reference" if "table" in options and type_ in ("int", "uuid") and "type" not in options else type_,
+        span=document.key_span(path),
+        is_list=is_list,
+        required=not written.endswith("?") and "default" not in options,
+        nullable=bool(options.get("nullable")),
+        has_default="default" in options,
+        default=options.get("default"),
+        unique=bool(options.get("unique")),
+        sensitive=bool(options.get("sensitive")),
+        table=options.get("table", ""),
+        values=tuple(options.get("values", ())),
+        properties=read_fields(document, (*path, "properties")) if "properties" in options else (),
+        rules={rule: options[rule] for rule in RULES if options.get(rule) not in (None, False)},
+        description=options.get("description", ""),
+    )
+
+
+def _at(data: Any, path: Path) -> Any:
+    for key in path:
+        data = data[key]
+    return data
+
+
+def declaration_schema() -> dict[str, Any]:
+    """The JSON Schema of one field's declaration in a file."""
+    number, flag, text = {"type": "number"}, {"type": "boolean"}, {"type": "string"}
+    types = [*TYPES, *(f"{name}[]" for name in TYPES)]
+    return {
+        "type": ["string", "object"],
+        "if": {"type": "string"},
+        "then": {"enum": types},
+        "else": {
+            "properties": {
+                "type": {"enum": types},
+                "description": text,
+                "default": {},
+                "nullable": flag,
+                "unique": flag,
+                "sensitive": flag,
+                "table": text,
+                "values": {"type": "array", "items": text, "minItems": 1, "uniqueItems": True},
+                "properties": {"$ref": "#/$defs/fields"},
+                "min": number,
+                "max": number,
+                "pattern": text,
+                "starts_with": text,
+                **{name: flag for name in TRANSFORMS},
+                **{name: {"type": "integer", "minimum": 0} for name in PASSWORD_RULES},
+            },
+            "additionalProperties": False,
+        },
+    }
+
+
+def fields_declaration_schema() -> dict[str, Any]:
+    """The JSON Schema of a mapping of declarations: `name`, or `name?` for what may be left out."""
+    return {
+        "type": "object",
+        "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*[?]?$", "maxLength": 64},
+        "additionalProperties": {"$ref": "#/$defs/field"},
+    }

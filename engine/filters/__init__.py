@@ -1,0 +1,7 @@
+"""The filters of expressions: one function each, grouped by topic; importing this package registers them all."""
+
+from __future__ import annotations
+
+from engine.filters import encoding, kinds, lists, numbers, objects, patterns, secrecy, text, time
+
+__all__ = ["encoding", "kinds", "lists", "numbers", "objects", "patterns", "secrecy", "text", "time"]

@@ -1,0 +1,66 @@
+"""Equality and order of values, strict by kind: `1` is `1.0`, but neither `true` nor `"1"`."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+from engine.errors import kind_fault
+from engine.filters.bounds import survey
+from engine.values import kind_of
+
+
+def same(left: object, right: object) -> bool:
+    """Whether two values are equal: numbers by value, texts by code points, lists and objects by what they hold."""
+    left_key, right_key = identities([left, right])
+    return left_key == right_key
+
+
+def identities(values: Sequence[object]) -> list[Hashable]:
+    """For each value a key that two values share exactly when they are the same; faults for a secret.
+
+    Takes time in proportion to all that the values hold, which is bounded. A list or object becomes one text,
+    whose hash is seeded: no chosen input can make keys collide.
+    """
+    trees: list[object] = [value for value in values if isinstance(value, (list, dict))]
+    if trees:
+        survey(trees)
+    return [_identity(value) for value in values]
+
+
+def _identity(value: object) -> Hashable:
+    if value is None or isinstance(value, (str, float)):
+        return value
+    if isinstance(value, int):
+        return ("bool", value) if isinstance(value, bool) else value
+    return ("tree", repr(_canonical(value)))
+
+
+def _canonical(value: object) -> object:
+    if isinstance(value, list):
+        return [_canonical(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _canonical(value[key]) for key in sorted(value)}
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    raise kind_fault("a secret can't be compared here: take it out of the list or object first")
+
+
+def sort_keys(values: Sequence[object]) -> list[tuple[bool, Any]]:
+    """Sort keys, nulls first, for numbers or texts or bools; faults when kinds mix or have no order.
+
+    Texts are ordered by code point, as `<` does.
+    """
+    families = {_family(value) for value in values if value is not None}
+    if len(families) > 1:
+        raise kind_fault(f"{' and '.join(sorted(families))} have no common order")
+    return [(value is not None, value) for value in values]
+
+
+def _family(value: object) -> str:
+    if isinstance(value, (bool, int, float, str)):
+        kind = kind_of(value)
+        return f"{kind.family}s"
+    raise kind_fault("only numbers, texts and bools have an order: name the path of one")

@@ -1,0 +1,98 @@
+"""Filters of regular expressions, on an engine whose time is linear in the text (RE2).
+
+That engine knows neither look-around nor back-references.
+
+The text is piped and the pattern is the argument, as for every other filter of texts. (Xano pipes the pattern, with
+delimiters: `"/^a/" | regex_matches:$text` is `$text | regex_matches("^a")` here; flags go inside, `(?i)`.)
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import re2  # type: ignore[import-untyped]
+
+from engine import registry
+from engine.errors import kind_fault
+from engine.filters.bounds import range_fault, room_for_text
+
+MAX_PATTERN = 1000  # characters
+_MEMORY = 8 * 1024 * 1024  # bytes for one compiled pattern
+_REFERENCE = re.compile(r"\$(\$|[0-9]{1,2})")
+
+
+@functools.lru_cache(maxsize=256)
+def _compiled(pattern: str) -> Any:
+    if len(pattern) > MAX_PATTERN:
+        raise range_fault(f"a pattern has at most {MAX_PATTERN} characters")
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = _MEMORY
+    try:
+        return re2.compile(pattern, options)
+    except re2.error as error:
+        detail = error.args[0] if error.args else ""
+        reason = detail.decode(errors="replace") if isinstance(detail, bytes) else str(detail)
+        raise kind_fault(f"the pattern isn't a regular expression: {reason}") from error
+
+
+@registry.filter(aliases=("regex_test",))
+def regex_matches(text: str, pattern: str) -> bool:
+    """Whether a pattern matches anywhere in a text; `^` and `$` tie it to its ends.
+
+    Xano pipes the pattern; here the text is piped.
+
+    "abbbbc" | regex_matches("^a.*c$")  => true
+    "xabc" | regex_matches("^a")        => false
+    "ÄB" | regex_matches("(?i)äb")      => true
+    "a" | regex_matches("(")            => fault kind
+    "a" | regex_matches("(?=a)")        => fault kind
+    """
+    return _compiled(pattern).search(text) is not None
+
+
+@registry.filter
+def regex_replace(text: str, pattern: str, replacement: str) -> str:
+    """Text with every match of a pattern replaced; `$1` is the first group, `$0` the match, `$$` a dollar sign.
+
+    Xano pipes the pattern; here the text is piped.
+
+    "Hello   World" | regex_replace("\\\\s+", "-")           => "Hello-World"
+    "a@b" | regex_replace("(\\\\w)@(\\\\w)", "$2 at $1")       => "b at a"
+    "abc" | regex_replace("x*", "-")                       => "-a-b-c-"
+    "a" | regex_replace("a", "$1")                         => fault kind
+    """
+    compiled = _compiled(pattern)
+    template = _template(replacement, compiled.groups)
+    result, length = io.StringIO(), 0
+    for piece in _pieces(text, compiled, template):
+        length += len(piece)
+        room_for_text(length)
+        result.write(piece)
+    return result.getvalue()
+
+
+def _template(replacement: str, groups: int) -> list[str | int]:
+    """The texts of a replacement and, between them, the numbers of the groups it names."""
+    template = [_part(part) if place % 2 else part for place, part in enumerate(_REFERENCE.split(replacement))]
+    unknown = next((part for part in template if isinstance(part, int) and part > groups), None)
+    if unknown is not None:
+        raise kind_fault(f"the replacement names '${unknown}', but the pattern has {groups} groups")
+    return template
+
+
+def _part(reference: str) -> str | int:
+    return reference if reference == "$" else int(reference)
+
+
+def _pieces(text: str, compiled: Any, template: list[str | int]) -> Iterator[str]:
+    end = 0
+    for match in compiled.finditer(text):
+        yield text[end : match.start()]
+        yield from (part if isinstance(part, str) else match.group(part) or "" for part in template)
+        end = match.end()
+    yield text[end:]

@@ -1,0 +1,24 @@
+"""What rules of result kinds read: the arguments that are there, be they too few or of the wrong kind.
+
+The checker asks for a result's kind after it has reported what is wrong with the arguments, so a rule never fails.
+"""
+
+from __future__ import annotations
+
+from engine.values import ANY, Kind
+
+
+def kind_at(kinds: list[Kind], place: int, default: Kind = ANY) -> Kind:
+    """The kind of an argument, `default` where it is left out."""
+    return kinds[place] if place < len(kinds) else default
+
+
+def literal_at(literals: list[object], place: int, default: object = ...) -> object:
+    """The value of an argument that the author wrote, an ellipsis where it is known only when running."""
+    return literals[place] if place < len(literals) else default
+
+
+def int_at(literals: list[object], place: int, default: object = ...) -> int | None:
+    """The int that the author wrote as an argument, or null."""
+    value = literal_at(literals, place, default)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -1,0 +1,68 @@
+"""Functions of expressions, called as `name(…)`. Clock and chance come from the run, so a test can hold them still."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeVar
+
+from engine import registry
+from engine.filters.bounds import range_fault
+from engine.registry import Timestamp
+from engine.run import Run
+from engine.values import UUID
+
+N = TypeVar("N", bound=float)
+
+
+@registry.function
+def now(run: Run) -> Timestamp:
+    """The present time, in milliseconds since the epoch.
+
+    now() > 1700000000000  => true
+    now() | is_int         => true
+    """
+    return run.now()
+
+
+@registry.function
+def uuid(run: Run) -> Annotated[str, UUID]:
+    """A new random UUID (RFC 9562, version 4).
+
+    uuid() | strlen           => 36
+    uuid() | substr(14, 1)    => "4"
+    """
+    return run.uuid()
+
+
+@registry.function
+def random_int(run: Run, min: int, max: int) -> int:
+    """A random int, `min` and `max` included.
+
+    random_int(3, 3)                 => 3
+    random_int(1, 6) in 1..6         => true
+    random_int(6, 1)                 => fault range
+    """
+    if min > max:
+        raise range_fault("'random_int' takes the lesser bound first")
+    return run.random.randint(min, max)
+
+
+@registry.function
+def min_(number: N, *others: N) -> N:
+    """The least of some numbers.
+
+    min(3, 1.5, 2)  => 1.5
+    min(7)          => 7
+    min("a")        => fault kind
+    """
+    return min(number, *others) if others else number
+
+
+@registry.function
+def max_(number: N, *others: N) -> N:
+    """The greatest of some numbers.
+
+    max(3, 1.5, 2)  => 3
+    max(7)          => 7
+    max("a")        => fault kind
+    """
+    return max(number, *others) if others else number

@@ -1,0 +1,73 @@
+"""Answers: JSON bodies, the error envelope, and the headers that go with them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import orjson
+
+from engine.errors import Fault
+from engine.values import Secret
+
+Header = tuple[bytes, bytes]
+Send = Callable[[Any], Awaitable[None]]
+Answer = tuple[int, list[Header], bytes]
+
+NO_STORE: Header = (b"cache-control", b"no-store")
+CLOSE: Header = (b"connection", b"close")
+BASE: tuple[Header, ...] = (
+    (b"content-type", b"application/json; charset=utf-8"),
+    (b"x-content-type-options", b"nosniff"),
+)
+# Anything but language values is a bug of ours: better a 500 than the inside of an object on the wire.
+_PLAIN = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+
+NOT_FOUND = "Unable to locate request."
+NO_TOKEN = "Unauthorized - Authentication Required"
+
+
+def dumps(value: object) -> bytes:
+    """`value` as JSON, secrets masked. Raises TypeError for what is no language value or past 64 bits."""
+    return orjson.dumps(value, default=_mask, option=_PLAIN)
+
+
+def _mask(value: object) -> str:
+    if isinstance(value, Secret):
+        return str(value)
+    raise TypeError(f"a {type(value).__name__} is no JSON")
+
+
+def refusal(fault: Fault, id: str) -> Answer:
+    """The status, headers and envelope of a fault; `id` is what a client can quote of a fatal one."""
+    if fault.name == "fatal":
+        return fatal(id)
+    try:
+        body = _envelope(fault.code, fault.message, fault.payload)
+    except TypeError:
+        return fatal(id)
+    headers = [*BASE, NO_STORE, *((name.lower().encode(), value.encode()) for name, value in fault.headers)]
+    if fault.status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))  # RFC 9110 §15.5.2
+    return fault.status, headers, body
+
+
+def fatal(id: str) -> Answer:
+    """The answer to what nobody foresaw: it says nothing of the cause."""
+    message = f"Something went wrong. The log has the cause under {id}."
+    return 500, [*BASE, NO_STORE], _envelope("ERROR_FATAL", message, "")
+
+
+def _envelope(code: str, message: str, payload: object) -> bytes:
+    envelope: Mapping[str, object] = {"code": code, "message": message, "payload": payload}
+    return dumps(envelope)
+
+
+async def write(send: Send, answer: Answer, more: list[Header], id: str, *, head: bool = False) -> None:
+    """Send an answer with `more` headers; to a HEAD request without its body."""
+    status, headers, body = answer
+    sent = [*headers, *more, (b"x-request-id", id.encode())]
+    if status != 204:
+        sent.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": status, "headers": sent})
+    await send({"type": "http.response.body", "body": b"" if head else body})

@@ -1,0 +1,371 @@
+"""JSON Schemas of every kind of file, made from the registry, and the problems they find in the author's words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from engine import registry
+from engine.errors import FAULTS, Problem, did_you_mean
+from engine.fields import declaration_schema, fields_declaration_schema
+from engine.registry import Definition, Parameter
+from engine.source import Document, Path
+
+Schema = dict[str, Any]
+
+FILE_KINDS = ("workspace", "group", "table", "endpoint", "function", "test")
+# Words of files that later versions read: an honest answer beats "unknown".
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+ENDPOINT_PATTERN = f"^({'|'.join(METHODS)}) /([A-Za-z0-9_{{}}.~-]+(/[A-Za-z0-9_{{}}.~-]+)*)?$"
+NAME_PATTERN = "^[A-Za-z_][A-Za-z0-9_]*$"
+PATH_PATTERN = "^[A-Za-z_][A-Za-z0-9_/-]*$"
+# Every step takes these beside its own arguments.
+STEP_KEYS: Mapping[str, Schema] = {
+    "as": {"type": "string", "pattern": NAME_PATTERN, "description": "The variable that holds the result."},
+    "note": {"type": "string", "description": "A comment, shown in traces and docs."},
+    "disabled": {"type": "boolean", "description": "Leave the step out."},
+}
+
+_TEXT: Schema = {"type": "string"}
+_FLAG: Schema = {"type": "boolean"}
+_STEPS: Schema = {"$ref": "#/$defs/steps"}
+_FIELDS: Schema = {"$ref": "#/$defs/fields"}
+_CONDITION: Schema = {"type": ["string", "boolean"]}
+_REJECTION: Schema = {
+    "type": "object",
+    "properties": {"error": {"enum": list(FAULTS)}, "message": _TEXT, "payload": {}},
+    "required": ["error"],
+    "additionalProperties": False,
+}
+_BRANCHES: Schema = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {"if": _CONDITION, "then": _STEPS, "note": _TEXT},
+        "required": ["if", "then"],
+        "additionalProperties": False,
+    },
+}
+_BY_SYNTAX: Mapping[str, Schema] = {
+    "value": {},
+    "expression": {},
+    "lambda": {},
+    "block": _STEPS,
+    "branches": _BRANCHES,
+    "cases": {"type": "object", "additionalProperties": _STEPS},
+    "condition": _CONDITION,
+    "assignments": {"type": "object", "minProperties": 1},
+    "table": {"type": "string"},
+    "auth_table": {"type": "string"},
+    "where": {"type": ["object", "string"], "minProperties": 1},
+    "data": {"type": ["object", "string"]},
+    "function": {"type": "string"},
+    "arguments": {"type": "object"},
+    "fault": {"enum": list(FAULTS)},
+    "rejection": _REJECTION,
+    "duration": {"type": ["integer", "string"]},
+}
+
+
+def step_schema(definition: Definition, *, nested: bool = True) -> Schema:
+    """The JSON Schema of a step; `nested` False takes blocks as plain lists, for checking one step at a time."""
+    properties = {
+        (definition.name if place == 0 else parameter.name): _parameter_schema(parameter, nested)
+        for place, parameter in enumerate(definition.parameters)
+    }
+    required = [
+        definition.name if place == 0 else parameter.name
+        for place, parameter in enumerate(definition.parameters)
+        if parameter.required
+    ]
+    if not definition.parameters:
+        properties[definition.name] = {"type": "null"}
+    return {
+        "type": "object",
+        "description": definition.summary,
+        "properties": {**properties, **STEP_KEYS},
+        "required": required,
+        "additionalProperties": False,
+    }
+
+
+def _parameter_schema(parameter: Parameter, nested: bool) -> Schema:
+    schema = dict(_BY_SYNTAX[parameter.syntax])
+    if not nested:
+        schema = _flattened(schema)
+    if parameter.syntax == "value" and parameter.kind.values:
+        schema["examples"] = list(parameter.kind.values)
+    return schema
+
+
+def _flattened(schema: Any) -> Any:
+    if schema == _STEPS:
+        return {"type": "array"}
+    if isinstance(schema, dict):
+        return {name: _flattened(part) for name, part in schema.items()}
+    return schema
+
+
+def file_schema(kind: str, *, nested: bool = True) -> Schema:
+    """The JSON Schema of a kind of file."""
+    properties, required = _FILES[kind]()
+    schema: Schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"Stackwright {kind}",
+        "type": "object",
+        "properties": {kind: properties.pop(kind), **properties},
+        "required": [kind, *required],
+        "additionalProperties": False,
+    }
+    definitions: Schema = {"field": declaration_schema(), "fields": fields_declaration_schema()}
+    if nested:
+        definitions |= _step_definitions()
+    else:
+        schema = _flattened(schema)
+    return {**schema, "$defs": definitions}
+
+
+def _step_definitions() -> Schema:
+    definitions = registry.steps()
+    bare = [name for name, definition in definitions.items() if not any(each.required for each in definition.parameters)]
+    # One branch is chosen by the key that is there, so that an editor's message names the argument.
+    choices = [
+        {"if": {"type": "object", "required": [name]}, "then": {"$ref": f"#/$defs/step_{name}"}} for name in definitions
+    ]
+    step = {"type": ["object", "string"], "allOf": choices, "if": {"type": "string"}, "then": {"enum": bare}}
+    return {
+        "steps": {"type": "array", "items": {"$ref": "#/$defs/step"}},
+        "step": step,
+        **{f"step_{name}": step_schema(definition) for name, definition in definitions.items()},
+    }
+
+
+def _workspace() -> tuple[Schema, list[str]]:
+    return {
+        "workspace": {**_TEXT, "pattern": PATH_PATTERN},
+        "description": _TEXT,
+        "canonical": {**_TEXT, "pattern": "^[A-Za-z0-9_-]+$"},
+        "unknown_input": {"enum": ["refuse", "ignore"]},
+        "cors": _CORS,
+        "env": _FIELDS,
+        "body_limit": {"type": "integer", "minimum": 1, "description": "Bytes of a request's body."},
+        "time_limit": {"type": "number", "exclusiveMinimum": 0, "description": "Seconds a run may take."},
+    }, []
+
+
+_CORS: Schema = {
+    "type": "object",
+    "properties": {
+        "origins": {"type": "array", "items": _TEXT},
+        "credentials": _FLAG,
+        "headers": {"type": "array", "items": _TEXT},
+        "max_age": {"type": "integer", "minimum": 0},
+        "enabled": _FLAG,
+    },
+    "additionalProperties": False,
+}
+
+
+def _group() -> tuple[Schema, list[str]]:
+    return {
+        "group": {**_TEXT, "pattern": PATH_PATTERN},
+        "description": _TEXT,
+        "canonical": {**_TEXT, "pattern": "^[A-Za-z0-9_-]+$"},
+        "cors": _CORS,
+    }, []
+
+
+def _table() -> tuple[Schema, list[str]]:
+    index = {
+        "type": "object",
+        "properties": {"columns": {"type": "array", "items": _TEXT, "minItems": 1}, "unique": _FLAG},
+        "required": ["columns"],
+        "additionalProperties": False,
+    }
+    return {
+        "table": {**_TEXT, "pattern": NAME_PATTERN, "maxLength": 60},
+        "description": _TEXT,
+        "auth": _FLAG,
+        "columns": _FIELDS,
+        "indexes": {"type": "array", "items": index},
+    }, ["columns"]
+
+
+def _endpoint() -> tuple[Schema, list[str]]:
+    return {
+        "endpoint": {**_TEXT, "pattern": ENDPOINT_PATTERN},
+        "description": _TEXT,
+        "tags": {"type": "array", "items": _TEXT},
+        "group": _TEXT,
+        "auth": _TEXT,
+        "input": _FIELDS,
+        "stack": _STEPS,
+        "response": {},
+        "atomic": _FLAG,
+    }, ["stack"]
+
+
+def _function() -> tuple[Schema, list[str]]:
+    return {
+        "function": {**_TEXT, "pattern": PATH_PATTERN},
+        "description": _TEXT,
+        "input": _FIELDS,
+        "returns": {"$ref": "#/$defs/field"},
+        "stack": _STEPS,
+    }, ["stack"]
+
+
+def _test() -> tuple[Schema, list[str]]:
+    headers = {"type": "object", "additionalProperties": {"type": ["string", "integer", "boolean"]}}
+    checks = {"type": "array", "items": _TEXT}
+    expected: Schema = {
+        "status": {"type": "integer", "minimum": 100, "maximum": 599},
+        "response": {},
+        "headers": headers,
+        "check": checks,
+        "changed": {"type": "object"},
+    }
+    request: Schema = {
+        "input": {},
+        "token": _TEXT,
+        "auth": {
+            "type": "object",
+            "properties": {"table": _TEXT, "id": {"type": ["integer", "string"]}, "extras": {"type": "object"}},
+            "required": ["table", "id"],
+            "additionalProperties": False,
+        },
+        "send": {**headers, "description": "Request headers."},
+    }
+    then = {
+        "type": "object",
+        "properties": {"request": {**_TEXT, "pattern": ENDPOINT_PATTERN}, "after": {"type": ["string", "integer"]}, **request, **expected},
+        "required": ["request"],
+        "additionalProperties": False,
+    }  # fmt: skip
+    case = {
+        "type": "object",
+        "properties": {
+            "name": _TEXT,
+            "records": {"type": "object"},
+            "each": {"type": "array", "minItems": 1},
+            **request,
+            **expected,
+            "then": {"type": "array", "items": then},
+        },
+        "required": ["name"],
+        "additionalProperties": False,
+    }
+    return {
+        "test": _TEXT,
+        "description": _TEXT,
+        "clock": {"type": ["string", "integer"], "description": "The time that every case sees."},
+        "records": {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "object"}}},
+        "cases": {"type": "array", "items": case, "minItems": 1},
+    }, ["cases"]
+
+
+_FILES = {
+    "workspace": _workspace,
+    "group": _group,
+    "table": _table,
+    "endpoint": _endpoint,
+    "function": _function,
+    "test": _test,
+}
+
+
+@cache
+def file_validator(kind: str) -> Draft202012Validator:
+    """What files of a kind are checked with; their steps are checked one at a time, by `step_validator`."""
+    return Draft202012Validator(file_schema(kind, nested=False))
+
+
+@cache
+def step_validator(name: str) -> Draft202012Validator:
+    """What a step of this name is checked with."""
+    return Draft202012Validator(step_schema(registry.steps()[name], nested=False))
+
+
+def problems(validator: Draft202012Validator, document: Document, path: Path, value: object) -> Iterator[Problem]:
+    """The problems of the value at `path`, each with its place and its mend."""
+    for error in validator.iter_errors(value):
+        yield from _explain(error, document, (*path, *error.absolute_path))
+
+
+def _explain(error: ValidationError, document: Document, path: Path) -> Iterator[Problem]:
+    schema: Any = error.schema
+    match error.validator:
+        case "additionalProperties":
+            known = list(schema.get("properties", {}))
+            for name in error.instance:
+                if name not in known:
+                    message = f"'{name}' is not known here"
+                    yield Problem("SW051", message, document.key_span((*path, name)), did_you_mean(name, known))
+        case "required":
+            missing = [name for name in error.validator_value if name not in error.instance]
+            first = next(name for name in missing if f"'{name}'" in error.message)
+            owner = _owner(document, path, error.instance)
+            yield Problem("SW052", f"'{first}' is missing{owner}", document.key_span(path), f"add '{first}:'")
+        case "enum":
+            known = [str(choice) for choice in error.validator_value]
+            message = f"'{_shown(error.instance)}' is not known here"
+            yield Problem("SW053", message, document.span(path), did_you_mean(str(error.instance), known))
+        case "type":
+            wanted = " or ".join(_AUTHOR_TYPES.get(name, name) for name in _listed(error.validator_value))
+            yield Problem("SW054", f"this must be {wanted}, it is {_described(error.instance)}", document.span(path))
+        case "pattern":
+            message = f"'{_shown(error.instance)}' is not a name that can stand here"
+            place = document.key_span((*path, error.instance)) if _is_key(document, path, error.instance) else document.span(path)
+            yield Problem("SW055", message, place, _PATTERN_HINTS.get(error.validator_value, "use letters, digits and _"))
+        case "minProperties" | "minItems":
+            yield Problem("SW056", "this is empty, write at least one entry", document.span(path))
+        case _:
+            yield Problem("SW057", f"'{_shown(error.instance)}' can't stand here: {error.message}", document.span(path))
+
+
+_AUTHOR_TYPES = {
+    "string": "a text", "integer": "an int", "number": "a number", "boolean": "true or false", "array": "a list", "object": "a mapping", "null": "left empty",
+}  # fmt: skip
+_PATTERN_HINTS = {
+    ENDPOINT_PATTERN: "write a verb and a path, as in 'POST /auth/login'",
+    NAME_PATTERN: "start with a letter and use letters, digits and _",
+}
+
+
+def _is_key(document: Document, path: Path, name: object) -> bool:
+    value: Any = document.data
+    for key in path:
+        value = value[key]
+    return isinstance(value, dict) and name in value
+
+
+def _owner(document: Document, path: Path, value: object) -> str:
+    return f" from '{next(iter(value))}'" if isinstance(value, dict) and value and path else ""
+
+
+def _listed(value: object) -> list[str]:
+    return value if isinstance(value, list) else [str(value)]
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def _described(value: object) -> str:
+    match value:
+        case None:
+            return "empty"
+        case bool():
+            return "true or false"
+        case int() | float():
+            return f"the number {value}"
+        case str():
+            return f"the text '{_shown(value)}'"
+        case list():
+            return "a list"
+    return "a mapping"

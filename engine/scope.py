@@ -1,0 +1,76 @@
+"""What is known at one point of a stack: which variables are set, of what kind, and what null tests have ruled out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from engine.syntax import Attribute, Node, Variable
+from engine.values import Kind, join
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """`kinds`: variables set on every path. `maybe`: those set on some. `narrowed`: what tests proved of `user.name`.
+
+    `dead`: no run gets here. `columns`: what bare names stand for.
+    """
+
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
+    maybe: Mapping[str, Kind] = field(default_factory=dict)
+    narrowed: Mapping[str, Kind] = field(default_factory=dict)
+    columns: Mapping[str, Kind] | None = None
+    dead: bool = False
+
+    def assign(self, name: str, kind: Kind) -> Scope:
+        """After `name` was set: what was proved of its parts no longer holds."""
+        maybe = {key: known for key, known in self.maybe.items() if key != name}
+        return replace(self, kinds={**self.kinds, name: kind}, maybe=maybe, narrowed=self._forget(name))
+
+    def _forget(self, name: str) -> dict[str, Kind]:
+        return {key: kind for key, kind in self.narrowed.items() if key != name and not key.startswith(name + ".")}
+
+    def narrow(self, key: str, kind: Kind) -> Scope:
+        """After a test proved that `key` (`user`, `user.name`) is of `kind`."""
+        if kind.name == "never":
+            return self
+        return replace(self, narrowed={**self.narrowed, key: kind})
+
+    def ended(self) -> Scope:
+        """After a step that no run goes past."""
+        return replace(self, dead=True)
+
+    def with_columns(self, columns: Mapping[str, Kind] | None) -> Scope:
+        """Inside a `where`."""
+        return replace(self, columns=columns)
+
+
+def merge(left: Scope, right: Scope) -> Scope:
+    """What is known where two paths meet."""
+    if left.dead:
+        return right
+    if right.dead:
+        return left
+    both = {name: join(kind, right.kinds[name]) for name, kind in left.kinds.items() if name in right.kinds}
+    every = {**left.maybe, **right.maybe, **left.kinds, **right.kinds}
+    maybe = {name: kind for name, kind in every.items() if name not in both}
+    narrowed = {key: join(kind, right.narrowed[key]) for key, kind in left.narrowed.items() if key in right.narrowed}
+    return Scope(both, maybe, narrowed, left.columns)
+
+
+def merge_all(scopes: Iterable[Scope]) -> Scope:
+    """What is known where several paths meet; dead where none arrives."""
+    merged = Scope(dead=True)
+    for scope in scopes:
+        merged = merge(merged, scope)
+    return merged
+
+
+def key_of(node: Node) -> str | None:
+    """`user.name` for `$user.name`: the name under which tests are remembered; None for what isn't a plain path."""
+    if isinstance(node, Variable):
+        return node.name
+    if isinstance(node, Attribute):
+        owner = key_of(node.of)
+        return f"{owner}.{node.name}" if owner else None
+    return None

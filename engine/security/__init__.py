@@ -1,0 +1,3 @@
+"""Token keys, auth tokens and password hashes."""
+
+from __future__ import annotations

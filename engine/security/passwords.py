@@ -1,0 +1,214 @@
+"""Password hashes: argon2id on a bounded pool, with the same work whether or not there is a hash to compare."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import secrets
+import threading
+import unicodedata
+from base64 import b64encode
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from argon2.exceptions import VerificationError, VerifyMismatchError
+from argon2.low_level import Type, hash_secret, hash_secret_raw, verify_secret
+
+from engine.errors import Fault
+
+T = TypeVar("T")
+
+MAX_PASSWORD = 4096  # bytes of UTF-8
+SALT_BYTES = 16
+DIGEST_BYTES = 32
+
+# The heaviest stored hash that is still computed: what a table holds must not decide how much memory we use.
+MAX_MEMORY_KIB = 256 * 1024
+MAX_TIME = 16
+MAX_PARALLELISM = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one hash costs: memory in KiB, passes over it, and lanes. The default is OWASP's minimum."""
+
+    memory_kib: int = 19456
+    time: int = 2
+    parallelism: int = 1
+
+    def __post_init__(self) -> None:
+        lanes_fit = self.memory_kib >= 8 * self.parallelism  # RFC 9106 §3.1
+        if not (lanes_fit and self.time >= 1 and self.parallelism >= 1 and self.bearable):
+            raise ValueError(f"argon2 can't run with {self}: see RFC 9106, section 3.1, and the limits of this module")
+
+    @property
+    def bearable(self) -> bool:
+        """Whether it stays within this module's limits."""
+        return self.memory_kib <= MAX_MEMORY_KIB and self.time <= MAX_TIME and self.parallelism <= MAX_PARALLELISM
+
+    @property
+    def strong(self) -> bool:
+        """Whether it is at least one line of OWASP's list (Password Storage Cheat Sheet, argon2id)."""
+        return any(self.memory_kib >= memory and self.time >= time for memory, time in OWASP)
+
+    @property
+    def work(self) -> int:
+        """What the running time grows with: KiB filled over all passes."""
+        return self.memory_kib * self.time
+
+
+OWASP = ((47104, 1), (19456, 2), (12288, 3), (9216, 4), (7168, 5))  # KiB, passes; one lane each
+DEFAULT_COST = Cost()
+TEST_COST = Cost(memory_kib=8, time=1)  # for tests alone: a guess a microsecond
+
+_STORED = re.compile(
+    r"\$argon2id\$v=(?:16|19)\$m=([1-9][0-9]{0,6}),t=([1-9][0-9]?),p=([1-9][0-9]?)"
+    r"\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{22,86}"
+)
+
+
+class Passwords:
+    """Hashes and checks passwords at one cost, on `threads` threads, with at most `queue` calls waiting for one.
+
+    A password is normalised once by NFKC (NIST SP 800-63B-4 §3.1.1.2), so that it is the same from every keyboard;
+    apart from that it is taken as it is: no trimming, no case folding, no cutting. OWASP's ASVS 6.2.8 wants it
+    unmodified altogether; a person whose phone composes 'é' otherwise than their computer decides that here.
+
+    Argon2 runs without the interpreter's lock, so other requests go on. Safe for use from several event loops.
+    """
+
+    def __init__(self, cost: Cost = DEFAULT_COST, threads: int | None = None, queue: int = 64) -> None:
+        workers = threads or os.cpu_count() or 1
+        self._cost = cost
+        self._dummy = _dummy(cost)
+        self._slots = threading.BoundedSemaphore(workers + queue)
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="password")
+
+    async def hash(self, password: str) -> str:
+        """The text to store for `password`: argon2id in PHC string format, with a fresh salt.
+
+        Raises Fault input_error past 4,096 bytes of UTF-8, Fault unavailable at once when too many calls wait.
+        """
+        _check_size(password)
+        return await self._run(self.hash_now, password)
+
+    async def verify(self, stored: str | None, password: str) -> bool:
+        """Whether `password` is the one that `stored` was made from.
+
+        None, or a text that isn't a hash, takes as long as a wrong password and yields False; so does a hash with
+        cheaper parameters. Raises as `hash` does.
+        """
+        _check_size(password)
+        return await self._run(self.verify_now, stored, password)
+
+    def needs_rehash(self, stored: str) -> bool:
+        """Whether `stored` isn't what `hash` would give now, apart from salt and digest."""
+        return len(stored) != len(self._dummy) or _parameters(stored) != _parameters(self._dummy)
+
+    def hash_now(self, password: str) -> str:
+        """`hash`, in this thread."""
+        cost = self._cost
+        salt = secrets.token_bytes(SALT_BYTES)
+        secret = _normalised(password)
+        digest = hash_secret(secret, salt, cost.time, cost.memory_kib, cost.parallelism, DIGEST_BYTES, Type.ID)
+        return digest.decode("ascii")
+
+    def verify_now(self, stored: str | None, password: str) -> bool:
+        """`verify`, in this thread."""
+        secret = _normalised(password)
+        cost = _cost_of(stored or "")
+        if stored is None or cost is None:
+            return self._pretend(secret)
+        try:
+            right = _matches(stored, secret)
+        except VerificationError:  # the shape of a hash, but not a decodable one
+            return self._pretend(secret)
+        self._even_out(cost, secret)
+        return right
+
+    def close(self) -> None:
+        """End the threads; calls that still wait are cancelled."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _pretend(self, secret: bytes) -> bool:
+        _matches(self._dummy, secret)
+        return False
+
+    def _even_out(self, spent: Cost, secret: bytes) -> None:
+        """Spend what a hash of older, cheaper parameters saved, or its account would answer sooner than others."""
+        cost = self._cost
+        memory = (cost.work - spent.work) // cost.time
+        if memory >= 8 * cost.parallelism:
+            hash_secret_raw(secret, bytes(SALT_BYTES), cost.time, memory, cost.parallelism, DIGEST_BYTES, Type.ID)
+
+    async def _run(self, work: Callable[..., T], *arguments: object) -> T:
+        if not self._slots.acquire(blocking=False):
+            raise _busy()
+        try:
+            future = self._pool.submit(work, *arguments)
+        except RuntimeError:  # closed
+            self._slots.release()
+            raise _busy() from None
+        # Called once in every case: done, failed, or cancelled while waiting. Work that has begun can't be
+        # cancelled and keeps its slot until it ends, whether or not anyone still awaits it.
+        future.add_done_callback(lambda _: self._slots.release())
+        return await asyncio.wrap_future(future)
+
+
+def _busy() -> Fault:
+    message = "Too many passwords are being checked. Try again in a second."
+    return Fault("unavailable", message, reason="passwords", headers=(("Retry-After", "1"),))
+
+
+def _check_size(password: str) -> bytes:
+    """The password's UTF-8. Raises Fault input_error where it is too long or isn't Unicode text."""
+    if len(password) <= MAX_PASSWORD:  # a character takes one byte at least
+        try:
+            encoded = password.encode()
+        except UnicodeEncodeError:
+            raise Fault("input_error", "The password holds half a surrogate pair.", reason="password") from None
+        if len(encoded) <= MAX_PASSWORD:
+            return encoded
+    raise Fault("input_error", f"The password is longer than {MAX_PASSWORD} bytes.", reason="password")
+
+
+def _normalised(password: str) -> bytes:
+    _check_size(password)
+    return unicodedata.normalize("NFKC", password).encode()
+
+
+def _dummy(cost: Cost) -> str:
+    """A hash of nobody's password at `cost`: comparing with it is the whole work, making it is none."""
+    salt, digest = (_base64(secrets.token_bytes(size)) for size in (SALT_BYTES, DIGEST_BYTES))
+    return f"$argon2id$v=19$m={cost.memory_kib},t={cost.time},p={cost.parallelism}${salt}${digest}"
+
+
+def _base64(content: bytes) -> str:
+    return b64encode(content).decode("ascii").rstrip("=")
+
+
+def _parameters(stored: str) -> list[str]:
+    return stored.split("$")[1:4]
+
+
+def _cost_of(stored: str) -> Cost | None:
+    """The cost written in a stored hash; None where it isn't an argon2id hash or one that is beyond all bounds."""
+    match = _STORED.fullmatch(stored)
+    if not match:
+        return None
+    memory, time, parallelism = map(int, match.groups())
+    try:
+        return Cost(memory, time, parallelism)
+    except ValueError:
+        return None
+
+
+def _matches(stored: str, secret: bytes) -> bool:
+    """Compared in constant time by argon2 itself. Raises VerificationError where `stored` can't be decoded."""
+    try:
+        return verify_secret(stored.encode("ascii"), secret, Type.ID)
+    except VerifyMismatchError:
+        return False

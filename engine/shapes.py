@@ -1,0 +1,256 @@
+"""Shapes: fields made ready to check and normalise values, for requests and for table writes alike."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import jsonschema_rs
+
+from engine.errors import Fault
+from engine.fields import TIMESTAMP_MAX, TIMESTAMP_MIN, Field, fields_schema
+from engine.values import Secret
+
+Convert = Callable[[Any], Any]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Shape:
+    """An object's fields: `bind` checks a mapping against their published schema and makes it what stacks see."""
+
+    def __init__(self, fields: Iterable[Field], *, closed: bool = True) -> None:
+        self.fields = tuple(fields)
+        self.names = frozenset(each.name for each in self.fields)
+        self.closed = closed
+        self.schema = fields_schema(self.fields)
+        self._validator = jsonschema_rs.Draft202012Validator(
+            self.schema, validate_formats=False, pattern_options=jsonschema_rs.RegexOptions()
+        )
+        self._before = _steps(self.fields, _before)
+        self._after = _steps(self.fields, _after)
+        self._absent = tuple((each.name, each.default) for each in self.fields if not each.required)
+
+    def bind(self, data: dict[str, Any]) -> dict[str, Any]:
+        """`data` with its texts transformed, checked, its absent fields filled in and its secrets wrapped.
+
+        `data` is changed in place. Raises a `Fault` named `input_error` that lists every failing field.
+        """
+        if not self.closed and not self.names.issuperset(data):
+            data = {name: value for name, value in data.items() if name in self.names}
+        for name, convert in self._before:
+            if name in data:
+                data[name] = convert(data[name])
+        if not self._validator.is_valid(data):
+            raise self.refusal(data)
+        for name, default in self._absent:
+            if name not in data:
+                data[name] = default
+        for name, convert in self._after:
+            if data[name] is not None:
+                try:
+                    data[name] = convert(data[name])
+                except ValueError as error:
+                    raise input_fault([{"param": name, "message": str(error)}]) from None
+        return data
+
+    def refusal(self, data: dict[str, Any]) -> Fault:
+        """The fault that names every field of `data` that fails, in the order of declaration."""
+        order = {each.name: place for place, each in enumerate(self.fields)}
+        errors = [entry for error in self._validator.iter_errors(data) for entry in _entries(error, data)]
+        first = dict.fromkeys(entry["param"] for entry in errors)
+        errors = [next(entry for entry in errors if entry["param"] == param) for param in first]
+        errors.sort(key=lambda entry: order.get(entry["param"].split(".")[0].split("[")[0], len(order)))
+        return input_fault(errors)
+
+
+def input_fault(errors: list[dict[str, str]]) -> Fault:
+    """The fault of failing fields, each `{param, message}`, the first one in Xano's form."""
+    first = errors[0]
+    return Fault("input_error", first["message"], {"param": first["param"], "errors": errors})
+
+
+def _steps(fields: Iterable[Field], choose: Callable[[Field], Convert | None]) -> tuple[tuple[str, Convert], ...]:
+    chosen = ((each.name, each.is_list, choose(each)) for each in fields)
+    return tuple((name, _each(convert) if is_list else convert) for name, is_list, convert in chosen if convert)
+
+
+def _each(convert: Convert) -> Convert:
+    return lambda value: [convert(item) for item in value] if isinstance(value, list) else value
+
+
+def _before(field: Field) -> Convert | None:
+    """What happens to a field's value before it is checked."""
+    if field.type == "object" and field.properties:
+        steps = _steps(field.properties, _before)
+        return (lambda value: _convert_object(value, steps)) if steps else None
+    transforms: list[Callable[[str], str]] = []
+    if field.type == "email":
+        transforms.append(_normalise)
+    if field.rules.get("trim"):
+        transforms.append(str.strip)
+    if field.rules.get("lower"):
+        transforms.append(str.lower)
+    if field.rules.get("upper"):
+        transforms.append(str.upper)
+    return (lambda value: _transform(value, transforms)) if transforms else None
+
+
+def _transform(value: Any, transforms: list[Callable[[str], str]]) -> Any:
+    if isinstance(value, str):
+        for transform in transforms:
+            value = transform(value)
+    return value
+
+
+def _normalise(text: str) -> str:
+    # One address in two Unicode forms is one address: RFC 6532 §3.1 recommends NFKC.
+    return text if text.isascii() else unicodedata.normalize("NFKC", text)
+
+
+def _convert_object(value: Any, steps: tuple[tuple[str, Convert], ...]) -> Any:
+    if isinstance(value, dict):
+        value = dict(value)
+        for name, convert in steps:
+            if name in value:
+                value[name] = convert(value[name])
+    return value
+
+
+def _after(field: Field) -> Convert | None:
+    """What makes a checked value the one stacks see."""
+    convert = _typed(field)
+    if not field.is_secret:
+        return convert
+    return Secret if convert is None else (lambda value: Secret(convert(value)))
+
+
+def _typed(field: Field) -> Convert | None:
+    if field.type == "int":
+        return int  # JSON Schema counts 1.0 as an integer; a stack must not
+    if field.type == "timestamp":
+        return to_milliseconds
+    if field.type == "date":
+        return _real_date
+    if field.type == "uuid":
+        return str.lower
+    if field.type == "object" and field.properties:
+        return _object_filler(field.properties)
+    return None
+
+
+def _object_filler(properties: tuple[Field, ...]) -> Convert:
+    absent = tuple((each.name, each.default) for each in properties if not each.required)
+    steps = _steps(properties, _after)
+
+    def fill(value: dict[str, Any]) -> dict[str, Any]:
+        value = {**value, **{name: default for name, default in absent if name not in value}}
+        for name, convert in steps:
+            if value[name] is not None:
+                value[name] = convert(value[name])
+        return value
+
+    return fill
+
+
+def _real_date(text: str) -> str:
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise ValueError("Input is not a date of the calendar.") from None
+
+
+def to_milliseconds(value: int | float | str) -> int:
+    """Milliseconds since the epoch of an int, or of ISO 8601 text with a zone (RFC 3339 §5.6).
+
+    Raises ValueError where the text is no such time or leaves the years 1 to 9999.
+    """
+    if not isinstance(value, str):
+        return int(value)
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError("Input is not a timestamp: milliseconds, or ISO 8601 with a zone.") from None
+    if moment.tzinfo is None:
+        raise ValueError("Input is a timestamp without a zone: end it with Z or an offset.")
+    milliseconds = (moment - _EPOCH) // timedelta(milliseconds=1)
+    if not TIMESTAMP_MIN <= milliseconds <= TIMESTAMP_MAX:
+        raise ValueError("Input is a timestamp out of range.")
+    return milliseconds
+
+
+_TYPE_NAMES = {
+    "integer": "an int", "number": "a decimal", "string": "a text", "boolean": "a bool", "array": "a list", "object": "an object", "null": "null",
+}  # fmt: skip
+
+
+def _entries(error: Any, data: object) -> Iterable[dict[str, str]]:
+    """The failing fields of one error of the validator, as `{param, message}`."""
+    path = list(error.instance_path)
+    detail = error.kind
+    match detail.name:
+        case "required":
+            name = str(detail.property).strip('"')
+            yield {"param": _param([*path, name]), "message": f"Missing param: {_param([*path, name])}"}
+        case "additionalProperties":
+            for name in detail.unexpected:
+                yield {"param": _param([*path, name]), "message": f"Unknown param: {_param([*path, name])}"}
+        case name:
+            yield {"param": _param(path), "message": _message(name, error.schema_path[-1], detail, _value(data, path))}
+
+
+def _message(name: str, keyword: object, detail: Any, value: object) -> str:
+    limit = getattr(detail, "limit", None)
+    match name:
+        case "type":
+            wanted = " or ".join(_TYPE_NAMES.get(type_, type_) for type_ in detail.types)
+            return f"Input must be {wanted}, not {_said(value)}."
+        case "enum":
+            return f'Input "{value}" is not one of the allowable values.' if isinstance(value, str) else "Input is not one of the allowable values."
+        case "minLength" if limit == 1:
+            return "Input must not be empty."
+        case "minLength":
+            return f"Input does not meet minimum length requirement of {limit} characters"
+        case "maxLength":
+            return f"Input exceeds the maximum length of {limit} characters"
+        case "minimum":
+            return f"Value is less than the minimum value of {limit}"
+        case "maximum":
+            return f"Value is greater than the maximum value of {limit}"
+        case "minItems":
+            return f"Input must have at least {limit} items"
+        case "maxItems":
+            return f"Input must have at most {limit} items"
+    return "Input does not have the required form."
+
+
+def _said(value: object) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "a bool"
+        case int():
+            return "an int"
+        case float():
+            return "a decimal"
+        case str():
+            return "a text"
+        case list():
+            return "a list"
+    return "an object"
+
+
+def _param(path: Iterable[str | int]) -> str:
+    text = ""
+    for key in path:
+        text += f"[{key}]" if isinstance(key, int) else f".{key}" if text else key
+    return text
+
+
+def _value(data: Any, path: Iterable[str | int]) -> object:
+    for key in path:
+        data = data[key]
+    return data
+

@@ -1,0 +1,288 @@
+"""Steps: what a file's `stack:` says, read into definitions with their arguments parsed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine import registry, schema
+from engine.errors import Problem, Problems, Span, did_you_mean
+from engine.parser import parse_expression, parse_value
+from engine.registry import Definition, Parameter
+from engine.source import Document, Path
+from engine.syntax import Binary, Column, Entry, ListOf, Literal, Node, ObjectOf
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Word:
+    """A name that an author wrote: of a table, a function, an error, a variable."""
+
+    text: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Branch:
+    """One `{if, then}` of `else_if`."""
+
+    condition: Node
+    block: Block
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Case:
+    """One value of a `switch` and its steps."""
+
+    value: Word
+    block: Block
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Assignment:
+    """One entry of `set`: a variable, the path within it, and what it becomes."""
+
+    name: str
+    path: tuple[str | int, ...]
+    value: Node
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rejection:
+    """`{error, message, payload}`: how a run ends."""
+
+    error: Word
+    message: Node | None
+    payload: Node | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """One step: its definition, its arguments by parameter, and the variable that takes its result."""
+
+    definition: Definition
+    arguments: Mapping[str, Any]
+    spans: Mapping[str, Span]
+    result: Word | None
+    note: str
+    span: Span
+
+    @property
+    def name(self) -> str:
+        return self.definition.name
+
+    def node(self, name: str) -> Node | None:
+        """The expression given for a parameter, if any was."""
+        argument: Node | None = self.arguments.get(name)
+        return argument
+
+
+Block = tuple[Step, ...]
+
+_DURATION = re.compile(r"(\d{1,9})\s*(ms|s|m|h|d|w)?")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*|\[\d+\])*")
+_TARGET_PART = re.compile(r"\.?([A-Za-z_]\w*)|\[(\d+)\]")
+
+
+def seconds_of(text: str) -> int | None:
+    """The seconds that `24h`, `30m`, `7d`, `90s`, `2w` or `3600` say; None where the text is no duration."""
+    match = _DURATION.fullmatch(text.strip())
+    if match is None or match[2] == "ms":
+        return None
+    return int(match[1]) * _SECONDS[match[2] or "s"]
+
+
+class StackReader:
+    """Reads the steps of one document; `problems` collects what is wrong with them."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.problems: list[Problem] = []
+
+    def block(self, path: Path) -> Block:
+        """The steps listed at `path`, disabled ones left out."""
+        steps = _at(self.document.data, path) or []
+        return tuple(step for place in range(len(steps)) if (step := self.step((*path, place))) is not None)
+
+    def step(self, path: Path) -> Step | None:
+        """The step at `path`; None where it is disabled or too broken to read."""
+        written = _at(self.document.data, path)
+        if isinstance(written, str):
+            written = {written: None}
+            place, key_path = self.document.span(path), path
+        elif isinstance(written, dict) and written:
+            key_path = (*path, next(iter(written)))
+            place = self.document.key_span(key_path)
+        else:
+            self._report("SW101", "a step is a mapping that begins with its name, or the name alone", path)
+            return None
+        name = next(iter(written))
+        definition = registry.steps().get(name)
+        if definition is None:
+            self._unknown_step(name, written, place)
+            return None
+        return self._bound(definition, written, path, place)
+
+    def _unknown_step(self, name: str, written: Mapping[str, Any], place: Span) -> None:
+        known = registry.steps()
+        other = next((key for key in written if key in known), None)
+        hint = f"write '{other}:' first, the step's name leads" if other else did_you_mean(name, known)
+        self.problems.append(Problem("SW102", f"unknown step '{name}'", place, hint))
+
+    def _bound(self, definition: Definition, written: dict[str, Any], path: Path, place: Span) -> Step | None:
+        bare = isinstance(_at(self.document.data, path), str)
+        found = list(self._mistakes(definition, written, path, bare))
+        if found:
+            self.problems += found
+        if written.get("disabled") is True:
+            return None
+        arguments, spans = {}, {}
+        for number, parameter in enumerate(definition.parameters):
+            key = definition.name if number == 0 else parameter.name
+            if key in written and not (bare and written[key] is None):
+                spans[parameter.name] = self.document.span((*path, key))
+                arguments[parameter.name] = self._argument(parameter, (*path, key))
+        if found or any(value is _BROKEN for value in arguments.values()):
+            return None
+        result = Word(written["as"], self.document.span((*path, "as"))) if "as" in written else None
+        return Step(definition, arguments, spans, result, written.get("note", ""), place)
+
+    def _mistakes(self, definition: Definition, written: dict[str, Any], path: Path, bare: bool) -> Iterator[Problem]:
+        if bare and any(parameter.required for parameter in definition.parameters):
+            first = definition.parameters[0].name
+            hint = f"write '{definition.name}: …'"
+            yield Problem("SW103", f"'{definition.name}' needs its {first}", self.document.span(path), hint)
+        elif not bare:
+            yield from schema.problems(schema.step_validator(definition.name), self.document, path, written)
+
+    def _argument(self, parameter: Parameter, path: Path) -> Any:
+        try:
+            reader = getattr(self, f"_read_{parameter.syntax}")
+            return reader(path)
+        except Problems as broken:
+            self.problems += broken.problems
+        except _Unreadable:
+            pass
+        return _BROKEN
+
+    def value(self, path: Path) -> Node:
+        """The value at `path`: texts by the language's rule for `$`, lists and mappings all the way down."""
+        data, span = _at(self.document.data, path), self.document.span(path)
+        if isinstance(data, str):
+            return parse_value(data, self.document.origin(path))
+        if isinstance(data, list):
+            return ListOf([self.value((*path, place)) for place in range(len(data))], span)
+        if isinstance(data, dict):
+            return ObjectOf([self._entry((*path, key)) for key in data], span)
+        return Literal(data, span)
+
+    def expression(self, path: Path, *, columns: bool = False) -> Node:
+        """The bare expression at `path`."""
+        data = _at(self.document.data, path)
+        if isinstance(data, str):
+            return parse_expression(data, self.document.origin(path), columns=columns)
+        return Literal(data, self.document.span(path))
+
+    def _entry(self, path: Path) -> Entry:
+        return Entry(str(path[-1]), self.value(path), self.document.key_span(path), self.document.span(path))
+
+    def _word(self, path: Path) -> Word:
+        data = _at(self.document.data, path)
+        if not isinstance(data, str):
+            raise _Unreadable
+        return Word(data, self.document.span(path))
+
+    def _read_condition(self, path: Path) -> Node:
+        return self.expression(path)
+
+    def _read_block(self, path: Path) -> Block:
+        return self.block(path) if isinstance(_at(self.document.data, path), list) else ()
+
+    def _read_branches(self, path: Path) -> tuple[Branch, ...]:
+        return tuple(
+            Branch(self.expression((*path, place, "if")), self.block((*path, place, "then")), self.document.span((*path, place)))
+            for place in range(len(self._shaped(path, list)))
+        )
+
+    def _read_cases(self, path: Path) -> tuple[Case, ...]:
+        return tuple(
+            Case(Word(key, self.document.key_span((*path, key))), self.block((*path, key))) for key in self._shaped(path, dict)
+        )
+
+    def _read_assignments(self, path: Path) -> tuple[Assignment, ...]:
+        return tuple(self._assignment((*path, key)) for key in self._shaped(path, dict))
+
+    def _assignment(self, path: Path) -> Assignment:
+        key, span = str(path[-1]), self.document.key_span(path)
+        if not _TARGET.fullmatch(key):
+            mend = f"write '{key.lstrip('$')}', without the $" if key.startswith("$") else "write a name, or a path as in user.name or items[0].price"
+            raise Problems([Problem("SW104", f"'{key}' is no variable to set", span, mend)])
+        first, *rest = (name or int(index) for name, index in _TARGET_PART.findall(key))
+        return Assignment(first, tuple(rest), self.value(path), span)
+
+    def _read_where(self, path: Path) -> Node:
+        data = _at(self.document.data, path)
+        if not isinstance(data, dict):
+            return self.expression(path, columns=True)
+        conditions = [self._column_equals((*path, key)) for key in data]
+        if not conditions:
+            raise _Unreadable
+        joined = conditions[0]
+        for condition in conditions[1:]:
+            joined = Binary("and", joined, condition, False, condition.span, joined.span)
+        return joined
+
+    def _column_equals(self, path: Path) -> Node:
+        key_span = self.document.key_span(path)
+        value = self.value(path)
+        return Binary("==", Column(str(path[-1]), key_span), value, False, value.span, key_span)
+
+    def _read_rejection(self, path: Path) -> Rejection:
+        data = self._shaped(path, dict)
+        parts = {key: self.value((*path, key)) for key in ("message", "payload") if key in data}
+        return Rejection(self._word((*path, "error")), parts.get("message"), parts.get("payload"))
+
+    def _read_arguments(self, path: Path) -> Node:
+        self._shaped(path, dict)
+        return self.value(path)
+
+    def _read_duration(self, path: Path) -> Node:
+        data, span = _at(self.document.data, path), self.document.span(path)
+        if not isinstance(data, str) or data.startswith("$"):
+            return self.value(path)
+        seconds = seconds_of(data)
+        if seconds is None:
+            mend = "write seconds, or a number with s, m, h, d or w, as in 24h"
+            raise Problems([Problem("SW105", f"'{data}' is no duration", span, mend)])
+        return Literal(seconds, span)
+
+    def _shaped(self, path: Path, wanted: type) -> Any:
+        data = _at(self.document.data, path)
+        if not isinstance(data, wanted):
+            raise _Unreadable  # the step's schema has said so
+        return data
+
+    def _report(self, code: str, message: str, path: Path) -> None:
+        self.problems.append(Problem(code, message, self.document.span(path)))
+
+    _read_value = _read_expression = _read_data = value
+    _read_table = _read_auth_table = _read_function = _read_fault = _word
+
+
+class _Unreadable(Exception):
+    """The schema's problem already says what is wrong."""
+
+
+_BROKEN = object()
+
+
+def _at(data: Any, path: Path) -> Any:
+    for key in path:
+        if isinstance(data, str):
+            return None  # a step written as plain text has no arguments
+        data = data[key]
+    return data

@@ -1,0 +1,1 @@
+"""Where records are kept: one protocol, its SQL, and the storages that speak it."""

@@ -1,0 +1,148 @@
+"""What a storage offers: sessions, and operations that are prepared at load and run with values alone.
+
+An operation is called as `operation(run, *values)`. It is a coroutine function where the storage must wait;
+`inspect.iscoroutinefunction` says which. Of `run` it uses what `Run` lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from engine.errors import Fault
+from engine.syntax import Node
+from engine.workspace import Table
+
+Convert = Callable[[Any], object]
+# A read may answer at once or be awaited, as the storage does; a write is always awaited.
+Read = Callable[..., Any]
+Write = Callable[..., Awaitable[Any]]
+
+BUSY_SECONDS = 5.0  # how long a write waits for its turn
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Condition:
+    """What a `where` became: text that never changes, and the expressions whose values are bound, in order.
+
+    The other two have one entry a parameter: `converts` what makes a value the one that is bound (None: it is
+    as it is), `names` the column it is for.
+    """
+
+    sql: str
+    parameters: tuple[Node, ...]
+    converts: tuple[Convert | None, ...]
+    names: tuple[str, ...]
+
+    def bound(self, values: tuple[Any, ...]) -> tuple[object, ...]:
+        """The values to bind, made of the parameters' values."""
+        if not any(self.converts):
+            return values
+        return tuple(
+            value if convert is None else convert(value) for convert, value in zip(self.converts, values, strict=True)
+        )
+
+
+class Session(Protocol):
+    """What one run reads and writes through. Nothing it wrote is seen by others before `commit` returns.
+
+    After `commit` and `rollback` it is as new and can go on.
+    """
+
+    wrote: bool
+
+    async def begin(self) -> None:
+        """Make ready to write; done by the first write itself. Raises Fault unavailable past `BUSY_SECONDS`."""
+
+    async def commit(self) -> None:
+        """Return once everything written is durable. Raises Fault unavailable where it could not be kept."""
+
+    def rollback(self) -> None:
+        """Undo everything written."""
+
+
+class Hasher(Protocol):
+    async def hash(self, password: str) -> str: ...
+
+
+class Run(Protocol):
+    """What operations ask of a run."""
+
+    @property
+    def db(self) -> Any:
+        """Its session."""
+
+    @property
+    def passwords(self) -> Hasher: ...
+
+    def now(self) -> int:
+        """Milliseconds since the epoch."""
+
+    def uuid(self) -> str: ...
+
+
+class Operations(Protocol):
+    """Prepares the operations of one step: text, parameter order and row shape are settled here."""
+
+    def get(
+        self, table: Table, condition: Condition, secrets: tuple[str, ...] = (), columns: Iterable[str] | None = None
+    ) -> Read:
+        """`(run, *values) → dict | None`: the first record by id, with its plain columns or those named.
+
+        With `secrets` it is a `Record` that has these columns beside it. Others are never read.
+        """
+
+    def has(self, table: Table, condition: Condition) -> Read:
+        """`(run, *values) → bool`."""
+
+    def add(self, table: Table, columns: tuple[str, ...]) -> Write:
+        """`(run, *values) → dict`: the record as stored, without its secret columns.
+
+        Raises Fault input_error for a broken rule or reference, conflict for a broken unique constraint
+        (reason `unique:email`).
+        """
+
+    def edit(self, table: Table, condition: Condition, columns: tuple[str, ...]) -> Write:
+        """`(run, *condition's values, *columns' values) → dict | None`: the first record by id, changed."""
+
+    def delete(self, table: Table, condition: Condition) -> Write:
+        """`(run, *values) → bool`: whether there was one; the first by id goes. Raises Fault conflict when in use."""
+
+    def set_secret(self, table: Table, column: str) -> Write:
+        """`(run, id, old, new) → bool`: stores `new` where the column still holds `old`, byte for byte."""
+
+
+class Store(Operations, Protocol):
+    """A storage. `load`, `snapshot`, `counts` and `clear` are for tests and fixtures."""
+
+    tables: Mapping[str, Table]
+
+    def session(self) -> Session: ...
+
+    async def close(self) -> None:
+        """Finish what is being committed and let go of everything."""
+
+    async def load(self, run: Run, table: str, rows: Iterable[Mapping[str, object]]) -> list[dict[str, object]]:
+        """Add rows by the columns' rules in `run`'s session, ids allowed; answers them as stored."""
+
+    def dump(self, table: str) -> list[dict[str, object]]:
+        """All records by id, without secret columns."""
+
+    def snapshot(self) -> dict[str, list[dict[str, object]]]:
+        """All records of all tables by id; a secret column shows as a digest, so that a change shows."""
+
+    def counts(self) -> dict[str, int]: ...
+
+    async def clear(self) -> None:
+        """Remove all records; ids start anew."""
+
+
+def unavailable(message: str, reason: str) -> Fault:
+    """The fault of a load that is shed."""
+    return Fault("unavailable", message, reason=reason, headers=(("Retry-After", "1"),))
+
+
+def quoted(name: str) -> str:
+    """A table's or column's name as SQL."""
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,210 @@
+"""Between language values and what a storage holds: rules and defaults on the way in, dictionaries on the way out."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from engine.errors import Fault, SetupError, kind_fault
+from engine.fields import Field
+from engine.shapes import Shape, input_fault
+from engine.store.base import Convert, Run
+from engine.values import Record, Secret, reveal
+from engine.workspace import Table
+
+Row = tuple[Any, ...]
+Make = Callable[[Row], dict[str, object]]
+Fill = Callable[[Run], object]
+
+_BOOLS = {None: None, 0: False, 1: True}
+
+
+def is_json(column: Field) -> bool:
+    """Whether the column is kept as JSON text."""
+    return column.is_list or column.type in ("json", "object")
+
+
+def row_maker(columns: Sequence[Field], secrets: Sequence[Field] = ()) -> Make:
+    """A function that makes a record of a row: as fast as a dictionary written out.
+
+    With `secrets`, which follow the columns in the row, it makes a `Record`.
+    """
+    every = [*columns, *secrets]
+    entries = [f"'{place}': {_decoded(column, place, place >= len(columns))}" for place, column in enumerate(every)]
+    plain, kept = (", ".join(some) for some in (entries[: len(columns)], entries[len(columns) :]))
+    result = f"Record({{{plain}}}.items(), {{{kept}}})" if secrets else f"{{{plain}}}"
+    names = ", ".join(f"c{place}" for place in range(len(every)))
+    tree = _Named([column.name for column in every]).visit(
+        ast.parse(f"def make(row):\n    {names}, = row\n    return {result}")
+    )
+    scope: dict[str, Any] = {"bools": _BOOLS, "loads": orjson.loads, "Secret": Secret, "Record": Record}
+    exec(compile(tree, "<row>", "exec"), scope)
+    make: Make = scope["make"]
+    return make
+
+
+def _decoded(column: Field, place: int, secret: bool) -> str:
+    """The Python that makes a column's value of the variable `c{place}`."""
+    value = f"loads(c{place})" if is_json(column) else f"c{place}"
+    value = f"bools[c{place}]" if column.type == "bool" and not column.is_list else value
+    value = f"Secret({value})" if secret else value
+    return f"None if c{place} is None else {value}" if secret or is_json(column) else value
+
+
+class _Named(ast.NodeTransformer):
+    """Puts the columns' names where their numbers stand: as constants, so that no name is ever read as code."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+
+    def visit_Constant(self, node: ast.Constant) -> ast.Constant:
+        if isinstance(node.value, str):
+            node.value = self.names[int(node.value)]
+        return node
+
+
+class Draft:
+    """The columns that a write gives, made ready: `values` checks, fills in, hashes and encodes.
+
+    `given` names what comes in; `columns` what is written, in the order of `values`. A `new` record gets
+    its defaults, and misses what is required.
+    """
+
+    def __init__(self, table: Table, given: Iterable[str], *, new: bool) -> None:
+        self.given = tuple(given)
+        omitted = [column for column in table.columns.values() if new and column.name not in self.given]
+        filled = [(column, fill) for column in omitted if (fill := _fill(table, column)) is not None]
+        self.columns = (*self.given, *(column.name for column, _ in filled))
+        self._fills = tuple(fill for _, fill in filled)
+        missing = [column for column in omitted if column.required and column.name != "id"]
+        fields = [table.columns[name] for name in self.given]
+        self._shape = Shape(_storable(column) for column in (*fields, *missing))
+        self._passwords = tuple(column.name for column in fields if column.type == "password" and not column.is_list)
+        self._plain = frozenset(column.name for column in fields if not column.is_secret)
+        self._encoders = tuple((column.name, encoder(column)) for column in fields)
+
+    async def values(self, run: Run, given: Sequence[object]) -> list[object]:
+        """What to bind. Raises Fault input_error that lists every column whose rules are broken."""
+        data = self._shape.bind(self._revealed(given))
+        for name in self._passwords:
+            if data[name] is not None:
+                data[name] = await run.passwords.hash(str(reveal(data[name])))
+        return [_encoded(name, encode, data[name]) for name, encode in self._encoders] + [
+            fill(run) for fill in self._fills
+        ]
+
+    def _revealed(self, given: Sequence[object]) -> dict[str, Any]:
+        data = dict(zip(self.given, given, strict=True))
+        for name, value in data.items():
+            if isinstance(value, Secret):
+                if name in self._plain:
+                    raise kind_fault(f"a secret can't be stored in '{name}': the column isn't sensitive")
+                data[name] = value.reveal()
+        return data
+
+
+def _storable(column: Field) -> Field:
+    """The column as a write is checked: null is what an optional value left out is."""
+    properties = tuple(map(_storable, column.properties))
+    return replace(column, nullable=column.may_be_null, properties=properties)
+
+
+def _fill(table: Table, column: Field) -> Fill | None:
+    """What a column left out becomes; None where it can't be, or where the storage assigns it."""
+    if column.name == "id":
+        return (lambda run: run.uuid()) if column.type == "uuid" else None
+    if column.required:
+        return None
+    if column.has_default and column.default == "now" and column.type in ("timestamp", "date"):
+        return _today if column.type == "date" else (lambda run: run.now())
+    if column.has_default and column.default == "uuid" and column.type == "uuid":
+        return lambda run: run.uuid()
+    value = default(table, column)
+    return lambda run: value
+
+
+def default(table: Table, column: Field) -> object:
+    """The stored form of a column's literal default, null where it has none."""
+    if not column.has_default or column.default is None:
+        return None
+    if column.type == "password":
+        raise SetupError(f"table '{table.name}': the password '{column.name}' can't have a default, take it out")
+    try:
+        data = Shape([_storable(column)]).bind({column.name: deepcopy(column.default)})
+        return _encoded(column.name, encoder(column), data[column.name])
+    except Fault as fault:
+        message = f"table '{table.name}': the default of '{column.name}' breaks its own rules: {fault.message}"
+        raise SetupError(message) from None
+
+
+def _today(run: Run) -> str:
+    return datetime.fromtimestamp(run.now() / 1000, UTC).date().isoformat()
+
+
+def _encoded(name: str, encode: Convert | None, value: object) -> object:
+    value = reveal(value)
+    if encode is None or value is None:
+        return value
+    try:
+        return encode(value)
+    except ValueError as error:
+        raise input_fault([{"param": name, "message": str(error)}]) from None
+
+
+def encoder(column: Field) -> Convert | None:
+    """What makes a checked value the stored one; it raises ValueError with a sentence for the client."""
+    if is_json(column):
+        return _json
+    if column.type in ("text", "email", "enum"):
+        return _text
+    return _decimal if column.type == "decimal" else None
+
+
+def _decimal(value: int | float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError("Input is out of the range of a decimal.") from None
+
+
+def _text(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("Input holds a NUL character.")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError("Input holds half a surrogate pair.") from None
+    return value
+
+
+def _json(value: object) -> str:
+    try:
+        text = orjson.dumps(value).decode()
+    except TypeError:
+        raise ValueError("Input holds a value that JSON can't say.") from None
+    if "\\u0000" in text or "null" in text:
+        _refuse_unsaid(value)
+    return text
+
+
+def _refuse_unsaid(value: object) -> None:
+    """What JSON text would change or other storages refuse: NUL, NaN and the infinities."""
+    match value:
+        case str():
+            _text(value)
+        case float() if value - value != 0:
+            raise ValueError("Input holds a number that JSON can't say.")
+        case list():
+            for item in value:
+                _refuse_unsaid(item)
+        case dict():
+            for key, item in value.items():
+                _text(key)
+                _refuse_unsaid(item)

@@ -1,0 +1,378 @@
+"""Records in a SQLite file: reads run inline on one connection, writes on another with a group commit."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
+import orjson
+
+from engine.errors import Fault, SetupError
+from engine.fields import Field
+from engine.shapes import input_fault
+from engine.store import migrate
+from engine.store.base import Condition, Read, Run, Write, quoted, unavailable
+from engine.store.rows import Draft, row_maker
+from engine.store.sql import Dialect
+from engine.store.writer import Writer, is_busy
+from engine.values import INT_MAX, INT_MIN
+from engine.workspace import Table
+
+_STATEMENTS = 2048  # prepared statements kept a connection
+_READ_BUSY_MS = 1000  # a reader waits only while another process recovers the file
+# What binding a value raises: an int past 64 bits, half a surrogate pair, a kind SQLite can't hold.
+_UNBINDABLE = (OverflowError, UnicodeEncodeError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
+_FAILURES = (sqlite3.Error, *_UNBINDABLE)
+
+def _json_list(values: list[object]) -> str:
+    try:
+        return orjson.dumps(values).decode()
+    except TypeError:
+        raise ValueError("Input holds a value that can't be looked for.") from None
+
+
+DIALECT = Dialect(
+    parameter="?{}",
+    true="1",
+    false="0",
+    is_true="{0} IS TRUE",
+    same="{0} IS {1}",
+    differs="{0} IS NOT {1}",
+    member="{0} IN (SELECT value FROM json_each({1}))",
+    has_null="EXISTS (SELECT 1 FROM json_each({0}) WHERE type = 'null')",
+    element="EXISTS (SELECT 1 FROM json_each({0}) WHERE value = {1})",
+    tests={
+        "starts_with": "substr({0}, 1, length({1})) = {1}",
+        "ends_with": "substr({0}, length({0}) - length({1}) + 1) = {1}",
+        "contains": "instr({0}, {1}) > 0",
+    },
+    length="length({0})",
+    bind_list=_json_list,
+    # A blob is equal to no text and no number, and the columns' affinity leaves it alone.
+    nothing=b"",
+)
+
+
+class SqliteSession:
+    """What one run reads and writes through; see `base.Session`."""
+
+    __slots__ = ("_store", "connection", "wrote")
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+        self.connection = store.reader
+        self.wrote = False
+
+    async def begin(self) -> None:
+        if not self.wrote:
+            await self._store.writer.enter()
+            self.connection = self._store.writer.connection
+            self.wrote = True
+
+    async def commit(self) -> None:
+        if self.wrote:
+            self._reset()
+            await self._store.writer.leave()
+
+    def rollback(self) -> None:
+        if self.wrote:
+            self._reset()
+            self._store.writer.undo()
+
+    def _reset(self) -> None:
+        self.connection = self._store.reader
+        self.wrote = False
+
+
+class SqliteStore:
+    """The storage in a file; made by `open`. See `base.Store`."""
+
+    def __init__(
+        self, tables: Mapping[str, Table], reader: sqlite3.Connection, writer: sqlite3.Connection
+    ) -> None:
+        self.tables = tables
+        self.reader = reader
+        self.writer = Writer(writer)
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        tables: Mapping[str, Table],
+        synchronous: Literal["FULL", "NORMAL", "OFF"] = "FULL",
+        *,
+        change: bool = True,
+    ) -> SqliteStore:
+        """The storage in the file at `path`, made and brought up to date first unless `change` is False.
+
+        Raises SetupError where the file can't be opened, or where bringing it up to date could lose something.
+        """
+        try:
+            _create(path)
+            connection = connect(path)
+            try:
+                if change:
+                    migrate.apply(connection, tables)
+                return cls._opened(path, tables, synchronous)
+            finally:
+                connection.close()
+        except (OSError, sqlite3.Error) as error:
+            raise SetupError(f"the database '{path}' can't be opened: {error}") from error
+
+    @classmethod
+    def _opened(cls, path: Path, tables: Mapping[str, Table], synchronous: str) -> SqliteStore:
+        reader, writer = connect(path), connect(path, wait_ms=0)
+        reader.execute(f"PRAGMA busy_timeout = {_READ_BUSY_MS}")
+        reader.execute("PRAGMA query_only = ON")
+        writer.execute(f"PRAGMA synchronous = {synchronous}")
+        return cls(tables, reader, writer)
+
+    def session(self) -> SqliteSession:
+        return SqliteSession(self)
+
+    async def close(self) -> None:
+        await self.writer.close()
+        self.reader.close()
+
+    def get(
+        self, table: Table, condition: Condition, secrets: tuple[str, ...] = (), columns: Iterable[str] | None = None
+    ) -> Read:
+        plain = _plain(table) if columns is None else [table.columns[name] for name in columns]
+        hidden = [table.columns[name] for name in secrets]
+        make = row_maker(plain, hidden)
+        sql = f'SELECT {_names([*plain, *hidden])} FROM {quoted(table.name)} WHERE {condition.sql} ORDER BY "id" LIMIT 1'
+        bound = condition.bound if any(condition.converts) else None
+
+        def get(run: Run, *values: Any) -> dict[str, object] | None:
+            if bound is not None:
+                values = bound(values)
+            try:
+                row = run.db.connection.execute(sql, values).fetchone()
+            except _FAILURES as error:
+                _fail(table, error, values, condition.names)
+            return None if row is None else make(row)
+
+        return get
+
+    def has(self, table: Table, condition: Condition) -> Read:
+        sql = f"SELECT 1 FROM {quoted(table.name)} WHERE {condition.sql} LIMIT 1"
+
+        def has(run: Run, *values: Any) -> bool:
+            values = condition.bound(values)
+            try:
+                return run.db.connection.execute(sql, values).fetchone() is not None
+            except _FAILURES as error:
+                _fail(table, error, values, condition.names)
+
+        return has
+
+    def add(self, table: Table, columns: tuple[str, ...]) -> Write:
+        draft = Draft(table, columns, new=True)
+        plain = _plain(table)
+        make = row_maker(plain)
+        marks = ", ".join("?" * len(draft.columns))
+        names = ", ".join(map(quoted, draft.columns))
+        filled = f"({names}) VALUES ({marks})" if names else "DEFAULT VALUES"
+        sql = f"INSERT INTO {quoted(table.name)} {filled} RETURNING {_names(plain)}"
+
+        async def add(run: Run, *values: Any) -> dict[str, object]:
+            stored = await draft.values(run, values)
+            return make((await _write(run, table, sql, stored, draft.columns))[0])
+
+        return add
+
+    def edit(self, table: Table, condition: Condition, columns: tuple[str, ...]) -> Write:
+        draft = Draft(table, columns, new=False)
+        plain = _plain(table)
+        make = row_maker(plain)
+        count = len(condition.parameters)
+        changes = ", ".join(f"{quoted(name)} = ?{count + place}" for place, name in enumerate(draft.columns, 1))
+        changes = changes or '"id" = "id"'
+        sql = f"UPDATE {quoted(table.name)} SET {changes} {_first(table, condition)} RETURNING {_names(plain)}"
+
+        async def edit(run: Run, *values: Any) -> dict[str, object] | None:
+            wanted = condition.bound(values[:count])
+            stored = await draft.values(run, values[count:])
+            rows = await _write(run, table, sql, [*wanted, *stored], (*condition.names, *draft.columns))
+            return make(rows[0]) if rows else None
+
+        return edit
+
+    def delete(self, table: Table, condition: Condition) -> Write:
+        sql = f'DELETE FROM {quoted(table.name)} {_first(table, condition)} RETURNING "id"'
+
+        async def delete(run: Run, *values: Any) -> bool:
+            return bool(await _write(run, table, sql, condition.bound(values), condition.names))
+
+        return delete
+
+    def set_secret(self, table: Table, column: str) -> Write:
+        name = quoted(column)
+        sql = f'UPDATE {quoted(table.name)} SET {name} = ?3 WHERE "id" = ?1 AND {name} = ?2 RETURNING "id"'
+
+        async def set_secret(run: Run, id: int | str, old: str, new: str) -> bool:
+            return bool(await _write(run, table, sql, (id, old, new), ("id", column, column)))
+
+        return set_secret
+
+    async def load(self, run: Run, table: str, rows: Iterable[Mapping[str, object]]) -> list[dict[str, object]]:
+        """See `base.Store`. Raises Fault input_error for a column that isn't there."""
+        adds: dict[tuple[str, ...], Write] = {}
+        loaded = []
+        for row in rows:
+            names = tuple(row)
+            for name in names:
+                if name not in self.tables[table].columns:
+                    raise input_fault([{"param": name, "message": f"Unknown param: {name}"}])
+            add = adds.setdefault(names, adds.get(names) or self.add(self.tables[table], names))
+            loaded.append(await add(run, *row.values()))
+        return loaded
+
+    def dump(self, table: str) -> list[dict[str, object]]:
+        plain = _plain(self.tables[table])
+        return list(map(row_maker(plain), self._rows(table, plain)))
+
+    def snapshot(self) -> dict[str, list[dict[str, object]]]:
+        return {name: self._digested(table) for name, table in self.tables.items()}
+
+    def _digested(self, table: Table) -> list[dict[str, object]]:
+        plain, hidden = _plain(table), [table.columns[name] for name in table.secrets]
+        make, count = row_maker(plain), len(plain)
+        return [
+            make(row[:count])
+            | {column.name: _digest(value) for column, value in zip(hidden, row[count:], strict=True)}
+            for row in self._rows(table.name, [*plain, *hidden])
+        ]
+
+    def _rows(self, table: str, columns: Sequence[Field]) -> list[tuple[Any, ...]]:
+        return self.reader.execute(f'SELECT {_names(columns)} FROM {quoted(table)} ORDER BY "id"').fetchall()
+
+    def counts(self) -> dict[str, int]:
+        count = "SELECT count(*) FROM {}"
+        return {name: self.reader.execute(count.format(quoted(name))).fetchone()[0] for name in self.tables}
+
+    async def clear(self) -> None:
+        session = self.session()
+        await session.begin()
+        try:
+            # Tables may refer to each other in a ring; in the end there is nothing left to refer to.
+            session.connection.execute("PRAGMA defer_foreign_keys = ON")
+            for name in self.tables:
+                session.connection.execute(f"DELETE FROM {quoted(name)}")
+                session.connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (name,))
+            session.connection.execute("PRAGMA defer_foreign_keys = OFF")
+        except BaseException:
+            session.rollback()
+            raise
+        await session.commit()
+
+
+def connect(path: Path, wait_ms: int = 30_000) -> sqlite3.Connection:
+    """A connection in autocommit mode that checks references and waits for other processes as long as said."""
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS, timeout=wait_ms / 1000
+    )
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA trusted_schema = OFF")
+    return connection
+
+
+def _create(path: Path) -> None:
+    """Make the file where there is none, for our user alone: it will hold password hashes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+def _plain(table: Table) -> list[Field]:
+    return [column for column in table.columns.values() if not column.is_secret]
+
+
+def _names(columns: Iterable[Field]) -> str:
+    return ", ".join(quoted(column.name) for column in columns)
+
+
+def _first(table: Table, condition: Condition) -> str:
+    return f'WHERE "id" = (SELECT "id" FROM {quoted(table.name)} WHERE {condition.sql} ORDER BY "id" LIMIT 1)'
+
+
+def _digest(value: object) -> object:
+    return None if value is None else "sha256:" + hashlib.sha256(str(value).encode()).hexdigest()
+
+
+async def _write(
+    run: Run, table: Table, sql: str, values: Sequence[object], names: Sequence[str]
+) -> list[tuple[Any, ...]]:
+    """Run a statement as part of the run's writes; `names` are the columns that `values` belong to."""
+    session = run.db
+    if not session.wrote:
+        await session.begin()
+    connection: sqlite3.Connection = session.connection
+    try:
+        return connection.execute(sql, values).fetchall()
+    except sqlite3.IntegrityError as error:
+        raise _broken(connection, table, error, dict(zip(names, values, strict=True))) from None
+    except _FAILURES as error:
+        _fail(table, error, values, names)
+
+
+def _broken(
+    connection: sqlite3.Connection, table: Table, error: sqlite3.IntegrityError, written: Mapping[str, object]
+) -> Fault:
+    """The fault of a broken constraint, in the columns' names."""
+    kind, _, columns = str(error).partition(" constraint failed: ")
+    names = [column.removeprefix(f"{table.name}.") for column in columns.split(", ")]
+    if kind == "UNIQUE":
+        return _not_unique(names)
+    if kind == "NOT NULL":
+        return input_fault([{"param": names[0], "message": f"Missing param: {names[0]}"}])
+    missing = [name for name, value in written.items() if _dangles(connection, table.columns[name], value)]
+    if missing:
+        return input_fault([{"param": name, "message": _no_record(table.columns[name])} for name in missing])
+    return Fault("conflict", f"This {table.name} is still in use.", reason="reference")
+
+
+def _not_unique(names: Sequence[str]) -> Fault:
+    said = " and ".join(f"'{name}'" for name in names)
+    payload: object = {"param": names[0]} if len(names) == 1 else {"params": list(names)}
+    together = " together" if len(names) > 1 else ""
+    return Fault("conflict", f"{said} must be unique{together}.", payload, reason="unique:" + ",".join(names))
+
+
+def _no_record(column: Field) -> str:
+    return f"Input names no record of '{column.table}'."
+
+
+def _dangles(connection: sqlite3.Connection, column: Field, value: object) -> bool:
+    if not column.table or column.is_list or value is None:
+        return False
+    sql = f'SELECT 1 FROM {quoted(column.table)} WHERE "id" = ?'
+    return connection.execute(sql, (value,)).fetchone() is None
+
+
+def _fail(table: Table, error: BaseException, values: Sequence[object], names: Sequence[str]) -> NoReturn:
+    """Raise the fault of a statement that failed; what the database says is for the log alone."""
+    if isinstance(error, _UNBINDABLE):
+        for name, value in zip(names, values, strict=True):
+            message = _unbindable(value)
+            if message:
+                raise input_fault([{"param": name, "message": message}]) from None
+    if isinstance(error, sqlite3.OperationalError) and is_busy(error):
+        raise unavailable("The database is busy. Try again in a second.", "busy") from error
+    raise Fault("fatal", f"the database failed on the table '{table.name}'", reason="database") from error
+
+
+def _unbindable(value: object) -> str:
+    match value:
+        case int() if not INT_MIN <= value <= INT_MAX:
+            return "Input is an int past 64 bits."
+        case str() if any("\ud800" <= character <= "\udfff" for character in value):
+            return "Input holds half a surrogate pair."
+        case list() | dict():
+            return "Input is a list or an object, which can't be compared here."
+    return ""

@@ -1,0 +1,228 @@
+"""The one connection that writes: runs take turns on it, and their commits share one trip to the disk.
+
+A batch is `BEGIN IMMEDIATE … COMMIT`; each run of it has a savepoint, so that it can fail alone. A run that is
+done waits for its batch's commit, which happens in a thread; the runs that arrive meanwhile are the next batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sqlite3
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from time import monotonic
+
+from engine.errors import Fault
+from engine.store.base import BUSY_SECONDS, unavailable
+
+QUEUE_LIMIT = 1000  # runs that may wait for a turn
+BATCH_LIMIT = 64  # runs that share a commit
+BATCH_SECONDS = 0.002  # how long a batch takes in more of those that wait
+_PAUSES = (0.0005, 0.005)  # seconds between two tries while another process writes
+
+_Waiter = asyncio.Future[None]
+
+
+class Writer:
+    """Turns on `connection`, which is in autocommit mode and never waits itself (busy timeout 0).
+
+    It belongs to one event loop at a time; another may take over once nothing runs, or the first is closed.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._taken = False
+        self._closed = False
+        self._turns: deque[_Waiter] = deque()
+        self._batch: list[_Waiter] = []
+        self._opened = 0.0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
+        self._commit: Future[sqlite3.Cursor] | None = None
+
+    async def enter(self) -> None:
+        """Wait for the turn and open a savepoint; `leave` or `undo` must follow. Raises Fault unavailable."""
+        await self._turn()
+        try:
+            if not self.connection.in_transaction:
+                await self._begin()
+            self.connection.execute("SAVEPOINT run")
+        except sqlite3.Error as error:
+            self._pass_on()
+            raise _refused() from error
+        except BaseException:
+            self._pass_on()
+            raise
+
+    async def leave(self) -> None:
+        """Keep what the run wrote, give the turn away, and return when it is durable. Raises Fault unavailable."""
+        try:
+            self.connection.execute("RELEASE run")
+        except sqlite3.Error as error:
+            self._lose_batch()
+            raise _refused() from error
+        done = asyncio.get_running_loop().create_future()
+        self._batch.append(done)
+        self._pass_on()
+        await done
+
+    def undo(self) -> None:
+        """Take back what the run wrote and give the turn away."""
+        try:
+            self.connection.execute("ROLLBACK TO run")
+            self.connection.execute("RELEASE run")
+        except sqlite3.Error:
+            self._lose_batch()
+        else:
+            self._pass_on()
+
+    async def close(self) -> None:
+        """Refuse what comes, wait for what runs, and close the connection."""
+        self._closed = True
+        end = monotonic() + BUSY_SECONDS
+        while self._taken and not self._is_orphaned and monotonic() < end:
+            await asyncio.sleep(0.001)
+        self._thread.shutdown()
+        self.connection.close()
+
+    async def _turn(self) -> None:
+        if self._closed:
+            raise unavailable("The server is shutting down.", "closed")
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._move_to(loop)
+        if not self._taken:
+            self._taken = True
+        elif len(self._turns) >= QUEUE_LIMIT:
+            raise _busy()
+        else:
+            await self._wait(loop)
+
+    async def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
+        turn = loop.create_future()
+        self._turns.append(turn)
+        timer = loop.call_later(BUSY_SECONDS, _expire, turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled() and turn.exception() is None:  # the turn came together with the cancelling
+                self._pass_on()
+            raise
+        finally:
+            timer.cancel()
+            with suppress(ValueError):
+                self._turns.remove(turn)
+
+    @property
+    def _is_orphaned(self) -> bool:
+        return self._loop is not None and self._loop.is_closed()
+
+    def _move_to(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._taken:
+            if not self._is_orphaned:
+                raise RuntimeError("another event loop is writing")
+            self._clean_up()
+        self._loop = loop
+
+    def _clean_up(self) -> None:
+        """Finish what a closed event loop left behind: a commit is waited for, what wasn't committed is undone."""
+        if self._commit is not None:
+            self._commit.exception()
+        self._turns.clear()
+        self._batch.clear()
+        self._forget()
+        self._taken = False
+
+    async def _begin(self) -> None:
+        """Open a batch, however often another process is before us."""
+        end = monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                self.connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if not is_busy(error):
+                    raise
+                if monotonic() > end:
+                    raise _busy() from None
+            else:
+                self._opened = monotonic()
+                return
+            await asyncio.sleep(random.uniform(*_PAUSES))
+
+    def _pass_on(self) -> None:
+        """Give the turn to the next run, or to the commit where the batch is full, old, or nobody waits."""
+        while self._turns and not self._is_full:
+            if _answer(self._turns.popleft()):
+                return
+        if self._batch:
+            self._start_commit()
+        else:
+            self._forget()
+            self._taken = False
+
+    @property
+    def _is_full(self) -> bool:
+        old = monotonic() - self._opened > BATCH_SECONDS
+        return bool(self._batch) and (old or len(self._batch) >= BATCH_LIMIT)
+
+    def _start_commit(self) -> None:
+        batch, self._batch = self._batch, []
+        loop = batch[0].get_loop()
+
+        def finish(commit: Future[sqlite3.Cursor]) -> None:
+            with suppress(RuntimeError):  # the loop is closed: the next one cleans up
+                loop.call_soon_threadsafe(self._committed, batch, commit.exception())
+
+        self._commit = self._thread.submit(self.connection.execute, "COMMIT")
+        self._commit.add_done_callback(finish)
+
+    def _committed(self, batch: list[_Waiter], error: BaseException | None) -> None:
+        self._commit = None
+        self._forget()
+        for done in batch:
+            _answer(done, _refused(error) if error else None)
+        self._pass_on()
+
+    def _lose_batch(self) -> None:
+        """The database took back the whole batch (a full disk does that): nobody's writes are there."""
+        batch, self._batch = self._batch, []
+        self._forget()
+        for done in batch:
+            _answer(done, _refused())
+        self._pass_on()
+
+    def _forget(self) -> None:
+        if self.connection.in_transaction:
+            self.connection.execute("ROLLBACK")
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether another connection holds what was asked for."""
+    return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _answer(waiter: _Waiter, fault: Fault | None = None) -> bool:
+    """Wake who waits; False where nobody does any more."""
+    if waiter.done():
+        return False
+    if fault is None:
+        waiter.set_result(None)
+    else:
+        waiter.set_exception(fault)
+    return True
+
+
+def _expire(turn: _Waiter) -> None:
+    _answer(turn, _busy())
+
+
+def _busy() -> Fault:
+    return unavailable("The database is busy. Try again in a second.", "busy")
+
+
+def _refused(cause: BaseException | None = None) -> Fault:
+    fault = unavailable("The database couldn't store this. Try again later.", "commit")
+    fault.__cause__ = cause
+    return fault

@@ -1,0 +1,284 @@
+"""Kinds: what the checker knows of a value, and the few run-time classes that plain Python lacks.
+
+A value at run time is plain Python: `str int float bool None list dict`. A decimal is an `int` or a
+`float`, a timestamp an `int` of milliseconds since the epoch, a date `YYYY-MM-DD` text, a uuid text.
+Only a secret is wrapped, so that no path out of the process can carry it by accident.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+NUMBERS = frozenset({"int", "decimal", "timestamp"})
+TEXTS = frozenset({"text", "email", "password", "uuid", "date", "enum"})
+
+INT_MIN, INT_MAX = -(2**63), 2**63 - 1
+
+
+class Secret:
+    """A password, a hash or another sensitive value: masked wherever it is shown, compared in constant time."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: object) -> None:
+        self._value = value
+
+    def reveal(self) -> object:
+        """The value itself, for the few places that must have it."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "•••"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+    def __eq__(self, other: object) -> bool:
+        left, right = self._value, reveal(other)
+        if isinstance(left, str) and isinstance(right, str):
+            return hmac.compare_digest(left.encode(), right.encode())
+        return left == right
+
+    __hash__ = None  # type: ignore[assignment]  # a secret is no key: looking it up would compare in variable time
+
+    def __reduce__(self) -> str:
+        raise TypeError("a secret can't be pickled")
+
+
+def reveal(value: object) -> object:
+    """What a `Secret` holds; any other value as it is."""
+    return value.reveal() if isinstance(value, Secret) else value
+
+
+class Record(dict[str, object]):
+    """A table's record whose secret columns lie beside the dictionary, so that no copy or answer carries them."""
+
+    __slots__ = ("secrets",)
+
+    def __init__(self, columns: Iterable[tuple[str, object]], secrets: Mapping[str, Secret | None]) -> None:
+        super().__init__(columns)
+        self.secrets = secrets
+
+
+class File(dict[str, object]):
+    """An uploaded file: the dictionary is `{name, type, size}` (bytes), `content` lies beside it."""
+
+    __slots__ = ("content",)
+
+    def __init__(self, name: str, type_: str, content: bytes) -> None:
+        super().__init__(name=name, type=type_, size=len(content))
+        self.content = content
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What is known of a value before it exists.
+
+    `item` is a list's, `fields` an object's (None: any keys), `optional` names fields that may be absent,
+    `table` is the table whose record (an object) or id (an int) it is, `secret` taints what must not leave.
+    """
+
+    name: str
+    nullable: bool = False
+    item: Kind | None = None
+    fields: Mapping[str, Kind] | None = None
+    optional: frozenset[str] = field(default=frozenset())
+    values: tuple[str, ...] = ()
+    table: str = ""
+    secret: bool = False
+
+    @property
+    def family(self) -> str:
+        """`number`, `text`, or the kind's own name: kinds of different families are never equal."""
+        if self.name in NUMBERS:
+            return "number"
+        return "text" if self.name in TEXTS else self.name
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing is known before running."""
+        return self.name == "any"
+
+    @property
+    def is_record(self) -> bool:
+        return self.name == "object" and bool(self.table)
+
+    def maybe(self) -> Kind:
+        """This kind or null."""
+        return self if self.nullable or self.name in ("null", "never") else replace(self, nullable=True)
+
+    def present(self) -> Kind:
+        """This kind with null ruled out."""
+        if self.name == "null":
+            return NEVER
+        return replace(self, nullable=False) if self.nullable else self
+
+    def masked(self) -> Kind:
+        """This kind, tainted."""
+        return self if self.secret or self.name in ("bool", "null", "never") else replace(self, secret=True)
+
+    def plain(self) -> Kind:
+        """This kind with its own taint taken off."""
+        return replace(self, secret=False) if self.secret else self
+
+    @property
+    def label(self) -> str:
+        """The author's name of it, as messages say it."""
+        if self.is_record:
+            name = f"a {self.table} record"
+        elif self.name == "list" and self.item is not None and not self.item.is_open:
+            name = f"a list of {self.item.name}"
+        else:
+            name = LABELS.get(self.name, self.name)
+        return f"{name} or null" if self.nullable else name
+
+    def __str__(self) -> str:
+        return self.label
+
+
+LABELS = {
+    "any": "a value of any kind", "null": "null", "never": "nothing", "bool": "a bool", "int": "an int",
+    "decimal": "a decimal", "text": "a text", "email": "an email", "password": "a password", "uuid": "a uuid",
+    "timestamp": "a timestamp", "date": "a date", "enum": "an enum", "object": "an object", "list": "a list",
+    "file": "a file", "lambda": "a lambda",
+}  # fmt: skip
+
+ANY, NULL, NEVER = Kind("any"), Kind("null"), Kind("never")
+BOOL, INT, DECIMAL, TEXT = Kind("bool"), Kind("int"), Kind("decimal"), Kind("text")
+TIMESTAMP, DATE, UUID, EMAIL = Kind("timestamp"), Kind("date"), Kind("uuid"), Kind("email")
+PASSWORD = Kind("password", secret=True)
+OBJECT = Kind("object")
+
+
+def list_of(item: Kind) -> Kind:
+    return Kind("list", item=item)
+
+
+def object_of(fields: Mapping[str, Kind], optional: Iterable[str] = ()) -> Kind:
+    return Kind("object", fields=fields, optional=frozenset(optional))
+
+
+FILE = Kind("file", fields={"name": TEXT, "type": TEXT, "size": INT})
+
+PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {
+    "bool": (bool,), "int": (int,), "timestamp": (int,), "decimal": (int, float), "list": (list,), "object": (dict,), "file": (dict,),
+    **dict.fromkeys(TEXTS, (str,)),
+}  # fmt: skip
+
+
+def kind_of(value: object) -> Kind:
+    """The kind of a literal value."""
+    match value:
+        case None:
+            return NULL
+        case bool():
+            return BOOL
+        case int():
+            return INT
+        case float():
+            return DECIMAL
+        case str():
+            return TEXT
+        case list():
+            return list_of(join_all(kind_of(item) for item in value))
+        case dict():
+            return object_of({key: kind_of(item) for key, item in value.items()})
+        case Secret():
+            return TEXT.masked()
+    return ANY
+
+
+def join(left: Kind, right: Kind) -> Kind:
+    """The narrowest kind that both are."""
+    if left == right or right.name == "never":
+        return left
+    if left.name == "never":
+        return right
+    if left.name == "null":
+        return right.maybe()
+    if right.name == "null":
+        return left.maybe()
+    joined = _join_names(left, right)
+    joined = joined.maybe() if left.nullable or right.nullable else joined
+    return joined.masked() if left.secret or right.secret else joined
+
+
+def _join_names(left: Kind, right: Kind) -> Kind:
+    if left.name == right.name == "list":
+        return list_of(join(left.item or ANY, right.item or ANY))
+    if left.name == right.name == "object":
+        return _join_objects(left, right)
+    if left.name == right.name == "enum":
+        return Kind("enum", values=tuple(dict.fromkeys(left.values + right.values)))
+    if left.name == right.name:
+        return Kind(left.name, fields=left.fields, table=left.table if left.table == right.table else "")
+    if left.family == right.family == "text":
+        return TEXT
+    if left.family == right.family == "number":
+        return DECIMAL if "decimal" in (left.name, right.name) else INT
+    return ANY
+
+
+def _join_objects(left: Kind, right: Kind) -> Kind:
+    if left.fields is None or right.fields is None:
+        return OBJECT
+    names = [*left.fields, *(name for name in right.fields if name not in left.fields)]
+    fields = {name: join(left.fields.get(name, NEVER), right.fields.get(name, NEVER)) for name in names}
+    optional = {name for name in names if name not in left.fields or name not in right.fields}
+    table = left.table if left.table == right.table else ""
+    return Kind("object", fields=fields, optional=left.optional | right.optional | optional, table=table)
+
+
+def join_all(kinds: Iterable[Kind]) -> Kind:
+    """The narrowest kind that all are; `any` of none."""
+    joined = NEVER
+    for kind in kinds:
+        joined = join(joined, kind)
+    return ANY if joined is NEVER else joined
+
+
+def fits(given: Kind, wanted: Kind) -> bool:
+    """Whether a value of kind `given`, null left aside, can stand where `wanted` is asked; an open kind can."""
+    if given.is_open or wanted.is_open or given.name in ("null", "never"):
+        return True
+    if wanted.name == "list" and given.name == "list":
+        return fits(given.item or ANY, wanted.item or ANY)
+    if wanted.name == "object" and given.name == "object":
+        return _fits_fields(given, wanted)
+    if wanted.name == given.name:
+        return not (wanted.values and given.values) or bool(set(wanted.values) & set(given.values))
+    if wanted.name == "object":
+        return given.name == "file"
+    if wanted.name == "int":
+        return given.name == "timestamp"
+    return given.family == wanted.family and given.family in ("text", "number") and not (
+        wanted.name == "timestamp" and given.name == "decimal"
+    )
+
+
+def _fits_fields(given: Kind, wanted: Kind) -> bool:
+    if given.fields is None or wanted.fields is None:
+        return True
+    return all(
+        fits(given.fields[name], kind) if name in given.fields else name in wanted.optional or kind.nullable
+        for name, kind in wanted.fields.items()
+    )
+
+
+def comparable(left: Kind, right: Kind) -> bool:
+    """Whether values of the two kinds can ever be equal."""
+    if left.is_open or right.is_open or "never" in (left.name, right.name):
+        return True
+    if (left.nullable or left.name == "null") and (right.nullable or right.name == "null"):
+        return True
+    if "null" in (left.name, right.name):
+        return False
+    if left.family != right.family:
+        return False
+    if left.name == right.name == "list":
+        return comparable(left.item or ANY, right.item or ANY)
+    return not (left.values and right.values) or bool(set(left.values) & set(right.values))

@@ -1,0 +1,498 @@
+"""Inputs: what requests give an endpoint, and what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from engine.errors import Fault
+from engine.http.bodies import Gone, Patience
+from engine.http.inputs import Inputs
+from engine.shapes import Shape
+from engine.values import File, Secret
+from engine.workspace import read_workspace
+
+LIMIT = 100_000
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data; boundary=XX"
+
+Make = Callable[..., Inputs]
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> Make:
+    """Makes the inputs of an endpoint from its `input:` in YAML."""
+
+    def make(declared: str, seconds: float = 30.0) -> Inputs:
+        (tmp_path / "it.yaml").write_text(f"endpoint: POST /it\ninput: {declared}\nstack: []\nresponse: null\n")
+        workspace, problems = read_workspace(tmp_path)
+        assert not problems, problems[0].render()
+        return Inputs(Shape(workspace.endpoints[0].input), LIMIT, Patience(seconds))
+
+    return make
+
+
+def scope(query: str = "", headers: Iterable[tuple[str, str]] = ()) -> dict[str, Any]:
+    pairs = [(name.encode(), value.encode()) for name, value in headers]
+    return {"type": "http", "http_version": "1.1", "query_string": query.encode(), "headers": pairs}
+
+
+def send(made: Inputs, body: bytes, type_: str = JSON, query: str = "", path: dict[str, str] | None = None) -> Any:
+    """What a request with this body binds, secrets revealed."""
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    headers = [("content-type", type_), ("content-length", str(len(body)))]
+    return shown(asyncio.run(made.from_request(scope(query, headers), receive, path or {})))
+
+
+def shown(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return shown(value.reveal())
+    if isinstance(value, File):
+        return (value["name"], value["type"], value.content)
+    if isinstance(value, dict):
+        return {name: shown(item) for name, item in value.items()}
+    return [shown(item) for item in value] if isinstance(value, list) else value
+
+
+def refusal(act: Callable[[], object]) -> Fault:
+    with pytest.raises(Fault) as fault:
+        act()
+    return fault.value
+
+
+def parts(*fields: tuple[str, str]) -> bytes:
+    """A multipart body; a name may carry `; filename=…`."""
+    return (
+        b"".join(
+            f'--XX\r\nContent-Disposition: form-data; name="{name}\r\n\r\n{text}\r\n'.encode() for name, text in fields
+        )
+        + b"--XX--\r\n"
+    )
+
+
+# Queries
+
+ALL = "{n?: int, d?: decimal, b?: bool, t?: text, at?: timestamp, e?: {values: [x, y]}, j?: json, o?: {type: object, properties: {k?: int, l?: 'int[]'}}, ids?: 'int[]', tags?: 'text[]', os?: {type: 'object[]', properties: {k: int}}}"  # noqa: E501
+
+
+@pytest.mark.parametrize(
+    ("query", "bound"),
+    [
+        ("n=1", {"n": 1}),
+        ("n=-9223372036854775808", {"n": -(2**63)}),
+        ("d=1.5&b=true&t=true", {"d": 1.5, "b": True, "t": "true"}),
+        ("d=2", {"d": 2}),
+        ("d=1e3&b=false", {"d": 1000.0, "b": False}),
+        ("t=a+b%2Bc%20d", {"t": "a b+c d"}),
+        ("t=%C3%A9", {"t": "é"}),
+        ("t=", {"t": ""}),
+        ("t=null", {"t": "null"}),
+        ("t=%24input.x", {"t": "$input.x"}),
+        ("t=a%3Db=c", {"t": "a=b=c"}),
+        ("&&n=1&", {"n": 1}),
+        ("at=1700000000000", {"at": 1700000000000}),
+        ("at=1970-01-01T00:00:01Z", {"at": 1000}),
+        ("e=x", {"e": "x"}),
+        ('j={"a":[1]}', {"j": {"a": [1]}}),
+        ("j[a]=1&j[b][]=x&j[c][0]=y", {"j": {"a": "1", "b": ["x"], "c": ["y"]}}),
+        ("o[k]=3&o[l][]=1&o[l][]=2", {"o": {"k": 3, "l": [1, 2]}}),
+        ('o={"k":3}', {"o": {"k": 3, "l": None}}),
+        ("ids[]=1&ids[]=2", {"ids": [1, 2]}),
+        ("ids%5B%5D=1", {"ids": [1]}),
+        ("ids=1&ids=2", {"ids": [1, 2]}),
+        ("ids=5", {"ids": [5]}),
+        ("ids=[5,6]", {"ids": [5, 6]}),
+        ("ids[1]=2&ids[0]=1", {"ids": [1, 2]}),
+        ("tags[]=[x]", {"tags": ["[x]"]}),
+        ("os[0][k]=1&os[1][k]=2", {"os": [{"k": 1}, {"k": 2}]}),
+    ],
+)
+def test_a_query_is_read_by_declared_kind(inputs: Make, query: str, bound: dict[str, object]) -> None:
+    read = shown(inputs(ALL).from_url(scope(query), {}))
+    assert {name: value for name, value in read.items() if value is not None} == bound
+
+
+@pytest.mark.parametrize(
+    ("query", "param", "message"),
+    [
+        ("n=1.0", "n", "Input must be an int, not a text."),
+        ("n=+1", "n", "Input must be an int, not a text."),
+        ("n=%201", "n", "Input must be an int, not a text."),
+        ("n=01", "n", "Input must be an int, not a text."),
+        ("n=1_0", "n", "Input must be an int, not a text."),
+        ("n=%D9%A1", "n", "Input must be an int, not a text."),
+        ("n=", "n", "Input must be an int, not a text."),
+        ("n=9223372036854775808", "n", "Value is greater than the maximum value of 9223372036854775807"),
+        ("n=" + "9" * 5000, "n", "Input must be an int, not a text."),
+        ("d=NaN", "d", "Input must be a decimal, not a text."),
+        ("d=Infinity", "d", "Input must be a decimal, not a text."),
+        ("d=1e999", "d", "Input must be a decimal, not a text."),
+        ("d=.5", "d", "Input must be a decimal, not a text."),
+        ("b=1", "b", "Input must be a bool, not a text."),
+        ("b=True", "b", "Input must be a bool, not a text."),
+        ("e=z", "e", 'Input "z" is not one of the allowable values.'),
+        ("ids[]=x", "ids[0]", "Input must be an int, not a text."),
+        ("o[k]=x", "o.k", "Input must be an int, not a text."),
+        ("o[z]=1", "o.z", "Unknown param: o.z"),
+        ("o=x", "o", "Input is not JSON: unexpected character, expected a JSON value, line 1, column 1."),
+        ("z=1", "z", "Unknown param: z"),
+        ("n[]=1", "n", "Input must be an int, not an object."),
+        ("ids[x]=1", "ids", "Input must be a list: name its items [] or [0], [1] and on."),
+        ("ids[5]=1", "ids", "Input must be a list: name its items [] or [0], [1] and on."),
+        ("ids=1&ids[0]=2", "ids", "Input is given in two forms."),
+        ("__class__=1", "__class__", "Unknown param: __class__"),
+    ],
+)
+def test_a_query_of_the_wrong_kind_is_refused_by_name(inputs: Make, query: str, param: str, message: str) -> None:
+    made = inputs(ALL)
+    fault = refusal(lambda: made.from_url(scope(query), {}))
+    assert (fault.name, fault.payload["param"], fault.message) == ("input_error", param, message)  # type: ignore[index]
+
+
+@pytest.mark.parametrize("query", ["n=1&n=2", "n=1&n=1", "t=a&t=b", "o=1&o[k]=2", "o[k]=1&o[k]=2", "z=1&z=2"])
+def test_i_7_duplicate_query_names_are_refused(inputs: Make, query: str) -> None:
+    made = inputs(ALL)
+    assert refusal(lambda: made.from_url(scope(query), {})).message == "Input is given more than once."
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["t=%FF", "t=%00", "%00=1", "&".join(f"a{n}=" for n in range(1001)), "t=" + "x" * 17000, "j" + "[a]" * 9 + "=1"],
+)
+def test_i_7_a_malformed_query_is_refused(inputs: Make, query: str) -> None:
+    made = inputs(ALL)
+    assert refusal(lambda: made.from_url(scope(query), {})).name == "bad_request"
+
+
+@pytest.mark.parametrize(
+    ("declared", "query"),
+    [
+        ("{password: password}", "password=hunter2hunter2"),
+        ("{pin: {type: int, sensitive: true}}", "pin=1234"),
+        ("{o: {type: object, properties: {password: password}}}", "o[password]=hunter2hunter2"),
+        ("{passwords: 'password[]'}", "passwords[]=hunter2hunter2"),
+    ],
+)
+def test_s_6_a_secret_in_the_url_is_refused(inputs: Make, declared: str, query: str) -> None:
+    made = inputs(declared)
+    for act in (lambda: made.from_url(scope(query), {}), lambda: send(made, b"", query=query)):
+        fault = refusal(act)
+        assert fault.message == "Input is secret: send it in the body, never in a URL."
+        assert "hunter2" not in str(fault.payload)
+
+
+def test_a_path_parameter_is_read_by_declared_kind(inputs: Make) -> None:
+    made = inputs("{id: int, name?: text}")
+    assert made.from_url(scope("name=x"), {"id": "7"}) == {"id": 7, "name": "x"}
+    assert refusal(lambda: made.from_url(scope(), {"id": "x"})).message == "Input must be an int, not a text."
+    assert refusal(lambda: made.from_url(scope(), {"id": "7\0"})).name == "bad_request"
+
+
+def test_a_name_counts_once_wherever_it_is_given(inputs: Make) -> None:
+    made = inputs("{id: int}")
+    for act in (
+        lambda: made.from_url(scope("id=7"), {"id": "7"}),
+        lambda: send(made, b'{"id":7}', path={"id": "7"}),
+        lambda: send(made, b'{"id":7}', query="id=7"),
+    ):
+        assert refusal(act).message == "Input is given in two places."
+
+
+def test_path_query_and_body_are_merged(inputs: Make) -> None:
+    made = inputs("{a: int, b: int, c: int}")
+    assert send(made, b'{"c":3}', query="b=2", path={"a": "1"}) == {"a": 1, "b": 2, "c": 3}
+
+
+# JSON
+
+
+@pytest.mark.parametrize(
+    ("body", "bound"),
+    [
+        (b'{"t":"x"}', "x"),
+        (b' {"t":"a:b"}\n', "a:b"),
+        (b'{"t":"\\u00e9"}', "é"),
+        (b'{"t":"\\\\u0000"}', "\\u0000"),
+        (b'{"t":"{{1|eval}} ${$env.KEY} $input.t"}', "{{1|eval}} ${$env.KEY} $input.t"),
+        (b'{"t":"' + b"[" * 1000 + b'"}', "[" * 1000),
+    ],
+)
+def test_a_json_body_is_bound(inputs: Make, body: bytes, bound: str) -> None:
+    assert send(inputs("{t: text}"), body)["t"] == bound
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"t":NaN}',
+        b'{"t":Infinity}',
+        b'{"t":1e999}',
+        b'{"t":"\\ud800"}',
+        b'{"t":"\xff"}',
+        b'{"t":"\xed\xa0\x80"}',
+        b'{"t":"\\u0000"}',
+        b'{"\\u0000":1}',
+        b"{'t':1}",
+        b'{"t":1,}',
+        b"\xef\xbb\xbf{}",
+        b"[]",
+        b"null",
+        b'"x"',
+        b'{"t":1}{}',
+        b"{",
+        b" ",
+    ],
+)
+def test_i_7_a_body_that_is_no_json_object_is_refused(inputs: Make, body: bytes) -> None:
+    made = inputs("{t?: json}")
+    assert refusal(lambda: send(made, body)).name == "bad_request"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"t":1,"t":2}',
+        b'{"t":1,"\\u0074":1}',
+        b'{"t":{"a":1,"a":2}}',
+        b'{"t":[{"a":{"b":1,"b":2}}]}',
+        b'{"t":"a:b","t":"c"}',
+        b'{"t":[' + b"9" * 300 + b'],"t":1}',
+    ],
+)
+def test_i_7_duplicate_names_in_json_are_refused(inputs: Make, body: bytes) -> None:
+    made = inputs("{t?: json}")
+    fault = refusal(lambda: send(made, body))
+    assert fault.name == "bad_request"
+    assert "twice" in fault.message
+
+
+@pytest.mark.parametrize(
+    ("declared", "body", "message"),
+    [
+        ("{n: int}", b'{"n":"1"}', "Input must be an int, not a text."),
+        ("{n: int}", b'{"n":1.5}', "Input must be an int, not a decimal."),
+        ("{n: int}", b'{"n":true}', "Input must be an int, not a bool."),
+        ("{t: text}", b'{"t":["x"]}', "Input must be a text, not a list."),
+        ("{t: text}", b'{"t":{"$ne":null}}', "Input must be a text, not an object."),
+        ("{t: text}", b'{"t":null}', "Input must be a text, not null."),
+        ("{b: bool}", b'{"b":"true"}', "Input must be a bool, not a text."),
+        ("{ids: 'int[]'}", b'{"ids":1}', "Input must be a list, not an int."),
+        ("{t: text}", b'{"t":"x","role":"admin"}', "Unknown param: role"),
+        ("{t: text}", b"{}", "Missing param: t"),
+        ("{f: file}", b'{"f":"x"}', "Input must be a file, sent as multipart/form-data."),
+        ("{f: file}", b'{"f":{"name":"x","type":"y","size":1}}', "Input must be a file, sent as multipart/form-data."),
+    ],
+)
+def test_i_7_json_of_the_wrong_kind_is_refused_not_coerced(
+    inputs: Make, declared: str, body: bytes, message: str
+) -> None:
+    made = inputs(declared)
+    assert refusal(lambda: send(made, body)).message == message
+
+
+NESTED = b'{"t":' * 5 + b"1" + b"}" * 5
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 90_000,
+        b'{"t":' + b"[" * 40_000 + b"]" * 40_000 + b"}",
+        b'{"t":' + b"[" * 64 + b"]" * 64 + b"}",
+        b'{"t":' * 1000 + b"1" + b"}" * 1000,
+        b"{" + b",".join(b'"k%d":1' % n for n in range(8000)) + b"}",
+        b'{"n":' + b"9" * 90_000 + b"}",
+    ],
+)
+def test_b_11_json_bombs_are_refused_at_once(inputs: Make, body: bytes) -> None:
+    made = inputs("{t?: json, n?: int}")
+    began = time.monotonic()
+    assert refusal(lambda: send(made, body)).status == 400
+    assert time.monotonic() - began < 1
+
+
+def test_json_may_nest_in_reason(inputs: Make) -> None:
+    body = b'{"t":' + b"[" * 63 + b"]" * 63 + b"}"
+    assert send(inputs("{t: json}"), body) == orjson.loads(body)
+
+
+# Forms
+
+
+@pytest.mark.parametrize("type_", [JSON, FORM, MULTIPART, "text/plain", ""])
+def test_an_empty_body_of_any_type_is_no_input(inputs: Make, type_: str) -> None:
+    assert send(inputs("{n?: int}"), b"", type_) == {"n": None}
+
+
+def test_a_form_is_read_by_declared_kind(inputs: Make) -> None:
+    made = inputs("{n: int, t: text, ids: 'int[]', password: password}")
+    bound = send(made, b"n=3&t=a+b&ids[]=1&ids[]=2&password=x%26y", FORM + "; charset=utf-8")
+    assert bound == {"n": 3, "t": "a b", "ids": [1, 2], "password": "x&y"}
+
+
+def test_multipart_is_read_by_declared_kind_as_xanos_client_sends_it(inputs: Make) -> None:
+    made = inputs(
+        "{n: int, b: bool, t: text, o: {type: object, properties: {k: int}}, ids: 'int[]', j: json, "
+        "none: {type: int, nullable: true}, left?: int, f: file}"
+    )
+    body = parts(
+        ('n"', "3"),
+        ('b"', "true"),
+        ('t"', "null"),
+        ('o"', '{"k":1}'),
+        ('ids"', "[1,2]"),
+        ('j"', '{"a":[null]}'),
+        ('none"', "null"),
+        ('left"', "undefined"),
+        ('f"; filename="C:\\\\docs\\\\a.txt"\r\nContent-Type: text/plain', "hello\r\nworld"),
+    )
+    assert send(made, body, MULTIPART) == {
+        "n": 3,
+        "b": True,
+        "t": "null",
+        "o": {"k": 1},
+        "ids": [1, 2],
+        "j": {"a": [None]},
+        "none": None,
+        "left": None,
+        "f": ("a.txt", "text/plain", b"hello\r\nworld"),
+    }
+
+
+def test_files_come_as_a_list_too(inputs: Make) -> None:
+    made = inputs("{photos: 'file[]'}")
+    body = parts(*((f'photos[]"; filename="{n}.png"\r\nContent-Type: image/png', f"p{n}") for n in range(2)))
+    assert send(made, body, MULTIPART) == {"photos": [("0.png", "image/png", b"p0"), ("1.png", "image/png", b"p1")]}
+
+
+def test_a_file_input_left_empty_is_left_out(inputs: Make) -> None:
+    body = parts(('f"; filename=""\r\nContent-Type: application/octet-stream', ""))
+    assert send(inputs("{f?: file}"), body, MULTIPART) == {"f": None}
+    made = inputs("{f: file}")
+    assert refusal(lambda: send(made, body, MULTIPART)).message == "Missing param: f"
+
+
+@pytest.mark.parametrize(
+    ("declared", "body", "type_", "name"),
+    [
+        ("{n: int}", b"n=x", FORM, "input_error"),
+        ("{n: int}", b"n=1&n=1", FORM, "input_error"),
+        ("{t: text}", b"t=%00", FORM, "bad_request"),
+        ("{t: text}", b"t=%FF", FORM, "bad_request"),
+        ("{t?: text}", b'{"t":"x"}', FORM, "unsupported_media_type"),
+        ("{t?: text}", b'{"t":"x"}', "text/plain", "unsupported_media_type"),
+        ("{t?: text}", b'{"t":"x"}', "", "unsupported_media_type"),
+        ("{t?: text}", b'{"t":"x"}', "application/jsonp", "unsupported_media_type"),
+        ("{t?: text}", parts(('t"', "x")), "multipart/form-data", "bad_request"),
+        ("{t?: text}", b"garbage", MULTIPART, "bad_request"),
+        ("{t?: text}", parts(('t"', "x\0")), MULTIPART, "bad_request"),
+        ("{t?: text}", parts(('t"', "x"))[:-4], MULTIPART, "bad_request"),
+        ("{t?: text}", parts(('t"', "x")).replace(b"x", b"\xe9"), MULTIPART, "bad_request"),
+        ("{t?: text}", parts(('t"', "x")).replace(b"form-data", b"attachment"), MULTIPART, "bad_request"),
+        ("{t?: text}", parts(('t"', "x")).replace(b"name", b"nom"), MULTIPART, "bad_request"),
+        ("{t?: text}", parts(*(('t"', "x"),) * 1001), MULTIPART, "bad_request"),
+        ("{t?: text}", parts(*(('t"', "x"),) * 2), MULTIPART, "input_error"),
+        ("{t?: text}", parts(('t"; filename="a"', "x")), MULTIPART, "input_error"),
+        ("{f?: file}", parts(('f"', "x")), MULTIPART, "input_error"),
+        ("{f?: file}", parts(('g"; filename="a"', "x")), MULTIPART, "input_error"),
+        ("{o: {type: object, properties: {k: int}}}", parts(('o"', '{"k":1,"k":1}')), MULTIPART, "input_error"),
+        ("{o: object}", parts(('o"', "[object Object]")), MULTIPART, "input_error"),
+    ],
+)
+def test_i_7_a_form_that_does_not_fit_is_refused(
+    inputs: Make, declared: str, body: bytes, type_: str, name: str
+) -> None:
+    made = inputs(declared)
+    assert refusal(lambda: send(made, body, type_)).name == name
+
+
+# How the body arrives
+
+
+def arrive(made: Inputs, messages: list[dict[str, Any]], *headers: tuple[str, str]) -> Any:
+    """What a request binds whose body arrives in these pieces; after the last one nothing ever comes."""
+
+    async def receive() -> Any:
+        if messages:
+            return messages.pop(0)
+        return await asyncio.Event().wait()
+
+    return asyncio.run(made.from_request(scope("", [("content-type", JSON), *headers]), receive, {}))
+
+
+def piece(body: bytes, more: bool = True) -> dict[str, Any]:
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+CHUNKED = ("transfer-encoding", "chunked")
+
+
+def test_a_body_may_come_in_pieces(inputs: Make) -> None:
+    assert arrive(inputs("{t: text}"), [piece(b'{"t"'), piece(b':"x'), piece(b'"}', False)], CHUNKED) == {"t": "x"}
+
+
+def test_without_length_or_chunks_there_is_no_body(inputs: Make) -> None:
+    assert arrive(inputs("{t?: text}"), []) == {"t": None}
+
+
+def test_a_body_announced_too_large_is_refused_unread(inputs: Make) -> None:
+    messages = [piece(b"x")]
+    fault = refusal(lambda: arrive(inputs("{t?: text}"), messages, ("content-length", str(LIMIT + 1))))
+    assert (fault.status, len(messages)) == (413, 1)
+    assert ("connection", "close") in fault.headers
+
+
+def test_a_chunked_body_is_counted_while_it_comes(inputs: Make) -> None:
+    messages = [piece(b" " * 30_000) for _ in range(100)]
+    fault = refusal(lambda: arrive(inputs("{t?: text}"), messages, CHUNKED))
+    assert (fault.status, len(messages)) == (413, 96)
+
+
+def test_a_body_of_the_limit_is_read(inputs: Make) -> None:
+    body = b'{"t":1}'.ljust(LIMIT)
+    assert send(inputs("{t?: json}"), body) == {"t": 1}
+    made = inputs("{t?: json}")
+    assert refusal(lambda: send(made, body + b" ")).status == 413
+
+
+@pytest.mark.parametrize("messages", [[], [piece(b"{")]])
+def test_a_body_that_trickles_is_given_up(inputs: Make, messages: list[dict[str, Any]]) -> None:
+    made = inputs("{t?: text}", seconds=0.05)
+    fault = refusal(lambda: arrive(made, list(messages), CHUNKED))
+    assert (fault.name, fault.reason) == ("bad_request", "late")
+    assert fault.headers == (("connection", "close"),)
+
+
+def test_a_cancelled_request_stays_cancelled(inputs: Make) -> None:
+    made = inputs("{t?: text}")
+
+    async def run() -> None:
+        receive = asyncio.Event().wait
+        task = asyncio.create_task(made.from_request(scope("", [CHUNKED]), receive, {}))
+        await asyncio.sleep(0)
+        task.cancel()
+        await task
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(run())
+
+
+def test_a_client_that_goes_away_is_noticed(inputs: Make) -> None:
+    with pytest.raises(Gone):
+        arrive(inputs("{t?: text}"), [piece(b"{"), {"type": "http.disconnect"}], CHUNKED)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "deflate"])
+def test_a_compressed_body_is_refused(inputs: Make, coding: str) -> None:
+    headers = (("content-encoding", coding), ("content-length", "3"))
+    assert refusal(lambda: arrive(inputs("{t?: text}"), [piece(b"abc", False)], *headers)).status == 415
