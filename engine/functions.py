@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, TypeVar
 
 from engine import registry
-from engine.filters.bounds import range_fault
+from engine.bounds import range_fault
 from engine.registry import Timestamp
 from engine.run import Run
 from engine.values import UUID

@@ -412,15 +412,15 @@ class Inference:
                 self.infer(node, scope)
 
     def _applied(self, definition: Definition, nodes: list[Node], node: Filter | Call, scope: Scope) -> Kind:
-        paired = list(_paired(definition, nodes))
+        pairs = list(paired(definition, nodes))
         self._check_count(definition, nodes, node)
         bindings: dict[str, Kind] = {}
         kinds: dict[int, Kind] = {}
         # Lambdas last: their parameters' kinds come from the other arguments.
-        for place, (parameter, argument) in sorted(enumerate(paired), key=lambda each: isinstance(each[1][1], Lambda)):
+        for place, (parameter, argument) in sorted(enumerate(pairs), key=lambda each: isinstance(each[1][1], Lambda)):
             kinds[place] = self._argument(definition, parameter, argument, bindings, scope)
         given = [kinds[place] for place in sorted(kinds)]
-        kind = self._result(definition, given, [argument for _, argument in paired], bindings)
+        kind = self._result(definition, given, [argument for _, argument in pairs], bindings)
         # The taint of any argument is the result's; a bool says too little to keep.
         tainted = any(contains_secret(each) for each in given) and not definition.declassifies
         if definition.declassifies:
@@ -513,7 +513,8 @@ def literal_of(node: Node) -> Any:
     return ...
 
 
-def _paired(definition: Definition, nodes: list[Node]) -> Iterator[tuple[Parameter, Node]]:
+def paired(definition: Definition, nodes: list[Node]) -> Iterator[tuple[Parameter, Node]]:
+    """Each argument with its parameter; the last parameter takes the rest where it takes many."""
     parameters = list(definition.parameters)
     for place, node in enumerate(nodes):
         if place < len(parameters):
@@ -523,8 +524,8 @@ def _paired(definition: Definition, nodes: list[Node]) -> Iterator[tuple[Paramet
 
 
 def _bound(kind: Kind) -> Kind:
-    """A type variable's bound; any other kind as it is."""
-    return kind.item or ANY if kind.name == "variable" else kind
+    """A kind with its type variables replaced by their bounds."""
+    return substitute(kind, {})
 
 
 def _takes_null(kind: Kind) -> bool:
@@ -539,7 +540,7 @@ def _arithmetic_kind(operator: str, left: str, right: str) -> Kind:
     if "any" in (left, right) or "never" in (left, right):
         return ANY
     if operator in "+-" and "timestamp" in (left, right):
-        return INT if left == right or operator == "-" and right == "timestamp" else TIMESTAMP
+        return INT if left == right or (operator == "-" and right == "timestamp") else TIMESTAMP
     return INT
 
 

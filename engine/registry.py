@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, TypeVar, Union, overload
 
-from engine.values import ANY, BOOL, DECIMAL, FILE, INT, NULL, OBJECT, TEXT, File, Kind, Record, Secret, join, list_of
+from engine.values import ANY, BOOL, DECIMAL, FILE, INT, NULL, OBJECT, TEXT, File, Kind, Record, Secret, Stored, join, list_of
 
 Family = Literal["step", "construct", "filter", "function"]
 
@@ -208,7 +208,7 @@ def _mentions_secret(hint: Any) -> bool:
 
 _PLAIN: Mapping[Any, Kind] = {
     str: TEXT, int: INT, float: DECIMAL, bool: BOOL, None: NULL, type(None): NULL, dict: OBJECT, list: list_of(ANY),
-    object: ANY, Any: ANY, File: FILE, Secret: TEXT,
+    object: ANY, Any: ANY, File: FILE, Secret: TEXT, Stored: TEXT,
     Record: Kind("variable", table="record", item=OBJECT),  # bound to the records of the step's table
 }  # fmt: skip
 

@@ -43,10 +43,21 @@ class Secret:
             return hmac.compare_digest(left.encode(), right.encode())
         return left == right
 
-    __hash__ = None  # type: ignore[assignment]  # a secret is no key: looking it up would compare in variable time
+    # A secret is no key: looking it up would compare in variable time.
+    __hash__ = None  # type: ignore[assignment]
 
     def __reduce__(self) -> str:
         raise TypeError("a secret can't be pickled")
+
+
+class Stored(Secret):
+    """A secret as read from a column, which remembers where: table, column and the record's id."""
+
+    __slots__ = ("column", "id", "table")
+
+    def __init__(self, value: object, table: str, column: str, id: object) -> None:
+        super().__init__(value)
+        self.table, self.column, self.id = table, column, id
 
 
 def reveal(value: object) -> object:

@@ -9,9 +9,9 @@ import pytest
 import engine.filters
 import engine.functions
 from engine import registry
-from engine.compile import evaluate
+from engine.run import evaluate
 from engine.errors import Fault, Problems
-from engine.filters.compare import same
+from engine.compare import same
 from engine.registry import Definition
 
 LOADED = (engine.filters, engine.functions)  # importing them registered what is tested here

@@ -16,8 +16,8 @@ import engine.functions
 from engine import registry
 from engine.errors import Fault
 from engine.filters import encoding, kinds, lists, numbers, objects, patterns, secrecy, text, time
-from engine.filters.bounds import MAX_DEPTH, MAX_ITEMS, MAX_TEXT
-from engine.filters.compare import same
+from engine.bounds import MAX_DEPTH, MAX_ITEMS, MAX_TEXT
+from engine.compare import same
 from engine.registry import Definition
 from engine.values import (
     ANY,

@@ -11,7 +11,7 @@ import orjson
 
 from engine import registry
 from engine.errors import kind_fault
-from engine.filters.bounds import bounded_text, decimal, integer, room_for_text, survey
+from engine.bounds import bounded_text, decimal, integer, room_for_text, survey
 
 _BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 

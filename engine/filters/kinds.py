@@ -6,7 +6,7 @@ import re
 
 from engine import registry
 from engine.errors import kind_fault
-from engine.filters.bounds import decimal, integer, range_fault, unfit
+from engine.bounds import decimal, integer, range_fault, unfit
 
 _INT = re.compile(r"[+-]?[0-9]+")
 _DECIMAL = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")

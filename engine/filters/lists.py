@@ -6,8 +6,8 @@ from collections.abc import Callable, Hashable, Iterator
 from typing import Literal, TypeVar
 
 from engine import registry
-from engine.filters.bounds import room_for_items, stretch, survey, unfit
-from engine.filters.compare import identities, sort_keys
+from engine.bounds import room_for_items, stretch, survey, unfit
+from engine.compare import identities, sort_keys
 from engine.filters.kinds import written
 from engine.filters.paths import lookup, parts
 from engine.values import ANY, Kind, list_of

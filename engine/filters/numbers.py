@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from engine import registry
 from engine.errors import Fault
-from engine.filters.bounds import decimal, integer, range_fault, unfit
+from engine.bounds import decimal, integer, range_fault, unfit
 from engine.filters.rules import int_at
 from engine.values import ANY, DECIMAL, INT, Kind, join
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from engine.filters.bounds import range_fault, unfit
+from engine.bounds import range_fault, unfit
 from engine.values import ANY, Kind, join
 
 MAX_STEPS = 64

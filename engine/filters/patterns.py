@@ -18,7 +18,7 @@ import re2  # type: ignore[import-untyped]
 
 from engine import registry
 from engine.errors import kind_fault
-from engine.filters.bounds import range_fault, room_for_text
+from engine.bounds import range_fault, room_for_text
 
 MAX_PATTERN = 1000  # characters
 _MEMORY = 8 * 1024 * 1024  # bytes for one compiled pattern

@@ -6,8 +6,8 @@ import re
 
 from engine import registry
 from engine.errors import kind_fault
-from engine.filters.bounds import bounded_text, range_fault, room_for_items, room_for_text, stretch, unfit
-from engine.filters.compare import identities
+from engine.bounds import bounded_text, range_fault, room_for_items, room_for_text, stretch, unfit
+from engine.compare import identities
 
 _WORD = re.compile(r"\S+")
 

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from engine import registry
 from engine.errors import kind_fault
-from engine.filters.bounds import integer, range_fault
+from engine.bounds import integer, range_fault
 from engine.registry import Timestamp
 
 MAX_FORMAT = 200  # characters

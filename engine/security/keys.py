@@ -19,7 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jwcrypto.jwk import JWK  # type: ignore[import-untyped]
+from jwcrypto.jwk import JWK
+
+from engine.errors import SetupError
 
 Clock = Callable[[], int]  # milliseconds since the epoch
 Stamp = tuple[int, int, int]  # what tells one content of a file from another: inode, mtime in ns, size
@@ -30,10 +32,6 @@ MAX_FILE = 4096  # bytes
 MIN_DISTINCT = 16  # of 32 random bytes fewer than 16 differ once in about 10^14 keys
 
 logger = logging.getLogger(__name__)
-
-
-class SetupError(Exception):
-    """A server or a command can't start; the message says what is so and what to do."""
 
 
 @dataclass(frozen=True, slots=True)

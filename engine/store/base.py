@@ -12,12 +12,16 @@ from typing import Any, Protocol
 
 from engine.errors import Fault
 from engine.syntax import Node
+from engine.values import Kind
 from engine.workspace import Table
 
 Convert = Callable[[Any], object]
 # A read may answer at once or be awaited, as the storage does; a write is always awaited.
 Read = Callable[..., Any]
 Write = Callable[..., Awaitable[Any]]
+
+# What the checker knows of the nodes of an expression.
+Kinds = Mapping[Node, Kind] | Callable[[Node], Kind]
 
 BUSY_SECONDS = 5.0  # how long a write waits for its turn
 
@@ -84,6 +88,9 @@ class Run(Protocol):
 
 class Operations(Protocol):
     """Prepares the operations of one step: text, parameter order and row shape are settled here."""
+
+    def where(self, node: Node, table: Table, kinds: Kinds) -> Condition:
+        """The condition that an expression over a table's columns is. Raises `Problems` for what can't be asked."""
 
     def get(
         self, table: Table, condition: Condition, secrets: tuple[str, ...] = (), columns: Iterable[str] | None = None

@@ -84,7 +84,10 @@ class Draft:
         self._fills = tuple(fill for _, fill in filled)
         missing = [column for column in omitted if column.required and column.name != "id"]
         fields = [table.columns[name] for name in self.given]
-        self._shape = Shape(_storable(column) for column in (*fields, *missing))
+        # Null where a new record has a default is what was left out, as an input that wasn't sent.
+        fallen = [column for column in fields if new and column.has_default and not column.may_be_null]
+        self._fallbacks = {column.name: fill for column in fallen if (fill := _fill(table, column)) is not None}
+        self._shape = Shape(_storable(column, column.name in self._fallbacks) for column in (*fields, *missing))
         self._passwords = tuple(column.name for column in fields if column.type == "password" and not column.is_list)
         self._plain = frozenset(column.name for column in fields if not column.is_secret)
         self._encoders = tuple((column.name, encoder(column)) for column in fields)
@@ -95,9 +98,11 @@ class Draft:
         for name in self._passwords:
             if data[name] is not None:
                 data[name] = await run.passwords.hash(str(reveal(data[name])))
-        return [_encoded(name, encode, data[name]) for name, encode in self._encoders] + [
-            fill(run) for fill in self._fills
-        ]
+        stored = [_encoded(name, encode, data[name]) for name, encode in self._encoders]
+        for place, name in enumerate(self.given):
+            if stored[place] is None and name in self._fallbacks:
+                stored[place] = self._fallbacks[name](run)
+        return stored + [fill(run) for fill in self._fills]
 
     def _revealed(self, given: Sequence[object]) -> dict[str, Any]:
         data = dict(zip(self.given, given, strict=True))
@@ -109,10 +114,10 @@ class Draft:
         return data
 
 
-def _storable(column: Field) -> Field:
+def _storable(column: Field, falls_back: bool = False) -> Field:
     """The column as a write is checked: null is what an optional value left out is."""
     properties = tuple(map(_storable, column.properties))
-    return replace(column, nullable=column.may_be_null, properties=properties)
+    return replace(column, nullable=column.may_be_null or falls_back, properties=properties)
 
 
 def _fill(table: Table, column: Field) -> Fill | None:

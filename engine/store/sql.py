@@ -8,33 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
-from engine.errors import Problem, Problems, Span, did_you_mean, kind_fault
-from engine.shapes import input_fault
-from engine.store.base import Condition, Convert, quoted
+from engine.errors import Problem, Problems, Span, did_you_mean
+from engine.store import bind
+from engine.store.base import Condition, Convert, Kinds, quoted
 from engine.syntax import (
     Binary,
     Column,
-    Entry,
     Filter,
     ListOf,
     Literal,
     Node,
-    ObjectOf,
     Spread,
     Unary,
     walk,
 )
-from engine.values import ANY, BOOL, DECIMAL, INT, TEXT, Kind, kind_of, list_of, reveal
+from engine.values import ANY, BOOL, DECIMAL, INT, TEXT, Kind, kind_of
 from engine.workspace import Table
-
-Kinds = Mapping[Node, Kind] | Callable[[Node], Kind]
 
 EQUALITIES = ("==", "!=")
 ORDERS = ("<", "<=", ">", ">=")
 ARITHMETIC = ("+", "-", "*")
-_SCALARS = ("number", "text", "bool")
 _AHEAD = "compute it in a `set` step before, or compare a column with it"
 
 
@@ -78,7 +72,7 @@ _LOST = Term("NULL", ANY)  # stands where a problem was found
 
 
 def compile_where(node: Node, table: Table, kinds: Kinds, dialect: Dialect) -> Condition:
-    """The condition that an expression over a table's columns is; an object is its columns' values, all equal.
+    """The condition that an expression over a table's columns is.
 
     `kinds` says what is known of the parts without columns, which become parameters. Raises `Problems` (SW300 to
     SW306) with everything that can't be asked of a database.
@@ -106,8 +100,6 @@ class _Where:
         if _is_given(node):
             return self.truth(self.parameter(node, BOOL, ordered=True), exact=True)
         match node:
-            case ObjectOf():
-                return self.all_equal(node)
             case Binary(operator="and" | "or"):
                 left, right = self.condition(node.left, exact), self.condition(node.right, exact)
                 return f"({left} {node.operator.upper()} {right})"
@@ -127,18 +119,10 @@ class _Where:
             self.problem("SW305", message, node.span, "compare it with something, as in `… == $input.value`")
         return self.dialect.is_true.format(term.sql) if exact else f"{term.sql} = {self.dialect.true}"
 
-    def all_equal(self, node: ObjectOf) -> str:
-        tests = []
-        for entry in node.entries:
-            if isinstance(entry, Entry):
-                column = Column(entry.key, entry.key_span)
-                tests.append(self.comparison(Binary("==", column, entry.value, False, entry.key_span, entry.span), True))
-            else:
-                self.problem("SW302", "'...' can't stand in a where", entry.span, "name each column")
-        return f"({' AND '.join(tests)})" if tests else self.dialect.true
-
     def comparison(self, node: Binary, exact: bool) -> str:
-        null = next((side for side in (node.right, node.left) if isinstance(side, Literal) and side.value is None), None)
+        null = next(
+            (side for side in (node.right, node.left) if isinstance(side, Literal) and side.value is None), None
+        )
         if null is not None and not node.optional and node.operator in EQUALITIES:
             return self.null_test(node.left if null is node.right else node.right, node.operator)
         left, right = self.sides(node)
@@ -180,12 +164,14 @@ class _Where:
 
     def comparable(self, node: Binary, left: Term, right: Term) -> bool:
         families = {term.kind.family for term in (left, right)} - {"any", "null", "never"}
-        odd = families - ({"number", "text"} if node.operator in ORDERS else set(_SCALARS))
+        odd = families - ({"number", "text"} if node.operator in ORDERS else set(bind.SCALARS))
         if not odd and len(families) < 2:
             return True
         message = f"'{node.operator}' can't compare {left.kind.present()} with {right.kind.present()} in a where"
         if not self.problems:
-            self.problem("SW304", message, node.operator_span, "a column is compared with a value of its own kind, or with null")
+            self.problem(
+                "SW304", message, node.operator_span, "a column is compared with a value of its own kind, or with null"
+            )
         return False
 
     def membership(self, node: Binary, exact: bool) -> str:
@@ -225,7 +211,7 @@ class _Where:
         """`$x in tags`, for a column that is a list."""
         term = self.term(column, any_kind=True)
         item = term.kind.item or ANY
-        if term.kind.name != "list" or item.family not in _SCALARS:
+        if term.kind.name != "list" or item.family not in bind.SCALARS:
             self.refuse(node, f"'{node.operator}' over {term.kind}")
             return self.dialect.false, term
         value = self.operand(node.left, item, ordered=False, label=self.label(column))
@@ -247,7 +233,7 @@ class _Where:
         match node:
             case Column():
                 term = self.column(node)
-                if not any_kind and term is not _LOST and term.kind.family not in _SCALARS:
+                if not any_kind and term is not _LOST and term.kind.family not in bind.SCALARS:
                     self.refuse_kind(node, term)
                 return term
             case Binary(operator=operator) if operator in ARITHMETIC:
@@ -281,7 +267,9 @@ class _Where:
     def arithmetic(self, node: Binary) -> Term:
         left, right = self.number(node.left, node), self.number(node.right, node)
         kind = DECIMAL if "decimal" in (left.kind.name, right.kind.name) else INT
-        return Term(f"({left.sql} {node.operator} {right.sql})", replace(kind, nullable=left.nullable or right.nullable))
+        return Term(
+            f"({left.sql} {node.operator} {right.sql})", replace(kind, nullable=left.nullable or right.nullable)
+        )
 
     def joined(self, node: Binary) -> Term:
         left, right = self.text(node.left, node), self.text(node.right, node)
@@ -313,13 +301,13 @@ class _Where:
 
     def parameter(self, node: Node, target: Kind, label: str = "", *, ordered: bool = False) -> Term:
         kind = self.known(node)
-        return self.bind(node, kind, _converter(kind, target, label, ordered, self.dialect.nothing), label)
+        return self.bind(node, kind, bind.scalar(kind, target, label, ordered, self.dialect.nothing), label)
 
     def list_parameter(self, node: Node, target: Kind, label: str, optional: bool) -> Term:
         kind = self.known(node)
         if kind.name not in ("list", "any"):
             self.problem("SW304", f"'in' needs a list, not {kind.present()}", node.span)
-        return self.bind(node, kind, _list_converter(target, label, optional, self.dialect.bind_list), label)
+        return self.bind(node, kind, bind.listing(target, label, optional, self.dialect.bind_list), label)
 
     def bind(self, node: Node, kind: Kind, convert: Convert | None, label: str) -> Term:
         self.parameters.append(node)
@@ -330,8 +318,6 @@ class _Where:
     def known(self, node: Node) -> Kind:
         if isinstance(node, Literal):
             return kind_of(node.value)
-        if isinstance(node, ListOf) and not any(isinstance(item, Spread) for item in node.items):
-            return self.kinds(node) or list_of(ANY)
         return self.kinds(node) or ANY
 
     # Problems.
@@ -349,4 +335,28 @@ class _Where:
 
     def refuse_kind(self, node: Column, term: Term) -> None:
         hint = "`== null`, `!= null` and, for a list, `$value in column` can be asked"
-        self.problem("SW304", f"'{node.name}' is {term.kind.present()}, which can't be compared in a where", node.span, hint)
+        self.problem(
+            "SW304", f"'{node.name}' is {term.kind.present()}, which can't be compared in a where", node.span, hint
+        )
+
+
+_SAID = {
+    "Attribute": "'.{node.name}' of a column",
+    "Index": "'[…]' of a column",
+    "Binary": "'{node.operator}' with a column",
+    "Unary": "'{node.operator}' of a column, as a value,",
+    "Conditional": "'if … else' over a column",
+    "Filter": "'| {node.name}' of a column",
+    "Call": "'{node.name}(…)' of a column",
+    "ListOf": "a list with a column in it",
+    "ObjectOf": "an object",
+}
+
+
+def _has_column(node: Node) -> bool:
+    return any(isinstance(each, Column) for each in walk(node))
+
+
+def _is_given(node: Node) -> bool:
+    """Whether the run knows it before it asks: no column, and nothing that only a query drops."""
+    return not any(isinstance(each, Column) or (isinstance(each, Binary) and each.optional) for each in walk(node))

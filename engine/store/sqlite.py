@@ -16,10 +16,11 @@ from engine.errors import Fault, SetupError
 from engine.fields import Field
 from engine.shapes import input_fault
 from engine.store import migrate
-from engine.store.base import Condition, Read, Run, Write, quoted, unavailable
+from engine.store.base import Condition, Kinds, Read, Run, Write, quoted, unavailable
 from engine.store.rows import Draft, row_maker
-from engine.store.sql import Dialect
+from engine.store.sql import Dialect, compile_where
 from engine.store.writer import Writer, is_busy
+from engine.syntax import Node
 from engine.values import INT_MAX, INT_MIN
 from engine.workspace import Table
 
@@ -28,6 +29,7 @@ _READ_BUSY_MS = 1000  # a reader waits only while another process recovers the f
 # What binding a value raises: an int past 64 bits, half a surrogate pair, a kind SQLite can't hold.
 _UNBINDABLE = (OverflowError, UnicodeEncodeError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
 _FAILURES = (sqlite3.Error, *_UNBINDABLE)
+
 
 def _json_list(values: list[object]) -> str:
     try:
@@ -92,9 +94,7 @@ class SqliteSession:
 class SqliteStore:
     """The storage in a file; made by `open`. See `base.Store`."""
 
-    def __init__(
-        self, tables: Mapping[str, Table], reader: sqlite3.Connection, writer: sqlite3.Connection
-    ) -> None:
+    def __init__(self, tables: Mapping[str, Table], reader: sqlite3.Connection, writer: sqlite3.Connection) -> None:
         self.tables = tables
         self.reader = reader
         self.writer = Writer(writer)
@@ -139,13 +139,18 @@ class SqliteStore:
         await self.writer.close()
         self.reader.close()
 
+    def where(self, node: Node, table: Table, kinds: Kinds) -> Condition:
+        return compile_where(node, table, kinds, DIALECT)
+
     def get(
         self, table: Table, condition: Condition, secrets: tuple[str, ...] = (), columns: Iterable[str] | None = None
     ) -> Read:
         plain = _plain(table) if columns is None else [table.columns[name] for name in columns]
         hidden = [table.columns[name] for name in secrets]
         make = row_maker(plain, hidden)
-        sql = f'SELECT {_names([*plain, *hidden])} FROM {quoted(table.name)} WHERE {condition.sql} ORDER BY "id" LIMIT 1'
+        sql = (
+            f'SELECT {_names([*plain, *hidden])} FROM {quoted(table.name)} WHERE {condition.sql} ORDER BY "id" LIMIT 1'
+        )
         bound = condition.bound if any(condition.converts) else None
 
         def get(run: Run, *values: Any) -> dict[str, object] | None:
@@ -244,8 +249,7 @@ class SqliteStore:
         plain, hidden = _plain(table), [table.columns[name] for name in table.secrets]
         make, count = row_maker(plain), len(plain)
         return [
-            make(row[:count])
-            | {column.name: _digest(value) for column, value in zip(hidden, row[count:], strict=True)}
+            make(row[:count]) | {column.name: _digest(value) for column, value in zip(hidden, row[count:], strict=True)}
             for row in self._rows(table.name, [*plain, *hidden])
         ]
 

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 from engine.errors import kind_fault
-from engine.filters.bounds import survey
+from engine.bounds import survey
 from engine.values import kind_of
 
 

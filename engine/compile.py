@@ -1,0 +1,536 @@
+"""A checked stack becomes one Python function, placed line by line in its YAML file.
+
+Constructs, the language itself, are registered here: each is one small lowering whose signature gives its schema.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import takewhile
+from typing import Any
+
+from engine import operators
+from engine.builders import (
+    assign,
+    at,
+    awaited,
+    binary,
+    branch,
+    call,
+    compared,
+    const,
+    dictionary,
+    do,
+    function,
+    function_of,
+    item,
+    member,
+    method,
+    name,
+    negated,
+    raised,
+    returned,
+)
+from engine.check import WRITES, Checked, CheckedStack, case_value
+from engine.errors import Fault, Problems, Span, Text
+from engine.infer import Inference
+from engine.lower import ExpressionLowering, Names
+from engine.origin import Origin
+from engine.parser import parse_expression
+from engine.registry import (
+    Arguments,
+    Assignments,
+    Block,
+    Branches,
+    Cases,
+    Condition,
+    Definition,
+    Expression,
+    FaultName,
+    FunctionName,
+    Parameter,
+    construct,
+)
+from engine.scope import Scope
+from engine.shapes import Shape
+from engine.stack import Assignment, Branch, Case, Rejection, Step, Word
+from engine.syntax import Attribute, Entry, Node, ObjectOf, Spread, Variable
+from engine.values import ANY
+from engine.workspace import Endpoint, Function, Table
+
+# What a client reads where the author wrote no message.
+MESSAGES: Mapping[str, str] = {
+    "input_error": "The input is not as it should be.",
+    "bad_request": "Precondition failed.",
+    "unauthorized": "Unauthorized.",
+    "access_denied": "Access denied.",
+    "not_found": "Not Found.",
+    "method_not_allowed": "Method not allowed.",
+    "conflict": "Conflict.",
+    "payload_too_large": "Payload too large.",
+    "unsupported_media_type": "Unsupported media type.",
+    "too_many_requests": "Too many requests.",
+    "fatal": "",
+    "unavailable": "Try again later.",
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """A stack ready to run: `function(run, input, claims)`, a coroutine function where `is_async`.
+
+    `writes`: whether it may change the database. `tree` is the Python it was compiled from.
+    """
+
+    function: Callable[..., Any]
+    is_async: bool
+    writes: bool
+    tree: ast.stmt = field(repr=False)
+
+    def source(self) -> str:
+        """The generated Python as text, for reading."""
+        return ast.unparse(ast.fix_missing_locations(self.tree))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Load:
+    """What a prepared step is given: the storage it prepares its operation with, and what its stack reads."""
+
+    storage: Any
+    secret_reads: frozenset[tuple[str, str]]
+
+    def secrets(self, table: Table) -> tuple[str, ...]:
+        """The secret columns of `table` that the stack reads."""
+        return tuple(name for name in table.secrets if (table.name, name) in self.secret_reads)
+
+
+class Compiler:
+    """Compiles the stacks of a checked workspace for a storage; a function when it is first called."""
+
+    def __init__(self, checked: Checked, storage: Any, *, traced: bool = False) -> None:
+        self.checked, self.workspace = checked, checked.workspace
+        self.storage, self.traced = storage, traced
+        self._functions: dict[str, Plan] = {}
+
+    def endpoint(self, endpoint: Endpoint) -> Plan:
+        lowering = StackLowering(self, self.checked.endpoints[endpoint], atomic=endpoint.atomic)
+        return lowering.plan(endpoint.name, endpoint.stack, endpoint.response, endpoint.span)
+
+    def function(self, name: str) -> Plan:
+        if name not in self._functions:
+            declared: Function = self.workspace.functions[name]
+            lowering = StackLowering(self, self.checked.functions[name])
+            self._functions[name] = lowering.plan(name, declared.stack, None, declared.span)
+        return self._functions[name]
+
+
+class StackLowering(ExpressionLowering):
+    """Lowers one stack. `counters` are the loops around the step being lowered."""
+
+    def __init__(self, compiler: Compiler, checked: CheckedStack, *, atomic: bool = True) -> None:
+        super().__init__(checked.kinds, Names())
+        self.compiler, self.atomic = compiler, atomic
+        self.load = Load(compiler.storage, checked.secret_reads)
+        self.used = {node.name for node in checked.kinds if isinstance(node, Variable)}
+        self.is_async = self.writes = False
+        self.counters: list[str] = []
+        self.step: Step
+
+    def plan(self, title: str, stack: Sequence[Step], response: Node | None, span: Span) -> Plan:
+        body = [*self._given(), *self.block(stack)]
+        if response is not None:
+            body.append(at(response.span, returned(self.lower(response))))
+        label = "".join(letter if letter.isalnum() else "_" for letter in title)
+        tree = at(span, function(label, ["run", "v_input", "auth"], body, is_async=self.is_async))
+        made = function_of(tree, span.path, self.names.bound, label)
+        assert callable(made)
+        return Plan(made, self.is_async, self.writes, tree)
+
+    def _given(self) -> list[ast.stmt]:
+        given = {"request": "request_values", "env": "env"}
+        return [assign(f"v_{key}", member(name("run"), attribute)) for key, attribute in given.items() if key in self.used]
+
+    def _variable(self, node: Variable) -> ast.expr:
+        return self.helper(auth_values, name("auth")) if node.name == "auth" else super()._variable(node)
+
+    def _attribute(self, node: Attribute) -> ast.expr:
+        if isinstance(node.of, Variable) and node.of.name == "auth" and not node.optional:
+            return member(name("auth"), node.name)  # a token's claims are attributes
+        return super()._attribute(node)
+
+    def block(self, steps: Sequence[Step]) -> list[ast.stmt]:
+        return [statement for step in steps for statement in self.lowered(step)]
+
+    def lowered(self, step: Step) -> list[ast.stmt]:
+        """The statements of a step, with its trace where the stack is traced."""
+        outer, self.step = getattr(self, "step", step), step
+        definition = step.definition
+        if definition.family == "construct":
+            arguments = [step.arguments.get(each.name, each.default) for each in definition.parameters]
+            statements: list[ast.stmt] = definition.call(self, *arguments)
+        else:
+            statements = self._call_step(step, definition)
+        self.step = outer
+        if self.compiler.traced:
+            statements = self._traced(step, statements)
+        return [at(step.span, statement) for statement in statements]
+
+    def _traced(self, step: Step, statements: list[ast.stmt]) -> list[ast.stmt]:
+        bound, trace = self.names.bind(step, f"step_{step.name}"), member(name("run"), "trace")
+        value = name(f"v_{step.result.text}") if step.result and step.name not in LOOPS else const(None)
+        return [do(method(trace, "enter", bound)), *statements, do(method(trace, "leave", bound, value))]
+
+    # Steps that are functions.
+
+    def _call_step(self, step: Step, definition: Definition) -> list[ast.stmt]:
+        if definition.is_prepared:
+            return self._call_prepared(step, definition)
+        parameters = definition.parameters
+        named = {each.name: self._step_argument(step, each) for each in parameters if each.name in step.arguments}
+        leading = [name("run")] if definition.takes_run else []
+        positional = [named.pop(each.name) for each in takewhile(lambda each: each.name in named, parameters)]
+        made = call(self.names.bind(definition.call, definition.name), *leading, *positional, **named)
+        return self._kept(step, awaited(made) if definition.is_async else made, definition.is_async)
+
+    def _step_argument(self, step: Step, parameter: Parameter) -> ast.expr:
+        argument = step.arguments[parameter.name]
+        if isinstance(argument, Word):
+            return const(argument.text)
+        lowered = self.lower(argument) if parameter.secret else self.revealed(argument)
+        return self.proven(parameter, argument, lowered, f"'{step.name}' needs its {parameter.name}")
+
+    def _call_prepared(self, step: Step, definition: Definition) -> list[ast.stmt]:
+        table: Table = self.compiler.workspace.tables[step.arguments["table"].text]
+        before: list[ast.stmt] = []
+        given: dict[str, Any] = {}
+        values: list[ast.expr] = []
+        for parameter in definition.parameters:
+            if parameter.name in step.arguments:
+                prepared, wanted = self._prepared(step.arguments[parameter.name], parameter, table, before)
+                given[parameter.name] = prepared
+                values += wanted
+        operation = definition.call(self.load, **given)
+        is_async = inspect.iscoroutinefunction(operation)
+        made = call(self.names.bind(operation, step.name), name("run"), *values)
+        statements = [*before, *self._kept(step, awaited(made) if is_async else made, is_async)]
+        if step.name in WRITES:
+            self.writes = True
+            if not self.atomic:
+                statements.append(do(awaited(method(member(name("run"), "db"), "commit"))))
+        return statements
+
+    def _prepared(
+        self, argument: Any, parameter: Parameter, table: Table, before: list[ast.stmt]
+    ) -> tuple[Any, list[ast.expr]]:
+        """What a prepared step is given for a parameter at load, and the values that will move at run time."""
+        match parameter.syntax:
+            case "table":
+                return table, []
+            case "where":
+                condition = self.load.storage.where(argument, table, self.kinds)
+                return condition, [self.revealed(node) for node in condition.parameters]
+            case "data":
+                columns = self._columns(argument, before)
+                return tuple(columns), list(columns.values())
+            case "rejection":
+                return argument.error.text, self._rejection_values(argument)
+        return ..., [self.revealed(argument)]
+
+    def _columns(self, node: Node, before: list[ast.stmt]) -> dict[str, ast.expr]:
+        """The written columns and their values; an object that isn't spelt out is made once, before."""
+        if isinstance(node, ObjectOf) and not any(isinstance(entry, Spread) for entry in node.entries):
+            return {entry.key: self.lower(entry.value) for entry in node.entries if isinstance(entry, Entry)}
+        held = self.temporary()
+        before.append(assign(held, self.lower(node)))
+        return {column: item(name(held), const(column)) for column in self.kind(node).fields or {}}
+
+    def _rejection_values(self, rejection: Rejection) -> list[ast.expr]:
+        message = const(MESSAGES[rejection.error.text]) if rejection.message is None else self.revealed(rejection.message)
+        return [message, const("") if rejection.payload is None else self.lower(rejection.payload)]
+
+    def _kept(self, step: Step, value: ast.expr, is_async: bool) -> list[ast.stmt]:
+        self.is_async = self.is_async or is_async
+        return [assign(f"v_{step.result.text}", value) if step.result else do(value)]
+
+    # What constructs share.
+
+    def fault(self, error: str, message: Node | None, payload: Node | None) -> ast.stmt:
+        """Raises the fault of a failed precondition or a throw."""
+        text = const(MESSAGES[error]) if message is None else self.revealed(message)
+        content = const("") if payload is None else self.lower(payload)
+        return raised(call(self.names.bind(Fault, "Fault"), const(error), text, content))
+
+    def loop(self, counter: str, body: Sequence[Step], first: Sequence[ast.stmt]) -> list[ast.stmt]:
+        """The body of a loop: every 256th round looks at the run's limits and lets others run."""
+        self.is_async = True
+        every = negated(binary(name(counter), ast.BitAnd(), const(255)))
+        pause = do(awaited(method(name("run"), "breathe")))
+        due = ast.BoolOp(ast.And(), [every, method(name("run"), "is_due")])
+        self.counters.append(counter)
+        statements = [branch(due, [pause]), *first, *self.block(body)]
+        self.counters.pop()
+        return statements
+
+    def after_loop(self) -> list[ast.stmt]:
+        """Gives the outer loop its `$index` back."""
+        if "index" in self.used and self.counters:
+            return [assign("v_index", name(self.counters[-1]))]
+        return []
+
+
+def auth_values(claims: Any) -> dict[str, object]:
+    """`$auth` as a whole: what a token's claims say."""
+    return {"id": claims.id, "table": claims.table, "extras": claims.extras}
+
+
+LOOPS = frozenset({"for_each", "repeat", "while"})
+
+
+@construct
+def set_(lowering: StackLowering, variables: Assignments) -> list[ast.stmt]:
+    """Create or update variables, or parts of them by a path.
+
+    - set: {total: 0, greeting: "Hello ${$input.name}"}
+    """
+    return [_assigned(lowering, each) for each in variables]
+
+
+def _assigned(lowering: StackLowering, each: Assignment) -> ast.stmt:
+    variable, value = f"v_{each.name}", lowering.lower(each.value)
+    if each.path:
+        path = lowering.names.bind(each.path, "path")
+        value = lowering.helper(operators.with_path, name(variable), path, value)
+    return at(each.span, assign(variable, value))
+
+
+@construct
+def if_(
+    lowering: StackLowering, condition: Condition, then: Block, else_if: Branches = (), else_: Block = ()
+) -> list[ast.stmt]:
+    """Run `then` where a condition is true, else the first `else_if` that is, else `else`.
+
+    - if: $total > 10
+      then:
+        - set: {size: big}
+      else:
+        - set: {size: small}
+    """
+    otherwise = lowering.block(else_)
+    branches: Sequence[Branch] = else_if
+    for each in reversed(branches):
+        test = lowering.condition(each.condition)
+        otherwise = [at(each.span, branch(test, lowering.block(each.block), otherwise))]
+    return [branch(lowering.condition(condition), lowering.block(then), otherwise)]
+
+
+@construct
+def switch(lowering: StackLowering, subject: Expression, cases: Cases, default: Block = ()) -> list[ast.stmt]:
+    """Run the steps of the case that equals a value, else `default`; no case falls through to the next.
+
+    - switch: $size
+      cases:
+        big:
+          - throw: conflict
+            message: Too big.
+        small: []
+    """
+    held = lowering.temporary()
+    otherwise = lowering.block(default)
+    kind = lowering.kind(subject)
+    every: Sequence[Case] = cases
+    for each in reversed(every):
+        value = const(_constant(case_value(each.value.text, kind)))
+        native = kind.family in ("text", "number", "bool") and not kind.secret
+        test = compared(name(held), ast.Eq(), value) if native else lowering.helper(operators.equal, name(held), value)
+        otherwise = [at(each.value.span, branch(test, lowering.block(each.block), otherwise))]
+    return [assign(held, lowering.lower(subject)), *otherwise]
+
+
+def _constant(value: object) -> str | int | float | bool:
+    assert isinstance(value, str | int | float)
+    return value
+
+
+@construct
+def for_each(lowering: StackLowering, items: Expression, do: Block) -> list[ast.stmt]:
+    """Run steps for each item of a list, or each `{key, value}` of an object; `$index` counts from 0.
+
+    - for_each: $input.items
+      as: item
+      do:
+        - set: {total: $total + $item.price}
+    """
+    counter, result = lowering.temporary(), lowering.step.result
+    walked = lowering.revealed(items)
+    if lowering.kind(items).name != "list":
+        walked = lowering.helper(operators.entries, walked)
+    first = [assign("v_index", name(counter))] if "index" in lowering.used else []
+    taken = ast.Name(f"v_{result.text}" if result else lowering.temporary(), ast.Store())
+    if lowering.kind(items).secret and result:
+        first.append(assign(taken.id, lowering.helper(operators.secret, name(taken.id))))
+    target = ast.Tuple([ast.Name(counter, ast.Store()), taken], ast.Store())
+    counted = call("enumerate", method(name("run"), "charged", walked))
+    loop = ast.For(target, counted, lowering.loop(counter, do, first), [])
+    return [loop, *lowering.after_loop()]
+
+
+@construct
+def repeat(lowering: StackLowering, times: Expression, do: Block) -> list[ast.stmt]:
+    """Run steps a number of times; `as:` counts from 0.
+
+    - repeat: 3
+      as: n
+      do:
+        - debug_log: $n
+    """
+    counter, result = lowering.temporary(), lowering.step.result
+    first = [assign(f"v_{result.text}", name(counter))] if result else []
+    count = lowering.helper(operators.times, lowering.plain(times))
+    loop = ast.For(ast.Name(counter, ast.Store()), call("range", count), lowering.loop(counter, do, first), [])
+    return [loop, *lowering.after_loop()]
+
+
+@construct
+def while_(lowering: StackLowering, condition: Condition, do: Block) -> list[ast.stmt]:
+    """Run steps as long as a condition is true.
+
+    - while: $total < 100
+      do:
+        - set: {total: $total * 2}
+    """
+    counter = lowering.temporary()
+    counted = ast.AugAssign(ast.Name(counter, ast.Store()), ast.Add(), const(1))
+    # The test comes first in the body, so that what the condition says is charged as well.
+    body = lowering.loop(counter, do, [counted])
+    return [assign(counter, const(0)), ast.While(lowering.condition(condition), body, []), *lowering.after_loop()]
+
+
+@construct
+def break_(lowering: StackLowering) -> list[ast.stmt]:
+    """Leave the loop around it.
+
+    - break
+    """
+    return [ast.Break()]
+
+
+@construct
+def continue_(lowering: StackLowering) -> list[ast.stmt]:
+    """Go on with the next round of the loop around it.
+
+    - continue
+    """
+    return [ast.Continue()]
+
+
+@construct
+def return_(lowering: StackLowering, value: Expression = None) -> list[ast.stmt]:
+    """End the stack with a value, null where none is given.
+
+    - return: {size: $size}
+    """
+    return [returned(const(None) if value is None else lowering.lower(value))]
+
+
+@construct
+def throw(lowering: StackLowering, error: FaultName, message: str = "", payload: object = "") -> list[ast.stmt]:
+    """End the run with an error: nothing it wrote is kept.
+
+    - throw: conflict
+      message: Too big.
+    """
+    return [lowering.fault(error.text, message or None, payload or None)]  # type: ignore[attr-defined,arg-type]
+
+
+@construct
+def precondition(
+    lowering: StackLowering, condition: Condition, error: FaultName = None, message: str = "", payload: object = ""
+) -> list[ast.stmt]:
+    """Go on only where a condition is true, else end the run with an error.
+
+    - precondition: $user != null
+      error: access_denied
+      message: Invalid Credentials.
+    """
+    fault = lowering.fault(error.text if error else "bad_request", message or None, payload or None)  # type: ignore[arg-type]
+    return [branch(negated(lowering.condition(condition)), [fault])]
+
+
+@construct
+def try_(lowering: StackLowering, steps: Block, catch: Block = (), finally_: Block = ()) -> list[ast.stmt]:
+    """Run steps; where one fails run `catch`, which has `$error.code`, `.message`, `.payload` and `.step`; then `finally`.
+
+    - try:
+        - run_function: billing/total
+          with: {items: $input.items}
+          as: total
+      catch:
+        - set: {total: 0}
+    """
+    caught = lowering.temporary()
+    handler = [assign("v_error", method(name("run"), "caught", name(caught))), *lowering.block(catch)]
+    handlers = [ast.ExceptHandler(name("Exception"), caught, handler)]
+    if lowering.step.arguments.get("catch") is None:
+        handlers = []
+    body, last = lowering.block(steps) or [ast.Pass()], lowering.block(finally_)
+    return [ast.Try(body, handlers, [], last or ([] if handlers else [ast.Pass()]))]
+
+
+@construct
+def group(lowering: StackLowering, steps: Block) -> list[ast.stmt]:
+    """Steps that belong together, for the reader's sake.
+
+    - group:
+        - set: {a: 1}
+    """
+    return lowering.block(steps) or [ast.Pass()]
+
+
+@construct
+def run_function(lowering: StackLowering, function: FunctionName, with_: Arguments = None) -> list[ast.stmt]:
+    """Run a function of the workspace; `as:` names what it returns.
+
+    - run_function: billing/total
+      with: {items: $input.items}
+      as: bill
+    """
+    declared = lowering.compiler.workspace.functions[function.text]
+    plan = lowering.compiler.function(function.text)
+    lowering.writes = lowering.writes or plan.writes
+    given = dictionary(_inputs(lowering, with_))
+    shape = lowering.names.bind(Shape(declared.input).bind, f"input_of_{declared.name}")
+    made = call(lowering.names.bind(plan.function, declared.name), name("run"), call(shape, given), const(None))
+    return lowering._kept(lowering.step, awaited(made) if plan.is_async else made, plan.is_async)
+
+
+def _inputs(lowering: StackLowering, node: ObjectOf | None) -> list[tuple[ast.expr | None, ast.expr]]:
+    entries = node.entries if node is not None else []
+    return [(const(each.key), lowering.revealed(each.value)) for each in entries if isinstance(each, Entry)]
+
+
+def compile_expression(text: str, variables: Sequence[str], *, origin: Origin | None = None) -> Callable[..., Any]:
+    """A bare expression as `function(run, *values of the variables)`; nothing is known of the variables' kinds.
+
+    Raises `Problems` for what the checker finds.
+    """
+    origin = origin or origin_of(text)
+    node = parse_expression(text, origin)
+    inference = Inference()
+    inference.infer(node, Scope(kinds=dict.fromkeys(variables, ANY)))
+    if inference.problems:
+        raise Problems(inference.problems)
+    lowering = ExpressionLowering(inference.kinds, Names())
+    body = [returned(lowering.lower(node))]
+    parameters = ["run", *(f"v_{each}" for each in variables)]
+    tree = at(node.span, function("expression", parameters, body, is_async=False))
+    made = function_of(tree, node.span.path, lowering.names.bound, "expression")
+    assert callable(made)
+    return made
+
+
+def origin_of(text: str) -> Origin:
+    """The places of an expression that stands in no file."""
+    return Origin(Text("<expression>", text), 0, len(text), 1, 1, "", text)

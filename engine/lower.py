@@ -1,0 +1,348 @@
+"""Expressions as Python: Python's own operators where the checker proved the kinds, careful helpers elsewhere."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from engine import operators, registry
+from engine.builders import (
+    at,
+    binary,
+    call,
+    chosen,
+    compared,
+    const,
+    dictionary,
+    is_null,
+    item,
+    listed,
+    method,
+    name,
+    negated,
+    not_null,
+    signature,
+    walrus,
+)
+from engine.infer import contains_secret, literal_of, paired
+from engine.registry import Definition, Parameter, substitute
+from engine.syntax import (
+    Attribute,
+    Binary,
+    Call,
+    Conditional,
+    Entry,
+    Filter,
+    Index,
+    Lambda,
+    ListOf,
+    Literal,
+    Node,
+    ObjectOf,
+    Range,
+    Spread,
+    Template,
+    Unary,
+    Variable,
+)
+from engine.values import ANY, BOOL, INT_MAX, INT_MIN, PYTHON_TYPES, Kind, reveal
+
+_ARITHMETIC: Mapping[str, tuple[type[ast.operator], Callable[..., object]]] = {
+    "+": (ast.Add, operators.add),
+    "-": (ast.Sub, operators.subtract),
+    "*": (ast.Mult, operators.multiply),
+    "/": (ast.Div, operators.divide),
+    "%": (ast.Mod, operators.remainder),
+}
+_ORDERS: Mapping[str, tuple[type[ast.cmpop], Callable[..., object], bool]] = {
+    "<": (ast.Lt, operators.less, False),
+    ">": (ast.Gt, operators.less, True),
+    "<=": (ast.LtE, operators.less_or_equal, False),
+    ">=": (ast.GtE, operators.less_or_equal, True),
+}
+# Families that Python itself compares as the language does.
+_NATIVE = frozenset({"number", "text", "bool", "null"})
+
+
+class Names:
+    """The globals of compiled code: every constant that isn't Python's own literal is bound, never printed."""
+
+    def __init__(self) -> None:
+        self.bound: dict[str, object] = {}
+        self._known: dict[int, str] = {}
+
+    def bind(self, value: object, hint: str = "k") -> ast.expr:
+        """A name for `value`, the same one each time."""
+        known = self._known.get(id(value))
+        if known is None:
+            label = "".join(letter if letter.isalnum() else "_" for letter in hint)
+            known = label if label not in self.bound and not label.startswith("v_") else f"{label}_{len(self.bound)}"
+            self.bound[known] = value
+            self._known[id(value)] = known
+        return name(known)
+
+
+class ExpressionLowering:
+    """Lowers expressions of one stack, whose nodes have the kinds in `kinds`."""
+
+    def __init__(self, kinds: Mapping[Node, Kind], names: Names) -> None:
+        self.kinds, self.names = kinds, names
+        self._temporaries = 0
+
+    def kind(self, node: Node) -> Kind:
+        return self.kinds.get(node, ANY)
+
+    def temporary(self) -> str:
+        self._temporaries += 1
+        return f"t_{self._temporaries}"
+
+    def helper(self, function: Callable[..., object], *arguments: ast.expr) -> ast.expr:
+        """A call of a helper by its own name."""
+        return call(self.names.bind(function, function.__name__.rstrip("_")), *arguments)
+
+    def lower(self, node: Node) -> ast.expr:
+        """The Python of `node`; where its kind is secret, what it gives is a `Secret`."""
+        rule: Callable[[Any], ast.expr] = getattr(self, _RULES[type(node)])
+        return at(node.span, rule(node))
+
+    def plain(self, node: Node) -> ast.expr:
+        """The Python of `node`, its mask taken off."""
+        lowered = self.lower(node)
+        return at(node.span, method(lowered, "reveal")) if self._is_masked(node) else lowered
+
+    def _is_masked(self, node: Node) -> bool:
+        kind = self.kind(node)
+        return kind.secret and not kind.nullable and kind.name != "any"
+
+    def revealed(self, node: Node) -> ast.expr:
+        """The Python of `node`, its mask taken off where it has one, null kept."""
+        if not self.kind(node).secret:
+            return self.lower(node)
+        return self.plain(node) if self._is_masked(node) else self._reveal(self.lower(node))
+
+    def _reveal(self, value: ast.expr) -> ast.expr:
+        return self.helper(reveal, value)
+
+    def masked(self, kind: Kind, value: ast.expr) -> ast.expr:
+        """`value` under a mask where `kind` says it is secret."""
+        return self.helper(operators.secret, value) if kind.secret else value
+
+    def condition(self, node: Node) -> ast.expr:
+        """The Python of a condition: true or false, never anything else."""
+        if self.kind(node).name == "bool":
+            return self.lower(node)
+        return at(node.span, self.helper(operators.truth, self.lower(node)))
+
+    def _literal(self, node: Literal) -> ast.expr:
+        return const(node.value)
+
+    def _template(self, node: Template) -> ast.expr:
+        return self.masked(self.kind(node), self.helper(operators.joined, *map(self._text, node.parts)))
+
+    def _text(self, node: Node) -> ast.expr:
+        lowered = self.revealed(node)
+        return lowered if self.kind(node).family == "text" else self.helper(operators.text_of, lowered)
+
+    def _variable(self, node: Variable) -> ast.expr:
+        return name(f"v_{node.name}")
+
+    def _attribute(self, node: Attribute) -> ast.expr:
+        owner, kind = self.kind(node.of), self.kind(node)
+        lowered = self.lower(node.of)
+        if owner.is_record and (owner.fields or {}).get(node.name, ANY).secret:
+            helper = operators.optional_secret_attribute if node.optional else operators.secret_attribute
+            return self.helper(helper, lowered, const(node.name))
+        if owner.secret:
+            lowered = self._reveal(lowered)
+        if node.optional:
+            return self.masked(kind, self.helper(operators.optional_attribute, lowered, const(node.name)))
+        known = owner.fields is not None and node.name in owner.fields and node.name not in owner.optional
+        if known and not owner.secret:
+            return item(lowered, const(node.name))
+        if owner.fields is not None and node.name in owner.optional:
+            return method(lowered, "get", const(node.name))
+        value = self.helper(operators.attribute, lowered, const(node.name))
+        return self.masked(kind, value) if owner.secret else value
+
+    def _index(self, node: Index) -> ast.expr:
+        owner, kind = self.kind(node.of), self.kind(node)
+        helper = operators.optional_element if node.optional else operators.element
+        if owner.is_record and isinstance(node.index, Literal) and kind.secret:
+            helper = operators.optional_secret_attribute if node.optional else operators.secret_attribute
+            return self.helper(helper, self.lower(node.of), self.lower(node.index))
+        value = self.helper(helper, self.revealed(node.of), self.revealed(node.index))
+        return self.masked(kind, value)
+
+    def _list(self, node: ListOf) -> ast.expr:
+        return listed(self._list_item(each) for each in node.items)
+
+    def _list_item(self, node: Node) -> ast.expr:
+        if isinstance(node, Spread):
+            return ast.Starred(self.helper(operators.spread_list, self.revealed(node.of)), ast.Load())
+        return self.lower(node)
+
+    def _object(self, node: ObjectOf) -> ast.expr:
+        return dictionary(map(self._entry, node.entries))
+
+    def _entry(self, entry: Entry | Spread) -> tuple[ast.expr | None, ast.expr]:
+        if isinstance(entry, Spread):
+            known = self.kind(entry.of)
+            lowered = self.revealed(entry.of)
+            proven = known.name == "object" and not known.nullable
+            return None, lowered if proven else self.helper(operators.spread_object, lowered)
+        return const(entry.key), self.lower(entry.value)
+
+    def _unary(self, node: Unary) -> ast.expr:
+        if node.operator == "not":
+            return negated(self.condition(node.operand))
+        operand = self.plain(node.operand)
+        if self._is_number(node.operand):
+            return self.masked(self.kind(node), ast.UnaryOp(ast.USub(), operand))
+        return self.masked(self.kind(node), self.helper(operators.negate, operand))
+
+    def _is_number(self, *nodes: Node) -> bool:
+        return all(self.kind(node).family == "number" and not self.kind(node).nullable for node in nodes)
+
+    def _binary(self, node: Binary) -> ast.expr:
+        match node.operator:
+            case "and" | "or":
+                joiner = ast.And() if node.operator == "and" else ast.Or()
+                return ast.BoolOp(joiner, [self.condition(node.left), self.condition(node.right)])
+            case "??":
+                return self._default(node)
+            case "~":
+                joined = self.helper(operators.joined, self._text(node.left), self._text(node.right))
+                return self.masked(self.kind(node), joined)
+            case "in" | "not in":
+                return self._membership(node)
+            case "==" | "!=":
+                return self._equality(node)
+            case "<" | "<=" | ">" | ">=":
+                return self._order(node)
+        return self.masked(self.kind(node), self._arithmetic(node))
+
+    def _default(self, node: Binary) -> ast.expr:
+        left = self.lower(node.left)
+        if isinstance(left, ast.Name):
+            return chosen(not_null(left), left, self.lower(node.right))
+        held = self.temporary()
+        return chosen(not_null(walrus(held, left)), name(held), self.lower(node.right))
+
+    def _membership(self, node: Binary) -> ast.expr:
+        left, right = self.revealed(node.left), self.revealed(node.right)
+        items = self.kind(node.right).item or ANY
+        native = self.kind(node.left).family == items.family and items.family in ("text", "number")
+        if native and self.kind(node.right).name == "list" and not contains_secret(items):
+            return compared(left, ast.In() if node.operator == "in" else ast.NotIn(), right)
+        found = self.helper(operators.member, left, right)
+        return found if node.operator == "in" else negated(found)
+
+    def _equality(self, node: Binary) -> ast.expr:
+        equal = node.operator == "=="
+        for subject, other in ((node.left, node.right), (node.right, node.left)):
+            if isinstance(other, Literal) and other.value is None:
+                return is_null(self.lower(subject)) if equal else not_null(self.lower(subject))
+        left, right = self.kind(node.left), self.kind(node.right)
+        if left.secret or right.secret or not {left.family, right.family} <= _NATIVE:
+            result = self.helper(operators.equal, self.lower(node.left), self.lower(node.right))
+            return result if equal else negated(result)
+        operator: ast.cmpop = ast.Eq() if equal else ast.NotEq()
+        return compared(self.lower(node.left), operator, self.lower(node.right))
+
+    def _order(self, node: Binary) -> ast.expr:
+        operator, helper, turned = _ORDERS[node.operator]
+        left, right = self.plain(node.left), self.plain(node.right)
+        kinds = {self.kind(node.left).family, self.kind(node.right).family}
+        if len(kinds) == 1 and kinds <= {"number", "text"}:
+            return compared(left, operator(), right)
+        return self.helper(helper, right, left) if turned else self.helper(helper, left, right)
+
+    def _arithmetic(self, node: Binary) -> ast.expr:
+        operator, helper = _ARITHMETIC[node.operator]
+        left, right = self.plain(node.left), self.plain(node.right)
+        if not self._is_number(node.left, node.right):
+            return self.helper(helper, left, right)
+        divisor = literal_of(node.right)
+        match node.operator:
+            case "+" | "-":
+                return binary(left, operator(), right)
+            case "*":
+                return self._product(node, binary(left, operator(), right))
+            case "/" if isinstance(divisor, int | float) and abs(divisor) >= 1:
+                return binary(left, operator(), right)
+            case "%" if isinstance(divisor, int) and divisor > 0 and isinstance(left, ast.Name):
+                positive = compared(left, ast.GtE(), const(0))
+                return chosen(positive, binary(left, operator(), right), self.helper(helper, left, right))
+        return self.helper(helper, left, right)
+
+    def _product(self, node: Binary, product: ast.expr) -> ast.expr:
+        if self.kind(node).name == "decimal":
+            return self.helper(operators.bounded, product) if self._may_overflow(node) else product
+        # A product of ints doubles in length at each multiplication: bound it here, or a loop fills the memory.
+        held = self.temporary()
+        fitting = ast.Compare(const(INT_MIN), [ast.LtE(), ast.LtE()], [walrus(held, product), const(INT_MAX)])
+        return chosen(fitting, name(held), self.helper(operators.overflow, name(held)))
+
+    def _may_overflow(self, node: Binary) -> bool:
+        """Whether a decimal product can leave the finite: not by a factor of at most one."""
+        factors = (literal_of(node.left), literal_of(node.right))
+        return not any(isinstance(factor, int | float) and abs(factor) <= 1 for factor in factors)
+
+    def _conditional(self, node: Conditional) -> ast.expr:
+        return chosen(self.condition(node.test), self.lower(node.then), self.lower(node.otherwise))
+
+    def _range(self, node: Range) -> ast.expr:
+        return self.helper(operators.int_range, self.plain(node.start), self.plain(node.stop))
+
+    def _filter(self, node: Filter) -> ast.expr:
+        return self._applied(registry.filters()[node.name], [node.of, *node.arguments], node)
+
+    def _call(self, node: Call) -> ast.expr:
+        return self._applied(registry.functions()[node.name], node.arguments, node)
+
+    def _applied(self, definition: Definition, nodes: list[Node], node: Node) -> ast.expr:
+        arguments = [self._argument(definition, parameter, each) for parameter, each in paired(definition, nodes)]
+        if definition.charges and self.kind(nodes[0]).name in ("list", "object", "any"):
+            arguments[0] = method(name("run"), "charged", arguments[0])
+        leading = [name("run")] if definition.takes_run else []
+        function = self.names.bind(definition.call, definition.name)
+        return self.masked(self.kind(node), call(function, *leading, *arguments))
+
+    def _argument(self, definition: Definition, parameter: Parameter, node: Node) -> ast.expr:
+        if isinstance(node, Lambda):
+            return at(node.span, self._lambda(parameter, node))
+        lowered = self.lower(node) if parameter.secret else self.revealed(node)
+        return at(node.span, self.proven(parameter, node, lowered, f"'{definition.name}' needs its {parameter.name}"))
+
+    def proven(self, parameter: Parameter, node: Node, lowered: ast.expr, what: str) -> ast.expr:
+        """`lowered`, tested at run time where the checker could not prove that the parameter takes it."""
+        wanted, given = substitute(parameter.kind, {}), self.kind(node)
+        types = PYTHON_TYPES.get(wanted.name)
+        if types is None or not (given.is_open or given.name == "never") or parameter.secret:
+            return lowered
+        bound = self.names.bind(types, f"types_{wanted.name}")
+        return self.helper(operators.as_kind, lowered, bound, const(wanted.nullable), const(f"{what}, {wanted}"))
+
+    def _lambda(self, parameter: Parameter, node: Lambda) -> ast.expr:
+        returns_bool = parameter.callback is not None and parameter.callback[1] == BOOL
+        body = self.condition(node.body) if returns_bool else self.lower(node.body)
+        return ast.Lambda(signature([f"v_{each}" for each in node.parameters]), body)
+
+
+# By name, so that a lowering of whole stacks can refine a rule.
+_RULES: Mapping[type[Node], str] = {
+    Literal: "_literal",
+    Template: "_template",
+    Variable: "_variable",
+    Attribute: "_attribute",
+    Index: "_index",
+    ListOf: "_list",
+    ObjectOf: "_object",
+    Unary: "_unary",
+    Binary: "_binary",
+    Conditional: "_conditional",
+    Range: "_range",
+    Filter: "_filter",
+    Call: "_call",
+}

@@ -1,0 +1,146 @@
+"""A program: a workspace that was read, checked and compiled, with the services its runs share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import engine.filters
+import engine.functions
+import engine.steps
+from engine.check import Checked, check
+from engine.compile import Compiler, Plan
+from engine.errors import Fault, Problem, Problems, SetupError
+from engine.run import Services
+from engine.shapes import Shape
+from engine.stack import Step
+from engine.store.sql import compile_where
+from engine.store.sqlite import DIALECT
+from engine.syntax import Node
+from engine.values import Kind
+from engine.workspace import Endpoint, Table, Workspace, read_workspace
+
+LIBRARY = (engine.filters, engine.functions, engine.steps)  # importing them registered what stacks may use
+
+
+class Storage:
+    """What compiling asks of a storage: its operations, and conditions made for its dialect."""
+
+    def __init__(self, operations: Any) -> None:
+        self.get, self.has = operations.get, operations.has
+        self.add, self.edit, self.delete = operations.add, operations.edit, operations.delete
+
+    def where(self, node: Node, table: Table, kinds: Mapping[Node, Kind]) -> Any:
+        """The condition a `where` becomes. Raises `Problems` for what a database can't be asked."""
+        return compile_where(node, table, kinds, DIALECT)
+
+
+@dataclass(eq=False)
+class Compiled:
+    """An endpoint ready to serve. Its plan is compiled when it is first asked for.
+
+    `no_store`: what it answers belongs to one caller and is kept by no cache.
+    """
+
+    endpoint: Endpoint
+    compiler: Compiler = field(repr=False)
+    closed: bool = True
+
+    @cached_property
+    def plan(self) -> Plan:
+        return self.compiler.endpoint(self.endpoint)
+
+    @cached_property
+    def shape(self) -> Shape:
+        return Shape(self.endpoint.input, closed=self.closed)
+
+    @property
+    def no_store(self) -> bool:
+        return bool(self.endpoint.auth) or self.compiler.checked.endpoints[self.endpoint].creates_token
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """What a server serves and tests replay."""
+
+    workspace: Workspace
+    endpoints: tuple[Compiled, ...]
+    services: Services
+    compiler: Compiler = field(repr=False)
+
+    def function(self, name: str) -> Plan:
+        return self.compiler.function(name)
+
+
+def check_folder(root: Path, shown_as: str | None = None) -> Checked:
+    """Reads and checks the workspace in a folder; `problems` has everything found, the database's limits included."""
+    checked = check(*read_workspace(root, shown_as))
+    if checked.errors:
+        return checked
+    found = sorted([*checked.problems, *_unaskable(checked)], key=lambda problem: problem.place)
+    return replace(checked, problems=found)
+
+
+def _unaskable(checked: Checked) -> list[Problem]:
+    """Conditions that are right but that no storage can be asked."""
+    found: list[Problem] = []
+    stacks = [(each.stack, checked.endpoints[each].kinds) for each in checked.workspace.endpoints]
+    stacks += [(each.stack, checked.functions[name].kinds) for name, each in checked.workspace.functions.items()]
+    for stack, kinds in stacks:
+        for step in _steps(stack):
+            if "where" in step.arguments:
+                table = checked.workspace.tables[step.arguments["table"].text]
+                try:
+                    compile_where(step.arguments["where"], table, kinds, DIALECT)
+                except Problems as problems:
+                    found += problems.problems
+    return found
+
+
+def _steps(value: object) -> list[Step]:
+    """All steps in a block, those of inner blocks included."""
+    if isinstance(value, Step):
+        return [value, *(step for argument in value.arguments.values() for step in _steps(argument))]
+    if isinstance(value, tuple):
+        return [step for each in value for step in _steps(each)]
+    block = getattr(value, "block", None)
+    return _steps(block) if isinstance(block, tuple) else []
+
+
+def load(root: Path, services: Services, *, traced: bool = False, shown_as: str | None = None) -> Program:
+    """The program of the workspace in a folder. Raises `Problems` where it has errors."""
+    return build(check_folder(root, shown_as), services, traced=traced)
+
+
+def build(checked: Checked, services: Services, *, traced: bool = False) -> Program:
+    """The program of a checked workspace. Raises `Problems` where it has errors."""
+    if checked.errors:
+        raise Problems(checked.problems)
+    workspace = checked.workspace
+    services.env = environment(workspace)
+    services.time_limit = workspace.time_limit
+    compiler = Compiler(checked, Storage(services.store), traced=traced)
+    closed = workspace.unknown_input == "refuse"
+    endpoints = tuple(Compiled(each, compiler, closed) for each in workspace.endpoints)
+    return Program(workspace, endpoints, services, compiler)
+
+
+def environment(workspace: Workspace) -> dict[str, Any]:
+    """`$env`: the declared environment variables by their kinds. Raises SetupError for one that is missing or wrong."""
+    given: dict[str, Any] = {each.name: os.environ[each.name] for each in workspace.env if each.name in os.environ}
+    readers = {"int": int, "decimal": float, "bool": lambda text: {"true": True, "false": False}[text]}
+    for each in workspace.env:
+        if each.name in given and each.type in readers:
+            try:
+                given[each.name] = readers[each.type](given[each.name])
+            except (ValueError, KeyError):
+                raise SetupError(f"the environment variable {each.name} must be {each.type}") from None
+    try:
+        return Shape(workspace.env).bind(given)
+    except Fault as fault:
+        names = ", ".join(sorted({entry["param"] for entry in fault.payload["errors"]}))  # type: ignore[index]
+        raise SetupError(f"the environment lacks what 'env:' of the workspace declares: {names}") from None

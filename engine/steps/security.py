@@ -1,0 +1,64 @@
+"""Steps of authentication."""
+
+from __future__ import annotations
+
+from engine.errors import Fault
+from engine.registry import AuthTable, Duration, step
+from engine.run import Run
+from engine.values import Secret, Stored, reveal
+
+
+@step
+async def validate_password(run: Run, password: str | Secret, against: Secret | None) -> bool:
+    """Whether `password` is the one whose hash is `against`; against null it does the same work and yields false.
+
+    A hash of an outdated cost that matches is replaced by one of the present cost.
+
+    - validate_password: $input.password
+      against: $user.password
+      as: pass_result
+    """
+    text, stored = reveal(password), reveal(against)
+    if not isinstance(text, str):
+        text = ""
+    matches: bool = await run.passwords.verify(stored if isinstance(stored, str) else None, text)
+    if matches and isinstance(against, Stored) and run.passwords.needs_rehash(stored):
+        await _rehash(run, against, text)
+    return matches
+
+
+async def _rehash(run: Run, against: Stored, password: str) -> None:
+    """Replaces an outdated hash; should the storage be busy, the next login will."""
+    fresh = await run.passwords.hash(password)
+    other = run.services.run(None)
+    # A run that writes already goes on in its own transaction; a reading one must not become a writing one.
+    writer = run if run.db.wrote else other
+    try:
+        await run.services.store.replace_secret(writer, against, fresh)
+        if writer is other:
+            await other.db.commit()
+    except Fault as fault:
+        if writer is other:
+            other.db.rollback()
+        if fault.name != "unavailable":
+            raise
+    except BaseException:
+        if writer is other:
+            other.db.rollback()
+        raise
+
+
+@step
+def create_token(
+    run: Run, table: AuthTable, id: int | str, extras: dict[str, object] | None = None, expires_in: Duration = 86400
+) -> str:
+    """A token for a record of a table with `auth: true`. `extras` travel in it, encrypted; `expires_in: 0` is never.
+
+    - create_token: user
+      id: $user.id
+      extras: {role: $user.role}
+      expires_in: 24h
+      as: token
+    """
+    token: str = run.tokens.create(table, id, extras, expires_in)
+    return token

@@ -1,0 +1,76 @@
+"""What makes a value of an expression the one that a condition binds, strict by kind as the language is.
+
+SQL compares `'5'` with `5` as equal where a column's affinity says so; a value of another kind than the column's
+is therefore replaced by one that equals nothing, or is a fault where an order was asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from engine.errors import kind_fault
+from engine.shapes import input_fault
+from engine.store.base import Convert
+from engine.values import Kind, kind_of, reveal
+
+SCALARS = ("number", "text", "bool")
+_TYPES = {"number": (int, float), "text": (str,), "bool": (bool,)}
+# Known to be these, a value is bound as it is; a decimal might be NaN.
+_PLAIN = frozenset({"int", "timestamp", "bool", "text", "email", "uuid", "date", "enum", "null"})
+
+
+def scalar(given: Kind, target: Kind, label: str, ordered: bool, nothing: object) -> Convert | None:
+    """The conversion of a single value that meets a `target`; None where `given` needs none."""
+    fits = target.family == given.family or target.is_open or given.name == "null"
+    if given.name in _PLAIN and not given.secret and fits:
+        return None
+    types = _types(target)
+
+    def convert(value: Any) -> object:
+        value = reveal(value)
+        if value is None:
+            return None
+        if not _is_one_of(value, types):
+            if ordered:
+                raise kind_fault(f"{kind_of(value)} can't be compared with '{label}', which is {target.present()}")
+            return nothing
+        if isinstance(value, float) and value != value:
+            raise input_fault([{"param": label, "message": "Input is not a number."}])
+        return value
+
+    return convert
+
+
+def listing(target: Kind, label: str, optional: bool, bind: Callable[[list[object]], object]) -> Convert:
+    """The conversion of a list whose items meet a `target`: those that can equal it, and null, are kept."""
+    types = _types(target)
+
+    def convert(value: Any) -> object:
+        value = reveal(value)
+        if value is None and optional:
+            return None
+        if not isinstance(value, list):
+            raise kind_fault(f"'in' needs a list, not {kind_of(value)}")
+        items = [reveal(item) for item in value]
+        try:
+            return bind([item for item in items if item is None or _is_storable(item, types)])
+        except ValueError as error:
+            raise input_fault([{"param": label, "message": str(error)}]) from None
+
+    return convert
+
+
+def _types(target: Kind) -> tuple[type, ...]:
+    return _TYPES.get(target.family, (int, float, str, bool))
+
+
+def _is_one_of(value: object, types: tuple[type, ...]) -> bool:
+    return isinstance(value, types) and (not isinstance(value, bool) or bool in types)
+
+
+def _is_storable(value: Any, types: tuple[type, ...]) -> bool:
+    """Whether a column could hold it: NaN, the infinities and NUL are in none."""
+    if isinstance(value, float) and value - value != 0:
+        return False
+    return _is_one_of(value, types) and not (isinstance(value, str) and "\0" in value)

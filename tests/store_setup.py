@@ -1,0 +1,100 @@
+"""What the storages' tests share: tables from YAML, conditions from text, and a run that holds still."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine.errors import Text
+from engine.origin import Origin
+from engine.parser import parse_expression
+from engine.security.passwords import TEST_COST, Passwords
+from engine.store.base import Condition
+from engine.store.sqlite import SqliteStore
+from engine.syntax import Node, Variable
+from engine.values import ANY, Kind, kind_of
+from engine.workspace import Table, read_workspace
+
+NOW = 1_700_000_000_000
+USER = """
+table: user
+columns:
+  id: int
+  created_at: {type: timestamp, default: now}
+  name: text
+  email: {type: email, unique: true, trim: true, lower: true}
+  password?: {type: password, min: 8}
+  role: {type: enum, values: [member, admin], default: member}
+"""
+POST = """
+table: post
+columns:
+  id: int
+  user_id: {table: user}
+  title?: text
+"""
+
+
+@dataclass
+class FakeRun:
+    """A run whose clock stands still and whose uuids count."""
+
+    db: Any
+    passwords: Passwords = field(default_factory=lambda: Passwords(TEST_COST, threads=1))
+    made: int = 0
+
+    def now(self) -> int:
+        return NOW
+
+    def uuid(self) -> str:
+        self.made += 1
+        return f"00000000-0000-4000-8000-{self.made:012}"
+
+
+def tables_of(folder: Path, *texts: str) -> Mapping[str, Table]:
+    """The tables that YAML texts declare."""
+    folder.mkdir(exist_ok=True)
+    for old in folder.glob("*.yaml"):
+        old.unlink()
+    for place, text in enumerate(texts):
+        (folder / f"{place}.yaml").write_text(text)
+    workspace, problems = read_workspace(folder)
+    assert not problems, problems
+    return workspace.tables
+
+
+def open_store(folder: Path, *texts: str, synchronous: Any = "OFF") -> SqliteStore:
+    return SqliteStore.open(folder / "data.db", tables_of(folder / "stacks", *texts), synchronous)
+
+
+def parsed(text: str) -> Node:
+    return parse_expression(text, Origin(Text("where", text), 0, len(text), 1, 1, "", text), columns=True)
+
+
+def where(store: SqliteStore, table: str, text: str, **kinds: Kind) -> Condition:
+    """The condition of `text`, whose variables are of the kinds given, else open."""
+    return store.where(parsed(text), store.tables[table], lambda node: _kind(node, kinds))
+
+
+def _kind(node: Node, kinds: Mapping[str, Kind]) -> Kind:
+    return kinds.get(node.name, ANY) if isinstance(node, Variable) else ANY
+
+
+def asked(store: SqliteStore, table: str, text: str, values: Mapping[str, Any], *, known: bool) -> list[Any]:
+    """The ids of the records that `text` holds for; `known` says whether the variables' kinds are."""
+    kinds = {name: kind_of(value) for name, value in values.items()} if known else {}
+    condition = where(store, table, text, **kinds)
+    bound = condition.bound(tuple(_given(node, values) for node in condition.parameters))
+    sql = f'SELECT "id" FROM "{table}" WHERE {condition.sql} ORDER BY "id"'
+    return [row[0] for row in store.reader.execute(sql, bound)]
+
+
+def _given(node: Node, values: Mapping[str, Any]) -> Any:
+    """The value of a parameter: what these tests bind is a variable, a literal or a list of them."""
+    if isinstance(node, Variable):
+        return values[node.name]
+    if hasattr(node, "items"):
+        return [_given(item, values) for item in node.items]
+    return getattr(node, "value")  # noqa: B009

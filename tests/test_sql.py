@@ -1,0 +1,277 @@
+"""Conditions as SQL: each means what the expression means, for known and for open kinds, and nulls included."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from store_setup import FakeRun, asked, open_store, parsed, where
+
+from engine.errors import Fault, Problems
+from engine.store.sqlite import SqliteStore
+from engine.values import INT, TEXT, Kind, Secret, list_of
+
+THING = """
+table: thing
+columns:
+  id: int
+  name: text
+  nick?: text
+  age?: int
+  price: decimal
+  active: bool
+  day?: date
+  tags?: text[]
+  sizes: int[]
+  meta?: json
+  secret?: {type: text, sensitive: true}
+"""
+ROWS: list[dict[str, Any]] = [
+    {"name": "Ada", "nick": "a_%", "age": 36, "price": 1.5, "active": True, "day": "2024-01-31", "tags": ["x", "y"], "sizes": [1]},
+    {"name": "ada", "nick": None, "age": None, "price": 2, "active": False, "tags": [], "sizes": [], "meta": {"a": 1}},
+    {"name": "Zoë 🎈", "nick": "Zoë", "age": 5, "price": 5, "active": True, "day": "2023-12-01", "sizes": [1, 5]},
+    {"name": "5", "nick": "5", "age": -1, "price": 0, "active": False, "tags": ["5"], "sizes": [0]},
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteStore]:
+    opened = open_store(tmp_path_factory.mktemp("sql"), THING)
+    asyncio.run(_fill(opened))
+    yield opened
+    asyncio.run(opened.close())
+
+
+async def _fill(store: SqliteStore) -> None:
+    run = FakeRun(store.session())
+    await store.load(run, "thing", ROWS)
+    await run.db.commit()
+
+
+CASES: list[tuple[str, dict[str, Any], list[int]]] = [
+    ("name == $x", {"x": "Ada"}, [1]),
+    ("$x == name", {"x": "ada"}, [2]),
+    ("name == 'Zoë 🎈'", {}, [3]),
+    ("name != $x", {"x": "Ada"}, [2, 3, 4]),
+    ("nick == $x", {"x": None}, [2]),
+    ("nick == $x", {"x": "Zoë"}, [3]),
+    ("nick != $x", {"x": None}, [1, 3, 4]),
+    ("nick != $x", {"x": "Zoë"}, [1, 2, 4]),
+    ("nick == null", {}, [2]),
+    ("null != nick", {}, [1, 3, 4]),
+    ("name == nick", {}, [4]),
+    ("name != nick", {}, [1, 2, 3]),
+    ("not (nick == $x)", {"x": "Zoë"}, [1, 2, 4]),
+    ("not (name == nick)", {}, [1, 2, 3]),
+    ("age < $x", {"x": 6}, [3, 4]),
+    ("age < $x", {"x": 35.5}, [3, 4]),
+    ("not (age < $x)", {"x": 6}, [1, 2]),
+    ("not (age < $x or name == 'Ada')", {"x": 6}, [2]),
+    ("not (age >= 0 and age <= 10)", {}, [1, 2, 4]),
+    ("not not (age < 6)", {}, [3, 4]),
+    ("age == 36.0", {}, [1]),
+    ("price == $x", {"x": 2}, [2]),
+    ("price > $x", {"x": 1}, [1, 2, 3]),
+    ("name < $x", {"x": "Z"}, [1, 4]),
+    ("day >= '2024-01-01'", {}, [1]),
+    ("active", {}, [1, 3]),
+    ("not active", {}, [2, 4]),
+    ("active == $x", {"x": False}, [2, 4]),
+    ("active == true and age != null", {}, [1, 3]),
+    ("true", {}, [1, 2, 3, 4]),
+    ("false or age == 5", {}, [3]),
+    ("$all or age == 5", {"all": True}, [1, 2, 3, 4]),
+    ("$all or age == 5", {"all": False}, [3]),
+    ("not $all and age == 5", {"all": False}, [3]),
+    # Dropped where the right side is null.
+    ("age ==? $x", {"x": None}, [1, 2, 3, 4]),
+    ("age ==? $x", {"x": 5}, [3]),
+    ("age !=? $x", {"x": 5}, [1, 2, 4]),
+    ("not (age >? $x)", {"x": 5}, [2, 3, 4]),
+    ("not (age >? $x)", {"x": None}, []),
+    ("name ==? $x and active ==? $y", {"x": None, "y": True}, [1, 3]),
+    ("name ==? nick", {}, [2, 4]),
+    ("name in? $x", {"x": None}, [1, 2, 3, 4]),
+    ("name in? $x", {"x": ["ada"]}, [2]),
+    ("$x ==? $y and active", {"x": 1, "y": None}, [1, 3]),
+    ("$x ==? $y and active", {"x": 1, "y": 2}, []),
+    # Lists.
+    ("name in $x", {"x": ["ada", "5", "?"]}, [2, 4]),
+    ("name in ['Ada', $x]", {"x": "5"}, [1, 4]),
+    ("name in []", {}, []),
+    ("name not in []", {}, [1, 2, 3, 4]),
+    ("name in $x", {"x": []}, []),
+    ("nick in $x", {"x": ["5", None]}, [2, 4]),
+    ("nick not in $x", {"x": ["5"]}, [1, 2, 3]),
+    ("nick not in $x", {"x": ["5", None]}, [1, 3]),
+    ("name not in $x", {"x": ["5", None]}, [1, 2, 3]),
+    ("not (nick in $x)", {"x": [None]}, [1, 3, 4]),
+    ("age in $x", {"x": [5, 36.0]}, [1, 3]),
+    ("active in $x", {"x": [True]}, [1, 3]),
+    ("name in $x", {"x": ["a\0b", "Ada"]}, [1]),
+    ("age in $x", {"x": [float("nan"), 5]}, [3]),
+    ("$x in [name, nick]", {"x": "5"}, [4]),
+    ("name not in [nick, 'Ada']", {}, [2, 3]),
+    ("$x in tags", {"x": "x"}, [1]),
+    ("$x not in tags", {"x": "x"}, [2, 3, 4]),
+    ("tags | contains('5')", {}, [4]),
+    ("$x in sizes", {"x": 1}, [1, 3]),
+    ("tags == null", {}, [3]),
+    ("meta != null", {}, [2]),
+    # Values computed of columns.
+    ("age + 1 == $x", {"x": 6}, [3]),
+    ("price * $x >= 10", {"x": 2}, [3]),
+    ("-age > 0", {}, [4]),
+    ("age - price == 0", {}, [3]),
+    ("(age ?? 100) > $x", {"x": 50}, [2]),
+    ("(nick ?? name) == $x", {"x": "ada"}, [2]),
+    ("name ~ '!' == $x", {"x": "Ada!"}, [1]),
+    ("(name | strlen) == 5", {}, [3]),
+    # Text tests are case-sensitive, and no letter of them is a pattern.
+    ("name | starts_with('A')", {}, [1]),
+    ("name | starts_with($x)", {"x": ""}, [1, 2, 3, 4]),
+    ("name | ends_with('da')", {}, [1, 2]),
+    ("name | ends_with($x)", {"x": ""}, [1, 2, 3, 4]),
+    ("name | ends_with('x ada')", {}, []),
+    ("name | ends_with('🎈')", {}, [3]),
+    ("nick | contains('_%')", {}, [1]),
+    ("not (nick | contains($x))", {"x": "o"}, [1, 2, 4]),
+    ("name | contains('oë')", {}, [3]),
+]
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known", "open"])
+@pytest.mark.parametrize(("text", "values", "ids"), CASES)
+def test_a_condition_means_what_the_expression_means(
+    store: SqliteStore, text: str, values: dict[str, Any], ids: list[int], known: bool
+) -> None:
+    assert asked(store, "thing", text, values, known=known) == ids
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "ids"),
+    [
+        ("name == $x", 5, []),
+        ("name != $x", 5, [1, 2, 3, 4]),
+        ("nick == $x", 5, []),
+        ("age == $x", "5", []),
+        ("age == $x", True, []),
+        ("age != $x", "5", [1, 2, 3, 4]),
+        ("active == $x", 1, []),
+        ("name in $x", [5, "Ada"], [1]),
+        ("age in $x", ["5", True, 36], [1]),
+        ("active in $x", [1, False], [2, 4]),
+        ("$x in tags", 5, []),
+        ("$x in sizes", "1", []),
+        ("$x in sizes", True, []),
+        ("age == $x", [5], []),
+    ],
+)
+def test_a_value_of_another_kind_equals_nothing(store: SqliteStore, text: str, value: object, ids: list[int]) -> None:
+    assert asked(store, "thing", text, {"x": value}, known=False) == ids
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("age < $x", "5"),
+        ("name < $x", 5),
+        ("age + $x == 3", "1"),
+        ("name ~ $x == 'a'", 1),
+        ("name | starts_with($x)", 5),
+        ("name in $x", "Ada"),
+        ("name in $x", None),
+        ("$x or active", 1),
+    ],
+)
+def test_a_value_of_another_kind_has_no_order(store: SqliteStore, text: str, value: object) -> None:
+    with pytest.raises(Fault) as caught:
+        asked(store, "thing", text, {"x": value}, known=False)
+    assert caught.value.reason == "kind"
+
+
+def test_what_a_column_cant_hold_is_an_input_error(store: SqliteStore) -> None:
+    with pytest.raises(Fault) as caught:
+        asked(store, "thing", "price == $x", {"x": float("nan")}, known=True)
+    assert (caught.value.name, caught.value.payload["param"]) == ("input_error", "price")  # type: ignore[index]
+
+
+def test_a_secret_is_bound_by_what_it_holds(store: SqliteStore) -> None:
+    assert asked(store, "thing", "name == $x", {"x": Secret("Ada")}, known=True) == [1]
+    assert asked(store, "thing", "name in $x", {"x": [Secret("Ada")]}, known=False) == [1]
+
+
+def test_a_known_value_is_bound_without_a_detour(store: SqliteStore) -> None:
+    condition = where(store, "thing", "name == $x and age ==? $y", x=TEXT, y=INT.maybe())
+    assert condition.converts == (None, None)
+    assert condition.names == ("name", "age")
+    assert [getattr(node, "name") for node in condition.parameters] == ["x", "y"]  # noqa: B009
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("id == $x", INT),
+        ("id == $x and active", INT),
+        ("id == $x", INT.maybe()),
+        ("id in $x", list_of(INT)),
+        ("id in [1, 2]", INT),
+    ],
+)
+def test_conditions_use_indexes(store: SqliteStore, text: str, kind: Kind) -> None:
+    condition = where(store, "thing", text, x=kind)
+    sql = f'EXPLAIN QUERY PLAN SELECT * FROM "thing" WHERE {condition.sql}'
+    values = ["[1]" if kind.name == "list" else 1] * len(condition.parameters)
+    plan = " ".join(row[3] for row in store.reader.execute(sql, values))
+    assert "SEARCH thing USING INTEGER PRIMARY KEY" in plan
+
+
+PROBLEMS = [
+    ("nmae == $x", "SW300", "'thing' has no column 'nmae'", "did you mean 'name'?"),
+    ("secret == $x", "SW301", "the secret column 'secret' can't be in a where", "validate_password"),
+    ("secret == null", "SW301", "the secret column 'secret' can't be in a where", "validate_password"),
+    ("name % 2 == 1", "SW302", "'%' with a column can't be asked of a database", "`set` step"),
+    ("age / 2 == 1", "SW302", "'/' with a column can't be asked of a database", "`set` step"),
+    ("(name | to_lower) == $x", "SW302", "'| to_lower' of a column can't be asked of a database", "`set` step"),
+    ("meta.a == $x", "SW302", "'.a' of a column can't be asked of a database", "`set` step"),
+    ("tags[0] == $x", "SW302", "'[…]' of a column can't be asked of a database", "`set` step"),
+    ("(name if active else nick) == $x", "SW302", "'if … else' over a column", "`set` step"),
+    ("'a' in name", "SW302", "'in' over a text can't be asked", "`set` step"),
+    ("meta == $x", "SW304", "'meta' is a value of any kind, which can't be compared in a where", "`== null`"),
+    ("tags == $x", "SW304", "'tags' is a list of text, which can't be compared in a where", "`$value in column`"),
+    ("name == 5", "SW304", "'==' can't compare a text with an int in a where", "of its own kind"),
+    ("active < true", "SW304", "'<' can't compare a bool with a bool in a where", "of its own kind"),
+    ("name + 1 == 2", "SW304", "name is a text, a decimal is needed", ""),
+    ("name in 5", "SW304", "'in' needs a list, not an int", ""),
+    ("name", "SW305", "name is a text, a condition is a bool", "compare it with something"),
+]
+
+
+@pytest.mark.parametrize(("text", "code", "message", "hint"), PROBLEMS)
+def test_what_a_database_cant_be_asked_is_a_problem(
+    store: SqliteStore, text: str, code: str, message: str, hint: str
+) -> None:
+    with pytest.raises(Problems) as caught:
+        where(store, "thing", text)
+    (problem,) = caught.value.problems
+    assert problem.code == code
+    assert message in problem.message
+    assert hint in problem.hint
+
+
+def test_every_problem_is_reported_at_its_place(store: SqliteStore) -> None:
+    with pytest.raises(Problems) as caught:
+        where(store, "thing", "nope == 1 and (secret == $x or meta.a == 2)")
+    assert [(each.code, each.span.column) for each in caught.value.problems] == [
+        ("SW300", 1),
+        ("SW301", 16),
+        ("SW302", 32),
+    ]
+
+
+def test_no_text_of_an_author_is_in_the_sql(store: SqliteStore) -> None:
+    condition = store.where(parsed("name == \"'; DROP TABLE thing; --\" and age == 7"), store.tables["thing"], {})
+    assert condition.sql == '(("name" = ?1) AND ("age" = ?2))'
