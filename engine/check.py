@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from engine.errors import Problem, Span, did_you_mean
+from engine.errors import Problem, Span, did_you_mean, nearest
 from engine.fields import Field, fields_kind
 from engine.infer import Inference, contains_secret
 from engine.registry import Parameter, substitute, unify
@@ -236,6 +236,9 @@ class StackChecker(Inference):
 
     def step(self, step: Step, scope: Scope) -> Scope:
         rule = _RULES.get(step.name, StackChecker._generic)
+        if step.result is not None and (step.name in _WITHOUT_RESULT or step.definition.returns == NULL):
+            self.report("SW106", f"'{step.name}' has no result to name", step.result.span, "leave 'as:' out")
+            step = replace(step, result=None)
         return rule(self, step, scope)
 
     def assign(self, word: Word, kind: Kind, scope: Scope) -> Scope:
@@ -377,6 +380,8 @@ class StackChecker(Inference):
             name for name, column in table.columns.items()
             if column.required and not column.nullable and name not in given and name != "id"
         ]  # fmt: skip
+        misspelt = {nearest(name, table.columns) for name in given if name not in table.columns}
+        needed = [name for name in needed if name not in misspelt]
         if needed:
             listed = ", ".join(f"'{name}'" for name in needed)
             self.report("SW125", f"the data for '{table.name}' lacks {listed}", step.spans.get("data", step.span), "give it, or give the column a default")
@@ -651,6 +656,8 @@ def _with_path(owner: Kind, path: tuple[str | int, ...], value: Kind) -> Kind:
     if isinstance(first, int):
         item = owner.item or ANY
         return list_of(join(item, _with_path(item, tuple(rest), value) if rest else value))
+    if owner.is_record:  # a copy of a record has no secrets beside it
+        owner = object_of({name: kind for name, kind in (owner.fields or {}).items() if not kind.secret}, owner.optional)
     if owner.name != "object" or owner.fields is None:
         return owner if owner.name != "object" or not contains_secret(value) else owner.masked()
     inner = _with_path(owner.fields.get(first, object_of({})), tuple(rest), value) if rest else value
@@ -696,6 +703,10 @@ def _known(span: Span | None) -> Span:
     return span
 
 
+# Constructs that yield nothing; a loop's `as:` names what it hands to each round.
+_WITHOUT_RESULT = frozenset(
+    {"set", "if", "switch", "while", "break", "continue", "return", "throw", "precondition", "group", "try"}
+)
 WRITES = frozenset({"add_record", "edit_record", "delete_record"})
 
 _RULES: Mapping[str, Callable[[StackChecker, Step, Scope], Scope]] = {

@@ -85,13 +85,19 @@ class Problems(Exception):
         super().__init__("\n".join(problem.render() for problem in self.problems))
 
 
-def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """A hint with the nearest of `choices`, or the choices themselves where few, or nothing."""
+def nearest(word: str, choices: Iterable[str]) -> str | None:
+    """The one of `choices` that `word` is probably a misspelling of."""
+    near = difflib.get_close_matches(word, sorted(set(choices)), n=1, cutoff=0.6)
+    return near[0] if near else None
+
+
+def did_you_mean(word: str, choices: Iterable[str], listed: int = 8) -> str:
+    """A hint with the nearest of `choices`, or the choices themselves where at most `listed`, or nothing."""
     known = sorted(set(choices))
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    if near:
-        return f"did you mean '{near[0]}'?"
-    if 0 < len(known) <= 8:
+    near = nearest(word, known)
+    if near is not None:
+        return f"did you mean '{near}'?"
+    if 0 < len(known) <= listed:
         return "known here: " + ", ".join(known)
     return ""
 

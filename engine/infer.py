@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine import registry
-from engine.errors import Problem, Severity, Span, did_you_mean
+from engine.errors import Problem, Severity, Span, did_you_mean, nearest
 from engine.registry import Definition, Parameter, substitute, unify
 from engine.scope import Scope, key_of
 from engine.syntax import (
@@ -99,6 +99,8 @@ class Inference:
     def null(self, node: Node, what: str) -> None:
         shown = _shown(node)
         hint = f"rule null out before: '- precondition: {shown} != null', or give a default: '{shown} ?? …'"
+        if isinstance(node, Literal):
+            hint = "write a value"
         self.report("SW210", f"{_named(node)} may be null here, {what}", node.span, hint)
 
     def condition(self, node: Node, scope: Scope) -> tuple[Scope, Scope]:
@@ -183,7 +185,11 @@ class Inference:
             hint = "set it before, or in every branch"
             self.report("SW202", f"'${node.name}' may not be set here: some paths don't set it", node.span, hint)
             return scope.maybe[node.name]
-        hint = _GIVEN_HINTS.get(node.name) or did_you_mean(node.name, [*scope.kinds, *scope.maybe])
+        known = [*scope.kinds, *scope.maybe]
+        self.reads.add(nearest(node.name, known) or node.name)  # a misspelling is a use
+        hint = _GIVEN_HINTS.get(node.name) or did_you_mean(node.name, known)
+        if node.name in (scope.columns or {}):
+            hint = f"the column is written '{node.name}' here, without the $"
         self.report("SW201", f"unknown variable '${node.name}'", node.span, hint)
         return ANY
 
@@ -218,9 +224,7 @@ class Inference:
             if node.name in owner.fields:
                 kind = owner.fields[node.name]
                 return kind.maybe() if node.name in owner.optional else kind
-            sort = "column" if owner.is_record else "field"
-            message = f"unknown {sort} '{node.name}' of {owner}"
-            self.report("SW205", message, node.name_span, did_you_mean(node.name, owner.fields))
+            self.report("SW205", _unknown_member(owner, node), node.name_span, did_you_mean(node.name, owner.fields))
         elif owner.name not in ("any", "object", "never"):
             self.report("SW206", f"{_named(node.of)} is {owner}, it has no '.{node.name}'", node.name_span)
         return ANY
@@ -342,7 +346,7 @@ class Inference:
 
     def _equality(self, node: Binary, scope: Scope) -> Kind:
         left, right = self.infer(node.left, scope), self.infer(node.right, scope)
-        if not comparable(left, right):
+        if not comparable(left, right) or _is_no_value(left, node.right) or _is_no_value(right, node.left):
             self._never_equal(node, left, right)
         return BOOL
 
@@ -369,8 +373,11 @@ class Inference:
         return BOOL
 
     def _arithmetic(self, node: Binary, scope: Scope) -> Kind:
+        before = len(self.problems)
         left = self._number(node.left, scope, node.operator)
+        self.silent += (said := len(self.problems) > before)  # two texts with a + between are one mistake
         right = self._number(node.right, scope, node.operator)
+        self.silent -= said
         kind = _arithmetic_kind(node.operator, left.name, right.name)
         return kind.masked() if left.secret or right.secret else kind
 
@@ -464,7 +471,8 @@ class Inference:
             self.null(node, f"'{definition.name}' needs {_bound(wanted)}")
             return
         if not fits(kind.present(), _bound(wanted)):
-            message = f"'{definition.name}' needs {_bound(wanted)} as its {parameter.name}, {_named(node)} is {kind}"
+            role = "" if parameter is definition.main else f" as its {parameter.name}"
+            message = f"'{definition.name}' needs {_bound(wanted)}{role}, {_named(node)} is {kind}"
             self.report("SW218", message, node.span, _conversion(kind, _bound(wanted)))
 
     def _lambda(
@@ -497,6 +505,11 @@ class Inference:
     def _misplaced(self, node: Node, scope: Scope) -> Kind:
         self.report("SW218", "a lambda can only be a filter's argument", node.span)
         return ANY
+
+
+def _is_no_value(kind: Kind, node: Node) -> bool:
+    """Whether `node` is a text that is none of the values of an enum."""
+    return bool(kind.values) and isinstance(node, Literal) and isinstance(node.value, str) and node.value not in kind.values
 
 
 def literal_of(node: Node) -> Any:
@@ -547,6 +560,12 @@ def _arithmetic_kind(operator: str, left: str, right: str) -> Kind:
 def _shown(node: Node) -> str:
     key = key_of(node)
     return f"${key}" if key else "…"
+
+
+def _unknown_member(owner: Kind, node: Attribute) -> str:
+    if isinstance(node.of, Variable) and node.of.name in ("input", "env"):
+        return f"unknown {'input' if node.of.name == 'input' else 'environment variable'} '{node.name}'"
+    return f"unknown {'column' if owner.is_record else 'field'} '{node.name}' of {owner}"
 
 
 def _named(node: Node) -> str:

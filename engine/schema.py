@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from engine import registry
-from engine.errors import FAULTS, Problem, did_you_mean
+from engine.errors import FAULTS, Problem, did_you_mean, nearest
 from engine.fields import declaration_schema, fields_declaration_schema
 from engine.registry import Definition, Parameter
 from engine.source import Document, Path
@@ -18,7 +18,6 @@ from engine.source import Document, Path
 Schema = dict[str, Any]
 
 FILE_KINDS = ("workspace", "group", "table", "endpoint", "function", "test")
-# Words of files that later versions read: an honest answer beats "unknown".
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 ENDPOINT_PATTERN = f"^({'|'.join(METHODS)}) /([A-Za-z0-9_{{}}.~-]+(/[A-Za-z0-9_{{}}.~-]+)*)?$"
 NAME_PATTERN = "^[A-Za-z_][A-Za-z0-9_]*$"
@@ -293,7 +292,16 @@ def step_validator(name: str) -> Draft202012Validator:
 def problems(validator: Draft202012Validator, document: Document, path: Path, value: object) -> Iterator[Problem]:
     """The problems of the value at `path`, each with its place and its mend."""
     for error in validator.iter_errors(value):
-        yield from _explain(error, document, (*path, *error.absolute_path))
+        if error.validator != "required" or not _is_misspelt(error):
+            yield from _explain(error, document, (*path, *error.absolute_path))
+
+
+def _is_misspelt(error: ValidationError) -> bool:
+    """Whether what is missing is there under a misspelt name, which is a problem of its own."""
+    schema: Any = error.schema
+    unknown = [name for name in error.instance if name not in schema.get("properties", {})]
+    missing = [name for name in error.validator_value if name not in error.instance]
+    return any(nearest(name, schema.get("properties", {})) in missing for name in unknown)
 
 
 def _explain(error: ValidationError, document: Document, path: Path) -> Iterator[Problem]:
@@ -313,7 +321,7 @@ def _explain(error: ValidationError, document: Document, path: Path) -> Iterator
         case "enum":
             known = [str(choice) for choice in error.validator_value]
             message = f"'{_shown(error.instance)}' is not known here"
-            yield Problem("SW053", message, document.span(path), did_you_mean(str(error.instance), known))
+            yield Problem("SW053", message, document.span(path), did_you_mean(str(error.instance), known, listed=16))
         case "type":
             wanted = " or ".join(_AUTHOR_TYPES.get(name, name) for name in _listed(error.validator_value))
             yield Problem("SW054", f"this must be {wanted}, it is {_described(error.instance)}", document.span(path))

@@ -13,7 +13,7 @@ from engine.parser import parse_expression
 from engine.security.passwords import TEST_COST, Passwords
 from engine.store.base import Condition
 from engine.store.sqlite import SqliteStore
-from engine.syntax import Node, Variable
+from engine.syntax import ListOf, Literal, Node, Unary, Variable
 from engine.values import ANY, Kind, kind_of
 from engine.workspace import Table, read_workspace
 
@@ -92,9 +92,14 @@ def asked(store: SqliteStore, table: str, text: str, values: Mapping[str, Any], 
 
 
 def _given(node: Node, values: Mapping[str, Any]) -> Any:
-    """The value of a parameter: what these tests bind is a variable, a literal or a list of them."""
-    if isinstance(node, Variable):
-        return values[node.name]
-    if hasattr(node, "items"):
-        return [_given(item, values) for item in node.items]
-    return getattr(node, "value")  # noqa: B009
+    """The value of a parameter, as far as these tests write them."""
+    match node:
+        case Variable():
+            return values[node.name]
+        case Literal():
+            return node.value
+        case ListOf():
+            return [_given(item, values) for item in node.items]
+        case Unary(operator="not"):
+            return not _given(node.operand, values)
+    raise AssertionError(node)

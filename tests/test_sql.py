@@ -273,5 +273,5 @@ def test_every_problem_is_reported_at_its_place(store: SqliteStore) -> None:
 
 
 def test_no_text_of_an_author_is_in_the_sql(store: SqliteStore) -> None:
-    condition = store.where(parsed("name == \"'; DROP TABLE thing; --\" and age == 7"), store.tables["thing"], {})
+    condition = store.where(parsed('name == "\'; DROP TABLE thing; --" and age == 7'), store.tables["thing"], {})
     assert condition.sql == '(("name" = ?1) AND ("age" = ?2))'

@@ -87,7 +87,8 @@ class Draft:
         # Null where a new record has a default is what was left out, as an input that wasn't sent.
         fallen = [column for column in fields if new and column.has_default and not column.may_be_null]
         self._fallbacks = {column.name: fill for column in fallen if (fill := _fill(table, column)) is not None}
-        self._shape = Shape(_storable(column, column.name in self._fallbacks) for column in (*fields, *missing))
+        checked = [column for column in table.columns.values() if column in fields or column in missing]
+        self._shape = Shape(_storable(column, column.name in self._fallbacks) for column in checked)
         self._passwords = tuple(column.name for column in fields if column.type == "password" and not column.is_list)
         self._plain = frozenset(column.name for column in fields if not column.is_secret)
         self._encoders = tuple((column.name, encoder(column)) for column in fields)

@@ -305,7 +305,7 @@ class _Where:
 
     def list_parameter(self, node: Node, target: Kind, label: str, optional: bool) -> Term:
         kind = self.known(node)
-        if kind.name not in ("list", "any"):
+        if kind.name not in ("list", "any", "null"):
             self.problem("SW304", f"'in' needs a list, not {kind.present()}", node.span)
         return self.bind(node, kind, bind.listing(target, label, optional, self.dialect.bind_list), label)
 

@@ -98,6 +98,7 @@ class SqliteStore:
         self.tables = tables
         self.reader = reader
         self.writer = Writer(writer)
+        self._loads: dict[tuple[str, tuple[str, ...]], Write] = {}
 
     @classmethod
     def open(
@@ -183,7 +184,7 @@ class SqliteStore:
         marks = ", ".join("?" * len(draft.columns))
         names = ", ".join(map(quoted, draft.columns))
         filled = f"({names}) VALUES ({marks})" if names else "DEFAULT VALUES"
-        sql = f"INSERT INTO {quoted(table.name)} {filled} RETURNING {_names(plain)}"
+        sql = f"INSERT INTO {quoted(table.name)} {filled} RETURNING {_written(plain)}"
 
         async def add(run: Run, *values: Any) -> dict[str, object]:
             stored = await draft.values(run, values)
@@ -198,7 +199,7 @@ class SqliteStore:
         count = len(condition.parameters)
         changes = ", ".join(f"{quoted(name)} = ?{count + place}" for place, name in enumerate(draft.columns, 1))
         changes = changes or '"id" = "id"'
-        sql = f"UPDATE {quoted(table.name)} SET {changes} {_first(table, condition)} RETURNING {_names(plain)}"
+        sql = f"UPDATE {quoted(table.name)} SET {changes} {_first(table, condition)} RETURNING {_written(plain)}"
 
         async def edit(run: Run, *values: Any) -> dict[str, object] | None:
             wanted = condition.bound(values[:count])
@@ -227,15 +228,15 @@ class SqliteStore:
 
     async def load(self, run: Run, table: str, rows: Iterable[Mapping[str, object]]) -> list[dict[str, object]]:
         """See `base.Store`. Raises Fault input_error for a column that isn't there."""
-        adds: dict[tuple[str, ...], Write] = {}
         loaded = []
         for row in rows:
             names = tuple(row)
             for name in names:
                 if name not in self.tables[table].columns:
                     raise input_fault([{"param": name, "message": f"Unknown param: {name}"}])
-            add = adds.setdefault(names, adds.get(names) or self.add(self.tables[table], names))
-            loaded.append(await add(run, *row.values()))
+            if (table, names) not in self._loads:
+                self._loads[table, names] = self.add(self.tables[table], names)
+            loaded.append(await self._loads[table, names](run, *row.values()))
         return loaded
 
     def dump(self, table: str) -> list[dict[str, object]]:
@@ -299,6 +300,13 @@ def _plain(table: Table) -> list[Field]:
 
 def _names(columns: Iterable[Field]) -> str:
     return ", ".join(quoted(column.name) for column in columns)
+
+
+def _written(columns: Iterable[Field]) -> str:
+    # SQLite keeps 1.0 as the int 1 in the file, and lets RETURNING show it.
+    decimal = "CAST({} AS REAL)"
+    names = ((quoted(column.name), column.type == "decimal" and not column.is_list) for column in columns)
+    return ", ".join(decimal.format(name) if is_decimal else name for name, is_decimal in names)
 
 
 def _first(table: Table, condition: Condition) -> str:

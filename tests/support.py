@@ -1,0 +1,87 @@
+"""What tests of stacks share: a workspace written in a folder, checked, compiled and run on a real SQLite file."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from engine.check import Checked
+from engine.errors import Problem
+from engine.program import Program, build, check_folder
+from engine.run import Services, milliseconds, perform
+from engine.security.keys import KeyRing
+from engine.security.passwords import TEST_COST, Passwords
+from engine.security.tokens import Tokens
+from engine.store.sqlite import SqliteStore
+
+USER = """
+    table: user
+    auth: true
+    columns:
+      id: int
+      created_at: {type: timestamp, default: now}
+      name: text
+      email: {type: email, unique: true, trim: true, lower: true}
+      password: {type: password, min: 8}
+      nickname?: text
+      role: {type: enum, values: [member, admin], default: member}
+"""
+
+
+def write(folder: Path, files: Mapping[str, str]) -> Path:
+    """Writes dedented YAML files; a name without an ending gets `.yaml`."""
+    for name, text in files.items():
+        path = folder / (name if "." in name else f"{name}.yaml")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text).lstrip("\n"), encoding="utf-8")
+    return folder
+
+
+def checked(folder: Path, files: Mapping[str, str]) -> Checked:
+    """The files, checked, with paths shown as they are within the folder."""
+    return check_folder(write(folder, files), "")
+
+
+def messages(problems: list[Problem]) -> list[str]:
+    """`line:column severity code message`, the order of the problems kept."""
+    return [f"{each.span.line}:{each.span.column} {each.severity} {each.code} {each.message}" for each in problems]
+
+
+def services(folder: Path, tables: Mapping[str, Any], **more: Any) -> Services:
+    """Real services in a folder, with the cost of hashing lowered and chance held still."""
+    return Services(
+        store=SqliteStore.open(folder / "data.sqlite3", tables, synchronous="OFF"),
+        tokens=Tokens(KeyRing.open(folder / "keys"), "test", "test", milliseconds),
+        passwords=Passwords(TEST_COST),
+        chance=random.Random(1),
+        **more,
+    )
+
+
+def program(folder: Path, files: Mapping[str, str], **more: Any) -> Program:
+    """The files as a program, with services of its own."""
+    found = checked(folder, files)
+    assert not found.errors, "\n".join(problem.render() for problem in found.errors)
+    return build(found, services(folder, found.workspace.tables, **more))
+
+
+def answer(program: Program, name: str, input: dict[str, Any] | None = None, claims: Any = None) -> Any:
+    """What an endpoint answers; raises its fault."""
+    compiled = next(each for each in program.endpoints if each.endpoint.name == name)
+
+    async def run() -> Any:
+        return await perform(compiled.plan, program.services.run(), compiled.shape.bind(dict(input or {})), claims)
+
+    return asyncio.run(run())
+
+
+def run_stack(folder: Path, stack: str, input: str = "{}", values: dict[str, Any] | None = None, **files: str) -> Any:
+    """What a stack (the text under `stack:` and after) answers as `POST /it`, with its `input:` as one flow mapping."""
+    body = textwrap.indent(textwrap.dedent(stack).strip("\n"), "")
+    endpoint = f"endpoint: POST /it\ninput: {input}\nstack:\n{body}\n"
+    made = program(folder, {"user": USER, "it": endpoint, **files})
+    return answer(made, "POST /it", values)

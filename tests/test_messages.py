@@ -1,0 +1,95 @@
+"""Every mistake in `tests/mistakes/` is found, with the whole message as authors read it; what is right passes in silence."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support import USER, checked
+
+MISTAKES = yaml.safe_load((Path(__file__).parent / "mistakes" / "stacks.yaml").read_text(encoding="utf-8"))
+NOTE = "table: note\ncolumns:\n  id: int\n  text: text\n"
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=[each["name"] for each in MISTAKES])
+def test_a_mistake_is_named(tmp_path: Path, mistake: dict[str, Any]) -> None:
+    head = "endpoint: POST /it\ninput: {email: email, password: password}\nstack:\n"
+    stack = head + textwrap.indent(mistake["stack"], "  ")
+    problems = checked(tmp_path, {"user": USER, "note": NOTE, "it": stack}).problems
+    assert [problem.render() for problem in problems] == [each.rstrip("\n") for each in mistake["problems"]]
+
+
+WORKSPACES: dict[str, tuple[dict[str, str], list[str]]] = {
+    "an endpoint twice": (
+        {"a": "endpoint: GET /x\nstack: []\n", "b": "endpoint: GET /x\nstack: []\n"},
+        ["b.yaml:1:11: SW064 the endpoint 'GET /x' is declared twice"],
+    ),
+    "an endpoint twice but for its parameter": (
+        {
+            "a": "endpoint: GET /x/{a}\ninput: {a: int}\nstack: [return: $input.a]\n",
+            "b": "endpoint: GET /x/{b}\ninput: {b: int}\nstack: [return: $input.b]\n",
+        },
+        ["b.yaml:1:11: SW064 the endpoint 'GET /x/{b}' is declared twice"],
+    ),
+    "a path parameter without an input": (
+        {"a": "endpoint: GET /x/{note_id}\ninput: {noteid: int}\nstack: [return: $input.noteid]\n"},
+        ["a.yaml:1:11: SW131 the path has '{note_id}', but there is no input 'note_id'"],
+    ),
+    "a table twice": (
+        {"a": "table: t\ncolumns: {id: int}\n", "b": "table: t\ncolumns: {id: int}\n"},
+        ["b.yaml:1:8: SW059 the table 't' is declared twice"],
+    ),
+    "a table without an id": ({"a": "table: t\ncolumns: {name: text}\n"}, ["a.yaml:1:8: SW062 a table needs a column 'id'"]),
+    "a reference to nowhere": (
+        {"a": "table: t\ncolumns: {id: int, owner: {table: usr}}\n", "u": "table: user\ncolumns: {id: int}\n"},
+        ["a.yaml:2:20: SW060 unknown table 'usr'"],
+    ),
+    "an index on nothing": (
+        {"a": "table: t\ncolumns: {id: int, name: text}\nindexes: [{columns: [nam]}]\n"},
+        ["a.yaml:3:22: SW061 unknown column 'nam'"],
+    ),
+    "an unknown type": ({"a": "table: t\ncolumns: {id: int, name: string}\n"}, ["a.yaml:2:26: SW053 'string' is not known here"]),
+    "an unknown key": ({"a": "table: t\ncolums: {id: int}\n"}, ["a.yaml:2:1: SW051 'colums' is not known here"]),
+    "auth by a table without it": (
+        {"t": "table: t\ncolumns: {id: int}\n", "a": "endpoint: GET /x\nauth: t\nstack: []\n"},
+        ["a.yaml:2:7: SW121 the table 't' has no 'auth: true'"],
+    ),
+    "a password in a query": (
+        {"a": "endpoint: GET /x\ninput: {password: password}\nstack: [precondition: $input.password == 'x']\n"},
+        ["a.yaml:2:9: SW132 'password' is secret, a GET would carry it in the URL"],
+    ),
+    "a default of another kind": (
+        {"a": "table: t\ncolumns: {id: int, n: {type: int, default: many}}\n"},
+        ["a.yaml:2:20: SW133 the default of 'n' is no int"],
+    ),
+    "functions that call each other": (
+        {
+            "a": "function: a\nstack: [run_function: b]\n",
+            "b": "function: b\nstack: [run_function: a]\n",
+        },
+        ["b.yaml:2:23: SW130 the function 'a' calls itself: a → b → a"],
+    ),
+    "a function's inputs": (
+        {
+            "f": "function: f\ninput: {n: int}\nstack: [return: $input.n]\n",
+            "a": "endpoint: GET /x\nstack:\n  - run_function: f\n    with: {m: 1}\n    as: r\n  - return: $r\n",
+        },
+        ["a.yaml:3:5: SW129 'f' needs 'n'", "a.yaml:4:12: SW127 'f' has no input 'm'"],
+    ),
+    "a file that says nothing": ({"a": "# nothing\n"}, ["a.yaml:1:1: SW050 the file says nothing: it must be a mapping"]),
+    "a file of no kind": ({"a": "endpint: GET /x\nstack: []\n"}, ["a.yaml:1:1: SW050 a file can't begin with 'endpint'"]),
+    "a table in a broken file brings no more news": (
+        {"u": "table: user\ncolums: {id: int}\n", "a": "endpoint: GET /x\nstack:\n  - get_record: user\n    where: {id: 1}\n    as: u\n  - return: $u\n"},
+        ["u.yaml:2:1: SW051 'colums' is not known here"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("files", "expected"), WORKSPACES.values(), ids=WORKSPACES)
+def test_a_workspaces_mistake_is_named(tmp_path: Path, files: dict[str, str], expected: list[str]) -> None:
+    problems = checked(tmp_path, files).problems
+    assert [f"{each.span}: {each.code} {each.message}" for each in problems] == expected

@@ -1,0 +1,206 @@
+"""What stacks do when they run: every construct and step, on a real database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.errors import Fault
+from tests.support import USER, answer, program, run_stack
+
+CASES: dict[str, tuple[str, Any]] = {
+    "set": ("- set: {a: 1, b: two}\n- return: {a: $a, b: $b}", {"a": 1, "b": "two"}),
+    "set a path": ("- set: {u: {name: Ada}}\n- set: {u.age: 36, u.name: Grace}\n- return: $u", {"name": "Grace", "age": 36}),
+    "set an item": ("- set: {xs: [1, 2]}\n- set: {'xs[0]': 9}\n- return: $xs", [9, 2]),
+    "set makes a path": ("- set: {u: {}}\n- set: {u.a.b: 1}\n- return: $u", {"a": {"b": 1}}),
+    "if then": ("- set: {x: 7}\n- if: $x > 5\n  then: [{set: {y: big}}]\n  else: [{set: {y: small}}]\n- return: $y", "big"),
+    "else if": (
+        "- set: {x: 3}\n- if: $x > 5\n  then: [{set: {y: a}}]\n  else_if:\n    - if: $x > 2\n      then: [{set: {y: b}}]\n"
+        "    - if: $x > 1\n      then: [{set: {y: c}}]\n  else: [{set: {y: d}}]\n- return: $y",
+        "b",
+    ),
+    "switch": ("- set: {s: b}\n- switch: $s\n  cases:\n    a: [{return: 1}]\n    b: [{set: {x: 2}}]\n    c: [{return: 3}]\n- return: 4", 4),
+    "switch on an int": ("- set: {s: 2}\n- switch: $s\n  cases:\n    1: [{return: one}]\n    2: [{return: two}]\n", "two"),
+    "switch default": ("- set: {s: 5}\n- switch: $s\n  cases:\n    1: [{return: one}]\n  default: [{return: other}]", "other"),
+    "for_each": ("- set: {t: 0}\n- for_each: [1, 2, 3]\n  as: n\n  do: [{set: {t: $t + $n * $index}}]\n- return: $t", 8),
+    "for_each of an object": (
+        "- set: {o: {a: 1, b: 2}, t: ''}\n- for_each: $o\n  as: e\n  do: [{set: {t: '${$t}${$e.key}${$e.value}'}}]\n- return: $t",
+        "a1b2",
+    ),
+    "nested loops keep their index": (
+        "- set: {t: []}\n- for_each: [5, 6]\n  as: a\n  do:\n    - for_each: [7, 8]\n      as: b\n"
+        "      do: [{set: {c: $index}}]\n    - set: {t: '${[...$t, $index]}'}\n- return: $t",
+        [0, 1],
+    ),
+    "continue and break": (
+        "- set: {t: []}\n- for_each: ${1..9}\n  as: n\n  do:\n    - if: $n % 2 == 0\n      then: [continue]\n"
+        "    - if: $n > 6\n      then: [break]\n    - set: {t: '${[...$t, $n]}'}\n- return: $t",
+        [1, 3, 5],
+    ),
+    "repeat": ("- set: {t: 0}\n- repeat: 4\n  as: n\n  do: [{set: {t: $t + $n}}]\n- return: $t", 6),
+    "while": ("- set: {t: 1}\n- while: $t < 100\n  do: [{set: {t: $t * 2}}]\n- return: $t", 128),
+    "group": ("- group:\n    - set: {a: 1}\n- return: $a", 1),
+    "note and disabled": ("- set: {a: 1}\n  note: first\n- throw: fatal\n  disabled: true\n- return: $a", 1),
+    "try catches a throw": (
+        "- try:\n    - throw: conflict\n      message: Taken.\n      payload: {a: 1}\n  catch:\n"
+        "    - return: {c: $error.code, m: $error.message, p: $error.payload, s: $error.step}",
+        {"c": "ERROR_CODE_CONFLICT", "m": "Taken.", "p": {"a": 1}, "s": "it.yaml:5"},
+    ),
+    "try catches division": ("- set: {z: 0}\n- try: [{set: {x: '${1 / $z}'}}]\n  catch: [{set: {x: -1}}]\n- return: $x", -1),
+    "finally": ("- try: [{set: {a: 1}}]\n  finally: [{set: {b: 2}}]\n- return: {a: $a, b: $b}", {"a": 1, "b": 2}),
+    "templates": ("- set: {n: Ada, i: 3}\n- return: Hi ${$n}, ${$i + 1} of ${1.5} ${true}", "Hi Ada, 4 of 1.5 true"),
+    "a whole template keeps its kind": ("- set: {n: 3}\n- return: ${$n}", 3),
+    "a literal dollar": ("- return: $$5", "$5"),
+    "nothing is null": ("- set: {_a: 1}", None),
+    "remainder has the sign of what is divided": ("- set: {a: -8, b: 3}\n- return: {x: $a % 3, y: $a % $b, z: '${8 % 3}'}", {"x": -2, "y": -2, "z": 2}),
+    "conditional": ("- set: {a: 3}\n- return: ${'yes' if $a == 3 else 'no'}", "yes"),
+    "default": ("- set: {a: null}\n- return: $a ?? 'none'", "none"),
+    "spread": ("- set: {a: {x: 1}, l: [1]}\n- return: {o: '${{...$a, y: 2}}', l: '${[0, ...$l]}'}", {"o": {"x": 1, "y": 2}, "l": [0, 1]}),
+    "lambdas": ("- return: ${(1..5) | filter($n => $n % 2 == 1) | map($n => $n * 10) | sum}", 90),
+    "a record has no password": (
+        "- add_record: user\n  data: {name: Ada, email: A@x.io, password: long enough}\n  as: u\n- return: $u | keys",
+        ["id", "created_at", "name", "email", "nickname", "role"],
+    ),
+    "edit and read back": (
+        "- add_record: user\n  data: {name: Ada, email: a@x.io, password: long enough}\n  as: u\n"
+        "- edit_record: user\n  where: {id: $u.id}\n  data: {name: Grace}\n- get_record: user\n  where: email == 'a@x.io'\n  as: r\n"
+        "- return: $r?.name",
+        "Grace",
+    ),
+    "delete": (
+        "- add_record: user\n  data: {name: Ada, email: a@x.io, password: long enough}\n  as: u\n"
+        "- delete_record: user\n  where: {id: $u.id}\n- has_record: user\n  where: {id: $u.id}\n  as: there\n- return: $there",
+        False,
+    ),
+    "a password validates": (
+        "- add_record: user\n  data: {name: Ada, email: a@x.io, password: long enough}\n  as: u\n"
+        "- get_record: user\n  where: {id: $u.id}\n  as: r\n- validate_password: long enough\n  against: $r?.password\n  as: ok\n- return: $ok",
+        True,
+    ),
+    "against null nothing validates": ("- validate_password: anything\n  against: null\n  as: ok\n- return: $ok", False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("stack", "expected"), CASES.values(), ids=CASES)
+def test_a_stack_answers(tmp_path: Path, stack: str, expected: Any) -> None:
+    assert run_stack(tmp_path, stack) == expected
+
+
+FAULTS: dict[str, tuple[str, str, str]] = {
+    "precondition": ("- precondition: 1 > 2", "bad_request", "Precondition failed."),
+    "named": ("- precondition: 1 > 2\n  error: not_found\n  message: No ${1 + 1}.", "not_found", "No 2."),
+    "throw": ("- throw: too_many_requests\n  message: Slow down.", "too_many_requests", "Slow down."),
+    "division": ("- set: {z: 0}\n- return: ${1 / $z}", "fatal", "a number was divided by zero"),
+    "edit nothing": ("- edit_record: user\n  where: {id: 5}\n  data: {name: X}", "not_found", "Not Found."),
+    "delete nothing": ("- delete_record: user\n  where: {id: 5}", "not_found", "Not Found."),
+    "growth": ("- set: {a: 3}\n- while: true\n  do: [{set: {a: $a * $a}}]", "fatal", "the result is no int of 64 bits"),
+    "growing text": ("- set: {a: xx}\n- while: true\n  do: [{set: {a: $a ~ $a}}]", "fatal", "the text would be longer than 16777216 characters"),
+    "index": ("- set: {a: [1]}\n- return: '$a[3]'", "fatal", "the list has 1 items, there is none at 3"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("stack", "name", "message"), FAULTS.values(), ids=FAULTS)
+def test_a_stack_faults(tmp_path: Path, stack: str, name: str, message: str) -> None:
+    with pytest.raises(Fault) as caught:
+        run_stack(tmp_path, stack)
+    assert (caught.value.name, caught.value.message) == (name, message)
+
+
+def test_a_loop_without_end_ends(tmp_path: Path) -> None:
+    made = program(tmp_path, {"w": "workspace: w\ntime_limit: 0.2", "it": "endpoint: POST /it\nstack:\n  - while: true\n    do: []\n"})
+    with pytest.raises(Fault) as caught:
+        answer(made, "POST /it")
+    assert caught.value.reason == "budget"
+
+
+def test_a_catch_does_not_outlive_the_budget(tmp_path: Path) -> None:
+    stack = "stack:\n  - while: true\n    do:\n      - try:\n          - while: true\n            do: []\n        catch: []\n"
+    made = program(tmp_path, {"w": "workspace: w\ntime_limit: 0.2", "it": f"endpoint: POST /it\n{stack}"})
+    with pytest.raises(Fault) as caught:
+        answer(made, "POST /it")
+    assert caught.value.reason == "budget"
+
+
+FUNCTION = """
+    function: billing/total
+    input:
+      items: {type: "object[]", properties: {price: decimal, count: int}}
+    returns: decimal
+    stack:
+      - return: $input.items | map($item => $item.price * $item.count) | sum
+"""
+
+
+def test_a_function(tmp_path: Path) -> None:
+    stack = "- run_function: billing/total\n  with: {items: $input.items}\n  as: bill\n- return: $bill"
+    items = '{items: {type: "object[]", properties: {price: decimal, count: int}}}'
+    values = {"items": [{"price": 1.5, "count": 2}, {"price": 2, "count": 1}]}
+    assert run_stack(tmp_path, stack, items, values, total=FUNCTION) == 5.0
+
+
+def test_i_6_a_stack_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    stack = (
+        "stack:\n  - add_record: user\n    data: {name: A, email: a@x.io, password: long enough}\n"
+        "  - throw: conflict\n"
+    )
+    made = program(tmp_path, {"user": USER, "it": f"endpoint: POST /it\n{stack}"})
+    with pytest.raises(Fault):
+        answer(made, "POST /it")
+    assert made.services.store.counts() == {"user": 0}
+
+
+def test_atomic_false_keeps_what_was_written(tmp_path: Path) -> None:
+    stack = (
+        "atomic: false\nstack:\n  - add_record: user\n    data: {name: A, email: a@x.io, password: long enough}\n"
+        "  - throw: conflict\n"
+    )
+    made = program(tmp_path, {"user": USER, "it": f"endpoint: POST /it\n{stack}"})
+    with pytest.raises(Fault):
+        answer(made, "POST /it")
+    assert made.services.store.counts() == {"user": 1}
+
+
+def test_what_cannot_be_answered_is_not_kept(tmp_path: Path) -> None:
+    """The commit comes after the answer is ready."""
+    stack = (
+        "stack:\n  - add_record: user\n    data: {name: A, email: a@x.io, password: long enough}\n"
+        "    as: u\n  - set: {n: $u.id}\n  - repeat: 64\n    do: [{set: {n: $n + $n}}]\n  - return: $n\n"
+    )
+    made = program(tmp_path, {"user": USER, "it": f"endpoint: POST /it\n{stack}"})
+    import asyncio
+
+    import orjson
+
+    from engine.run import perform
+
+    compiled = made.endpoints[0]
+
+    async def run() -> Any:
+        return await perform(compiled.plan, made.services.run(), {}, None, orjson.dumps)
+
+    with pytest.raises((TypeError, Fault)):
+        asyncio.run(run())
+    assert made.services.store.counts() == {"user": 0}
+
+
+def test_on_duplicate_answers_in_the_authors_words(tmp_path: Path) -> None:
+    stack = (
+        "input: {n: text}\nstack:\n  - add_record: user\n    data: {name: $input.n, email: a@x.io, password: long enough}\n"
+        "    on_duplicate: {error: access_denied, message: 'No, ${$input.n}.'}\n"
+    )
+    made = program(tmp_path, {"user": USER, "it": f"endpoint: POST /it\n{stack}"})
+    answer(made, "POST /it", {"n": "A"})
+    with pytest.raises(Fault) as caught:
+        answer(made, "POST /it", {"n": "B"})
+    assert (caught.value.name, caught.value.message) == ("access_denied", "No, B.")
+
+
+def test_a_fault_points_into_the_yaml(tmp_path: Path) -> None:
+    import traceback
+
+    with pytest.raises(Fault) as caught:
+        run_stack(tmp_path, "- set: {z: 0}\n- set:\n    b: ${1 / $z}")
+    frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(caught.value.__traceback__)]
+    assert ("it.yaml", 6) in frames
