@@ -101,7 +101,9 @@ class WorkspaceChecker:
         """The checked function; a call that leads back to itself is a problem at `place`."""
         if name in self._open:
             chain = " → ".join([*self._open[self._open.index(name) :], name])
-            self.problems.append(Problem("SW130", f"the function '{name}' calls itself: {chain}", _known(place), "use a loop"))
+            self.problems.append(
+                Problem("SW130", f"the function '{name}' calls itself: {chain}", _known(place), "use a loop")
+            )
             return CheckedStack({}, ANY, frozenset())
         if name not in self._functions:
             self._open.append(name)
@@ -131,7 +133,9 @@ class WorkspaceChecker:
         for name in endpoint.parameters:
             if name not in names:
                 hint = did_you_mean(name, names) or f"add '{name}: int' under 'input:'"
-                self.problems.append(Problem("SW131", f"the path has '{{{name}}}', but there is no input '{name}'", span, hint))
+                self.problems.append(
+                    Problem("SW131", f"the path has '{{{name}}}', but there is no input '{name}'", span, hint)
+                )
         self.problems += list(self._header_secrets(endpoint, names))
         self._defaults(endpoint.input)
 
@@ -197,7 +201,9 @@ _FOLLOWING = frozenset({"SW201", "SW202", "SW240"})
 class StackChecker(Inference):
     """Checks one stack. `tries` and `loops` hold the scopes that leave a block by another way than its end."""
 
-    def __init__(self, owner: WorkspaceChecker, given: dict[str, Kind], method: str, returns: Field | None = None) -> None:
+    def __init__(
+        self, owner: WorkspaceChecker, given: dict[str, Kind], method: str, returns: Field | None = None
+    ) -> None:
         super().__init__()
         self.owner, self.workspace, self.method, self.returns = owner, owner.workspace, method, returns
         self.given = Scope(kinds=given)
@@ -223,12 +229,20 @@ class StackChecker(Inference):
     def _unused(self) -> None:
         for name, span in self.declared.items():
             if name not in self.reads and not name.startswith("_"):
-                self.report("SW240", f"the variable '{name}' is never used", span, "leave 'as:' out, or use it", "warning")
+                self.report(
+                    "SW240", f"the variable '{name}' is never used", span, "leave 'as:' out, or use it", "warning"
+                )
 
     def block(self, steps: Block, scope: Scope) -> Scope:
         for number, step in enumerate(steps):
             if scope.dead:
-                self.report("SW141", f"'{step.name}' is never reached", step.span, f"'{steps[number - 1].name}' ends the block before it", "warning")
+                self.report(
+                    "SW141",
+                    f"'{step.name}' is never reached",
+                    step.span,
+                    f"'{steps[number - 1].name}' ends the block before it",
+                    "warning",
+                )
                 scope = replace(scope, dead=False)
                 return self.block(steps[number:], scope).ended()
             scope = self.step(step, scope)
@@ -244,7 +258,9 @@ class StackChecker(Inference):
     def assign(self, word: Word, kind: Kind, scope: Scope) -> Scope:
         """After a result took the name `word`."""
         if word.text in RESERVED:
-            self.report("SW142", f"'{word.text}' is a given name, a result can't take it", word.span, "choose another name")
+            self.report(
+                "SW142", f"'{word.text}' is a given name, a result can't take it", word.span, "choose another name"
+            )
             return scope
         self.declared.setdefault(word.text, word.span)
         return self._assigned(word.text, kind, scope)
@@ -289,7 +305,9 @@ class StackChecker(Inference):
         if parameter.syntax == "auth_table":
             self.problems += [] if self.silent else auth_table_problems(self.workspace, word)
         elif word.text not in self.workspace.tables and ("table", word.text) not in self.workspace.broken:
-            self.report("SW120", f"unknown table '{word.text}'", word.span, did_you_mean(word.text, self.workspace.tables))
+            self.report(
+                "SW120", f"unknown table '{word.text}'", word.span, did_you_mean(word.text, self.workspace.tables)
+            )
         return self.workspace.tables.get(word.text)
 
     def _step_argument(
@@ -363,17 +381,34 @@ class StackChecker(Inference):
             self.report("SW123", f"unknown column '{name}' of '{table.name}'", span, did_you_mean(name, table.columns))
             return
         if contains_secret(kind) and not column.is_secret:
-            self.report("SW230", f"a secret would be stored in the clear in '{name}'", span, "make the column 'password' or 'sensitive: true'")
+            self.report(
+                "SW230",
+                f"a secret would be stored in the clear in '{name}'",
+                span,
+                "make the column 'password' or 'sensitive: true'",
+            )
         if (kind.nullable or kind.name == "null") and not column.may_be_null and not column.has_default:
             if value is not None:
                 self.null(value, f"the column '{name}' needs a value")
             else:
                 self.report("SW210", f"'{name}' may be null here, the column needs a value", span)
         elif not fits(kind.present(), column.kind.present()):
-            allowed = did_you_mean(str(value.value), column.values) if isinstance(value, Literal) and column.values else ""
+            allowed = (
+                did_you_mean(str(value.value), column.values) if isinstance(value, Literal) and column.values else ""
+            )
             self.report("SW124", f"the column '{name}' is {column.kind.present()}, this is {kind}", span, allowed)
-        elif column.values and isinstance(value, Literal) and value.value is not None and value.value not in column.values:
-            self.report("SW124", f"'{value.value}' is none of the values of '{name}'", value.span, did_you_mean(str(value.value), column.values))
+        elif (
+            column.values
+            and isinstance(value, Literal)
+            and value.value is not None
+            and value.value not in column.values
+        ):
+            self.report(
+                "SW124",
+                f"'{value.value}' is none of the values of '{name}'",
+                value.span,
+                did_you_mean(str(value.value), column.values),
+            )
 
     def _missing_columns(self, step: Step, table: Table, given: Mapping[str, Kind]) -> None:
         needed = [
@@ -384,7 +419,12 @@ class StackChecker(Inference):
         needed = [name for name in needed if name not in misspelt]
         if needed:
             listed = ", ".join(f"'{name}'" for name in needed)
-            self.report("SW125", f"the data for '{table.name}' lacks {listed}", step.spans.get("data", step.span), "give it, or give the column a default")
+            self.report(
+                "SW125",
+                f"the data for '{table.name}' lacks {listed}",
+                step.spans.get("data", step.span),
+                "give it, or give the column a default",
+            )
 
     def rejection(self, rejection: Rejection, scope: Scope) -> None:
         """Checks how a run would end."""
@@ -405,17 +445,16 @@ class StackChecker(Inference):
         for each in assignments:
             kind = self.infer(each.value, scope)
             word = Word(each.name, each.span)
-            if not each.path:
-                scope = self.assign(word, kind, scope)
-            else:
-                scope = self._set_path(word, each, kind, scope)
+            scope = self._set_path(word, each, kind, scope) if each.path else self.assign(word, kind, scope)
         return scope
 
     def _set_path(self, word: Word, each: Assignment, kind: Kind, scope: Scope) -> Scope:
         owner = scope.narrowed.get(each.name, scope.kinds.get(each.name))
         if owner is None:
             code, what = ("SW202", "may not be set") if each.name in scope.maybe else ("SW201", "is not set")
-            self.report(code, f"the variable '{each.name}' {what} here, so no part of it can be", word.span, "set it first")
+            self.report(
+                code, f"the variable '{each.name}' {what} here, so no part of it can be", word.span, "set it first"
+            )
             return scope
         if each.name in RESERVED:
             return self.assign(word, kind, scope)
@@ -622,7 +661,12 @@ class StackChecker(Inference):
                 continue
             wanted = inputs[name].kind
             if contains_secret(kind) and not contains_secret(wanted) and not wanted.is_open:
-                self.report("SW230", f"a secret would lose its mask in '{name}' of '{function.name}'", span, "declare the input 'sensitive: true'")
+                self.report(
+                    "SW230",
+                    f"a secret would lose its mask in '{name}' of '{function.name}'",
+                    span,
+                    "declare the input 'sensitive: true'",
+                )
             if (kind.nullable or kind.name == "null") and not wanted.nullable:
                 value = _entry_values(node).get(name) if node is not None else None
                 if value is not None:
@@ -657,7 +701,9 @@ def _with_path(owner: Kind, path: tuple[str | int, ...], value: Kind) -> Kind:
         item = owner.item or ANY
         return list_of(join(item, _with_path(item, tuple(rest), value) if rest else value))
     if owner.is_record:  # a copy of a record has no secrets beside it
-        owner = object_of({name: kind for name, kind in (owner.fields or {}).items() if not kind.secret}, owner.optional)
+        owner = object_of(
+            {name: kind for name, kind in (owner.fields or {}).items() if not kind.secret}, owner.optional
+        )
     if owner.name != "object" or owner.fields is None:
         return owner if owner.name != "object" or not contains_secret(value) else owner.masked()
     inner = _with_path(owner.fields.get(first, object_of({})), tuple(rest), value) if rest else value

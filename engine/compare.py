@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-from engine.errors import kind_fault
 from engine.bounds import survey
+from engine.errors import kind_fault
 from engine.values import kind_of
 
 

@@ -151,7 +151,9 @@ class StackLowering(ExpressionLowering):
 
     def _given(self) -> list[ast.stmt]:
         given = {"request": "request_values", "env": "env"}
-        return [assign(f"v_{key}", member(name("run"), attribute)) for key, attribute in given.items() if key in self.used]
+        return [
+            assign(f"v_{key}", member(name("run"), attribute)) for key, attribute in given.items() if key in self.used
+        ]
 
     def _variable(self, node: Variable) -> ast.expr:
         return self.helper(auth_values, name("auth")) if node.name == "auth" else super()._variable(node)
@@ -248,7 +250,9 @@ class StackLowering(ExpressionLowering):
         return {column: item(name(held), const(column)) for column in self.kind(node).fields or {}}
 
     def _rejection_values(self, rejection: Rejection) -> list[ast.expr]:
-        message = const(MESSAGES[rejection.error.text]) if rejection.message is None else self.revealed(rejection.message)
+        message = (
+            const(MESSAGES[rejection.error.text]) if rejection.message is None else self.revealed(rejection.message)
+        )
         return [message, const("") if rejection.payload is None else self.lower(rejection.payload)]
 
     def _kept(self, step: Step, value: ast.expr, is_async: bool) -> list[ast.stmt]:
@@ -442,7 +446,7 @@ def throw(lowering: StackLowering, error: FaultName, message: str = "", payload:
     - throw: conflict
       message: Too big.
     """
-    return [lowering.fault(error.text, message or None, payload or None)]  # type: ignore[attr-defined,arg-type]
+    return [lowering.fault(error.text, message or None, payload or None)]  # type: ignore[arg-type]
 
 
 @construct
@@ -455,13 +459,16 @@ def precondition(
       error: access_denied
       message: Invalid Credentials.
     """
-    fault = lowering.fault(error.text if error else "bad_request", message or None, payload or None)  # type: ignore[arg-type]
+    name = error.text if error else "bad_request"
+    fault = lowering.fault(name, message or None, payload or None)  # type: ignore[arg-type]
     return [branch(negated(lowering.condition(condition)), [fault])]
 
 
 @construct
 def try_(lowering: StackLowering, steps: Block, catch: Block = (), finally_: Block = ()) -> list[ast.stmt]:
-    """Run steps; where one fails run `catch`, which has `$error.code`, `.message`, `.payload` and `.step`; then `finally`.
+    """Run steps; where one fails run `catch`, then in any case `finally`.
+
+    `catch` has `$error` with `code`, `message`, `payload` and `step`, the place of what failed.
 
     - try:
         - run_function: billing/total

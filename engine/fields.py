@@ -11,7 +11,21 @@ from engine.errors import Span
 from engine.source import Document, Path
 from engine.values import ANY, FILE, INT_MAX, INT_MIN, Kind, list_of, object_of
 
-TYPES = ("int", "decimal", "text", "bool", "email", "password", "uuid", "timestamp", "date", "enum", "json", "object", "file")
+TYPES = (
+    "int",
+    "decimal",
+    "text",
+    "bool",
+    "email",
+    "password",
+    "uuid",
+    "timestamp",
+    "date",
+    "enum",
+    "json",
+    "object",
+    "file",
+)
 PASSWORD_RULES: Mapping[str, str] = {
     "min_letters": r"\p{L}",
     "min_lower": r"\p{Ll}",
@@ -26,9 +40,8 @@ RULES = ("min", "max", "pattern", "starts_with", *TRANSFORMS, *PASSWORD_RULES)
 PASSWORD_MAX_CHARACTERS = 4096
 # RFC 5321 §4.5.3.1.3 bounds a path to 256 octets, the address within to 254.
 EMAIL_MAX_CHARACTERS = 254
-EMAIL_PATTERN = (
-    r"^[^\s@\p{C}()<>,:;\\\"\[\]]+@[\p{L}\p{N}]([\p{L}\p{N}-]{0,61}[\p{L}\p{N}])?(\.[\p{L}\p{N}]([\p{L}\p{N}-]{0,61}[\p{L}\p{N}])?)*$"
-)
+_LABEL = r"[\p{L}\p{N}]([\p{L}\p{N}-]{0,61}[\p{L}\p{N}])?"  # RFC 1035 §2.3.4, with the letters of RFC 6531
+EMAIL_PATTERN = rf"^[^\s@\p{{C}}()<>,:;\\\"\[\]]+@{_LABEL}(\.{_LABEL})*$"
 DATE_PATTERN = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
 UUID_PATTERN = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 # The years 1 to 9999: what calendars, ISO 8601 text and both storages can say, in milliseconds since the epoch.
@@ -99,7 +112,9 @@ class Field:
         if self.is_list:
             schema = {"type": "array", "items": schema} | _bounds(self.rules, "minItems", "maxItems")
         if self.nullable:
-            schema = {"type": ["null", *_as_list(schema["type"])], **_without_type(schema)} if "type" in schema else schema
+            schema = (
+                {"type": ["null", *_as_list(schema["type"])], **_without_type(schema)} if "type" in schema else schema
+            )
         if "enum" in schema and self.nullable:
             schema["enum"] = [*schema["enum"], None]
         if self.description:
@@ -110,7 +125,9 @@ class Field:
         rules = {} if self.is_list else self.rules
         match self.type:
             case "int":
-                return {"type": "integer", "minimum": INT_MIN, "maximum": INT_MAX} | _bounds(rules, "minimum", "maximum")
+                return {"type": "integer", "minimum": INT_MIN, "maximum": INT_MAX} | _bounds(
+                    rules, "minimum", "maximum"
+                )
             case "decimal":
                 return {"type": "number"} | _bounds(rules, "minimum", "maximum")
             case "timestamp":
@@ -155,7 +172,9 @@ def _patterns(rules: Mapping[str, Any]) -> Iterable[str]:
     if "pattern" in rules:
         yield str(rules["pattern"])
     if "starts_with" in rules:
-        yield "^" + "".join(f"\\{c}" if not c.isalnum() and c.isascii() and not c.isspace() else c for c in rules["starts_with"])
+        yield "^" + "".join(
+            f"\\{c}" if not c.isalnum() and c.isascii() and not c.isspace() else c for c in rules["starts_with"]
+        )
     for rule, letters in PASSWORD_RULES.items():
         if rules.get(rule):
             yield f"^([\\s\\S]*?{letters}){{{rules[rule]}}}"
@@ -250,7 +269,7 @@ def declaration_schema() -> dict[str, Any]:
                 "max": number,
                 "pattern": text,
                 "starts_with": text,
-                **{name: flag for name in TRANSFORMS},
+                **dict.fromkeys(TRANSFORMS, flag),
                 **{name: {"type": "integer", "minimum": 0} for name in PASSWORD_RULES},
             },
             "additionalProperties": False,

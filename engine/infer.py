@@ -195,7 +195,7 @@ class Inference:
 
     def _column(self, node: Column, scope: Scope) -> Kind:
         if scope.columns is None:
-            hint = f"write ${node.name} for the variable, or \"{node.name}\" for the text"
+            hint = f'write ${node.name} for the variable, or "{node.name}" for the text'
             self.report("SW203", f"the bare name '{node.name}' means nothing here", node.span, hint)
             return ANY
         if node.name not in scope.columns:
@@ -275,7 +275,9 @@ class Inference:
             if isinstance(entry, Spread):
                 spread = self._spread(entry, scope)
                 known = known and spread.fields is not None
-                fields |= {name: kind for name, kind in (spread.fields or {}).items() if not (spread.is_record and kind.secret)}
+                fields |= {
+                    name: kind for name, kind in (spread.fields or {}).items() if not (spread.is_record and kind.secret)
+                }
                 optional |= spread.optional
             else:
                 fields[entry.key] = self.infer(entry.value, scope)
@@ -339,7 +341,12 @@ class Inference:
         right = self.value(node.right, scope, f"'{node.operator}' needs a list")
         if not fits(right, list_of(ANY)):
             hint = 'for a part of a text, write … | contains("…")' if right.family == "text" else ""
-            self.report("SW215", f"'{node.operator}' needs a list on its right, {_named(node.right)} is {right}", node.right.span, hint)
+            self.report(
+                "SW215",
+                f"'{node.operator}' needs a list on its right, {_named(node.right)} is {right}",
+                node.right.span,
+                hint,
+            )
         elif right.item is not None and not comparable(left, right.item):
             self._never_equal(node, left, right.item)
         return BOOL
@@ -353,11 +360,16 @@ class Inference:
     def _never_equal(self, node: Binary, left: Kind, right: Kind) -> None:
         if "null" in (left.name, right.name):
             subject = node.left if right.name == "null" else node.right
-            self.report("SW216", f"{_named(subject)} can't be null here, so this is always the same", node.span, "leave the test out")
+            self.report(
+                "SW216",
+                f"{_named(subject)} can't be null here, so this is always the same",
+                node.span,
+                "leave the test out",
+            )
             return
-        for subject, literal in ((left, node.right), (right, node.left)):
-            if subject.values and isinstance(literal, Literal):
-                hint = did_you_mean(str(literal.value), subject.values)
+        for kind, literal in ((left, node.right), (right, node.left)):
+            if kind.values and isinstance(literal, Literal):
+                hint = did_you_mean(str(literal.value), kind.values)
                 self.report("SW216", f"'{literal.value}' is none of the values it is compared with", literal.span, hint)
                 return
         self.report("SW216", f"{left} and {right} can never be equal", node.span, _conversion(left, right))
@@ -509,7 +521,12 @@ class Inference:
 
 def _is_no_value(kind: Kind, node: Node) -> bool:
     """Whether `node` is a text that is none of the values of an enum."""
-    return bool(kind.values) and isinstance(node, Literal) and isinstance(node.value, str) and node.value not in kind.values
+    return (
+        bool(kind.values)
+        and isinstance(node, Literal)
+        and isinstance(node.value, str)
+        and node.value not in kind.values
+    )
 
 
 def literal_of(node: Node) -> Any:
@@ -603,7 +620,8 @@ def _usage(definition: Definition) -> str:
 
 
 _TESTS: Mapping[str, Kind] = {
-    "is_text": TEXT, "is_int": INT, "is_decimal": DECIMAL, "is_bool": BOOL, "is_list": list_of(ANY), "is_object": OBJECT,
+    "is_text": TEXT, "is_int": INT, "is_decimal": DECIMAL,
+    "is_bool": BOOL, "is_list": list_of(ANY), "is_object": OBJECT,
 }  # fmt: skip
 _GIVEN_HINTS = {
     "auth": "only an endpoint with 'auth:' has it",

@@ -167,10 +167,10 @@ class ExpressionLowering:
 
     def _index(self, node: Index) -> ast.expr:
         owner, kind = self.kind(node.of), self.kind(node)
-        helper = operators.optional_element if node.optional else operators.element
         if owner.is_record and isinstance(node.index, Literal) and kind.secret:
-            helper = operators.optional_secret_attribute if node.optional else operators.secret_attribute
-            return self.helper(helper, self.lower(node.of), self.lower(node.index))
+            beside = operators.optional_secret_attribute if node.optional else operators.secret_attribute
+            return self.helper(beside, self.lower(node.of), self.lower(node.index))
+        helper = operators.optional_element if node.optional else operators.element
         value = self.helper(helper, self.revealed(node.of), self.revealed(node.index))
         return self.masked(kind, value)
 

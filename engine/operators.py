@@ -45,22 +45,22 @@ def multiply(left: object, right: object) -> Any:
 
 def divide(left: object, right: object) -> Any:
     """The quotient, always a decimal; a zero divisor is a fault."""
-    if number(right, "/") == 0:
+    dividend, divisor = number(left, "/"), number(right, "/")
+    if divisor == 0:
         raise division_fault()
     try:
-        return decimal(number(left, "/") / right)  # type: ignore[operator]
+        return decimal(dividend / divisor)
     except OverflowError:
         raise Fault("fatal", "the result is too large for a decimal", reason="range") from None
 
 
 def remainder(left: object, right: object) -> Any:
     """What division leaves, with the sign of what is divided, as SQL, C and Xano have it."""
-    left, right = number(left, "%"), number(right, "%")
-    if right == 0:
+    dividend, divisor = number(left, "%"), number(right, "%")
+    if divisor == 0:
         raise division_fault()
-    left_size, right_size = abs(left), abs(right)
-    rest = left_size % right_size
-    return -rest if left < 0 else rest
+    rest = abs(dividend) % abs(divisor)
+    return -rest if dividend < 0 else rest
 
 
 def negate(value: object) -> Any:
@@ -253,5 +253,3 @@ def with_path(owner: object, path: tuple[str | int, ...], value: object) -> Any:
 def secret(value: object) -> Secret | None:
     """`value` under a mask; null stays null."""
     return value if isinstance(value, Secret) or value is None else Secret(value)
-
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -132,7 +132,11 @@ def build(checked: Checked, services: Services, *, traced: bool = False) -> Prog
 def environment(workspace: Workspace) -> dict[str, Any]:
     """`$env`: the declared environment variables by their kinds. Raises SetupError for one that is missing or wrong."""
     given: dict[str, Any] = {each.name: os.environ[each.name] for each in workspace.env if each.name in os.environ}
-    readers = {"int": int, "decimal": float, "bool": lambda text: {"true": True, "false": False}[text]}
+    readers: dict[str, Callable[[str], object]] = {
+        "int": int,
+        "decimal": float,
+        "bool": {"true": True, "false": False}.__getitem__,
+    }
     for each in workspace.env:
         if each.name in given and each.type in readers:
             try:

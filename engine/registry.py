@@ -9,7 +9,23 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, TypeVar, Union, overload
 
-from engine.values import ANY, BOOL, DECIMAL, FILE, INT, NULL, OBJECT, TEXT, File, Kind, Record, Secret, Stored, join, list_of
+from engine.values import (
+    ANY,
+    BOOL,
+    DECIMAL,
+    FILE,
+    INT,
+    NULL,
+    OBJECT,
+    TEXT,
+    File,
+    Kind,
+    Record,
+    Secret,
+    Stored,
+    join,
+    list_of,
+)
 
 Family = Literal["step", "construct", "filter", "function"]
 
@@ -128,7 +144,11 @@ def _register(family: Family, call: F, **options: Any) -> F:
 def filter(call: F, /) -> F: ...
 @overload
 def filter(
-    *, result: ResultRule | None = None, declassifies: bool = False, charges: bool = False, aliases: tuple[str, ...] = ()
+    *,
+    result: ResultRule | None = None,
+    declassifies: bool = False,
+    charges: bool = False,
+    aliases: tuple[str, ...] = (),
 ) -> Callable[[F], F]: ...
 def filter(call: Any = None, /, **options: Any) -> Any:
     """Registers a filter: the first parameter is the piped value. A trailing `_` is no part of the name."""

@@ -84,7 +84,7 @@ class Run:
 
     def __init__(self, services: Services, id: str, request: RequestInfo | None) -> None:
         self.services, self.id, self.request = services, id, request
-        self.db = services.store.session() if services.store is not None else None
+        self.db: Any = services.store.session() if services.store is not None else None
         self._spent = 0
         self._started = 0.0
         self._next_breath = 0.0
@@ -130,7 +130,14 @@ class Run:
         # Credentials are the server's business; a stack that saw them could hand them on.
         plain = {name: value for name, value in headers.items() if name not in _CREDENTIALS}
         ip = request.client[0] if request.client else None
-        return {"id": self.id, "method": request.method, "path": request.path, "ip": ip, "headers": plain, "time": self.now()}
+        return {
+            "id": self.id,
+            "method": request.method,
+            "path": request.path,
+            "ip": ip,
+            "headers": plain,
+            "time": self.now(),
+        }
 
     def charged(self, value: Any) -> Any:
         """`value`, after the run paid for its length, where it is a list or an object."""
@@ -246,5 +253,3 @@ def evaluate(text: str, **variables: object) -> object:
     except Exception as error:
         fault = as_fault(error)
         raise (fault if fault is not None else error) from None
-
-

@@ -130,7 +130,9 @@ def file_schema(kind: str, *, nested: bool = True) -> Schema:
 
 def _step_definitions() -> Schema:
     definitions = registry.steps()
-    bare = [name for name, definition in definitions.items() if not any(each.required for each in definition.parameters)]
+    bare = [
+        name for name, definition in definitions.items() if not any(each.required for each in definition.parameters)
+    ]
     # One branch is chosen by the key that is there, so that an editor's message names the argument.
     choices = [
         {"if": {"type": "object", "required": [name]}, "then": {"$ref": f"#/$defs/step_{name}"}} for name in definitions
@@ -299,36 +301,46 @@ def problems(validator: Draft202012Validator, document: Document, path: Path, va
 def _is_misspelt(error: ValidationError) -> bool:
     """Whether what is missing is there under a misspelt name, which is a problem of its own."""
     schema: Any = error.schema
-    unknown = [name for name in error.instance if name not in schema.get("properties", {})]
-    missing = [name for name in error.validator_value if name not in error.instance]
+    given: Any = error.instance
+    required: Any = error.validator_value
+    unknown = [name for name in given if name not in schema.get("properties", {})]
+    missing = [name for name in required if name not in given]
     return any(nearest(name, schema.get("properties", {})) in missing for name in unknown)
 
 
 def _explain(error: ValidationError, document: Document, path: Path) -> Iterator[Problem]:
     schema: Any = error.schema
+    wanted: Any = error.validator_value
+    given: Any = error.instance
     match error.validator:
         case "additionalProperties":
             known = list(schema.get("properties", {}))
-            for name in error.instance:
+            for name in given:
                 if name not in known:
                     message = f"'{name}' is not known here"
                     yield Problem("SW051", message, document.key_span((*path, name)), did_you_mean(name, known))
         case "required":
-            missing = [name for name in error.validator_value if name not in error.instance]
+            missing = [name for name in wanted if name not in given]
             first = next(name for name in missing if f"'{name}'" in error.message)
-            owner = _owner(document, path, error.instance)
+            owner = _owner(document, path, given)
             yield Problem("SW052", f"'{first}' is missing{owner}", document.key_span(path), f"add '{first}:'")
         case "enum":
-            known = [str(choice) for choice in error.validator_value]
-            message = f"'{_shown(error.instance)}' is not known here"
-            yield Problem("SW053", message, document.span(path), did_you_mean(str(error.instance), known, listed=16))
+            known = [str(choice) for choice in wanted]
+            message = f"'{_shown(given)}' is not known here"
+            yield Problem("SW053", message, document.span(path), did_you_mean(str(given), known, listed=16))
         case "type":
-            wanted = " or ".join(_AUTHOR_TYPES.get(name, name) for name in _listed(error.validator_value))
+            wanted = " or ".join(_AUTHOR_TYPES.get(name, name) for name in _listed(wanted))
             yield Problem("SW054", f"this must be {wanted}, it is {_described(error.instance)}", document.span(path))
         case "pattern":
             message = f"'{_shown(error.instance)}' is not a name that can stand here"
-            place = document.key_span((*path, error.instance)) if _is_key(document, path, error.instance) else document.span(path)
-            yield Problem("SW055", message, place, _PATTERN_HINTS.get(error.validator_value, "use letters, digits and _"))
+            place = (
+                document.key_span((*path, given))
+                if _is_key(document, path, error.instance)
+                else document.span(path)
+            )
+            yield Problem(
+                "SW055", message, place, _PATTERN_HINTS.get(wanted, "use letters, digits and _")
+            )
         case "minProperties" | "minItems":
             yield Problem("SW056", "this is empty, write at least one entry", document.span(path))
         case _:
@@ -336,7 +348,8 @@ def _explain(error: ValidationError, document: Document, path: Path) -> Iterator
 
 
 _AUTHOR_TYPES = {
-    "string": "a text", "integer": "an int", "number": "a number", "boolean": "true or false", "array": "a list", "object": "a mapping", "null": "left empty",
+    "string": "a text", "integer": "an int", "number": "a number", "boolean": "true or false",
+    "array": "a list", "object": "a mapping", "null": "left empty",
 }  # fmt: skip
 _PATTERN_HINTS = {
     ENDPOINT_PATTERN: "write a verb and a path, as in 'POST /auth/login'",

@@ -181,7 +181,8 @@ def to_milliseconds(value: int | float | str) -> int:
 
 
 _TYPE_NAMES = {
-    "integer": "an int", "number": "a decimal", "string": "a text", "boolean": "a bool", "array": "a list", "object": "an object", "null": "null",
+    "integer": "an int", "number": "a decimal", "string": "a text", "boolean": "a bool",
+    "array": "a list", "object": "an object", "null": "null",
 }  # fmt: skip
 
 
@@ -207,7 +208,11 @@ def _message(name: str, keyword: object, detail: Any, value: object) -> str:
             wanted = " or ".join(_TYPE_NAMES.get(type_, type_) for type_ in detail.types)
             return f"Input must be {wanted}, not {_said(value)}."
         case "enum":
-            return f'Input "{value}" is not one of the allowable values.' if isinstance(value, str) else "Input is not one of the allowable values."
+            return (
+                f'Input "{value}" is not one of the allowable values.'
+                if isinstance(value, str)
+                else "Input is not one of the allowable values."
+            )
         case "minLength" if limit == 1:
             return "Input must not be empty."
         case "minLength":
@@ -253,4 +258,3 @@ def _value(data: Any, path: Iterable[str | int]) -> object:
     for key in path:
         data = data[key]
     return data
-

@@ -204,13 +204,18 @@ class StackReader:
 
     def _read_branches(self, path: Path) -> tuple[Branch, ...]:
         return tuple(
-            Branch(self.expression((*path, place, "if")), self.block((*path, place, "then")), self.document.span((*path, place)))
+            Branch(
+                self.expression((*path, place, "if")),
+                self.block((*path, place, "then")),
+                self.document.span((*path, place)),
+            )
             for place in range(len(self._shaped(path, list)))
         )
 
     def _read_cases(self, path: Path) -> tuple[Case, ...]:
         return tuple(
-            Case(Word(key, self.document.key_span((*path, key))), self.block((*path, key))) for key in self._shaped(path, dict)
+            Case(Word(key, self.document.key_span((*path, key))), self.block((*path, key)))
+            for key in self._shaped(path, dict)
         )
 
     def _read_assignments(self, path: Path) -> tuple[Assignment, ...]:
@@ -219,10 +224,15 @@ class StackReader:
     def _assignment(self, path: Path) -> Assignment:
         key, span = str(path[-1]), self.document.key_span(path)
         if not _TARGET.fullmatch(key):
-            mend = f"write '{key.lstrip('$')}', without the $" if key.startswith("$") else "write a name, or a path as in user.name or items[0].price"
+            mend = (
+                f"write '{key.lstrip('$')}', without the $"
+                if key.startswith("$")
+                else "write a name, or a path as in user.name or items[0].price"
+            )
             raise Problems([Problem("SW104", f"'{key}' is no variable to set", span, mend)])
-        first, *rest = (name or int(index) for name, index in _TARGET_PART.findall(key))
-        return Assignment(first, tuple(rest), self.value(path), span)
+        (first, _), *rest = _TARGET_PART.findall(key)
+        parts = tuple(name or int(index) for name, index in rest)
+        return Assignment(first, parts, self.value(path), span)
 
     def _read_where(self, path: Path) -> Node:
         data = _at(self.document.data, path)

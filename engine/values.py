@@ -176,7 +176,8 @@ def object_of(fields: Mapping[str, Kind], optional: Iterable[str] = ()) -> Kind:
 FILE = Kind("file", fields={"name": TEXT, "type": TEXT, "size": INT})
 
 PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {
-    "bool": (bool,), "int": (int,), "timestamp": (int,), "decimal": (int, float), "list": (list,), "object": (dict,), "file": (dict,),
+    "bool": (bool,), "int": (int,), "timestamp": (int,), "decimal": (int, float),
+    "list": (list,), "object": (dict,), "file": (dict,),
     **dict.fromkeys(TEXTS, (str,)),
 }  # fmt: skip
 
@@ -266,8 +267,10 @@ def fits(given: Kind, wanted: Kind) -> bool:
         return given.name == "file"
     if wanted.name == "int":
         return given.name == "timestamp"
-    return given.family == wanted.family and given.family in ("text", "number") and not (
-        wanted.name == "timestamp" and given.name == "decimal"
+    return (
+        given.family == wanted.family
+        and given.family in ("text", "number")
+        and not (wanted.name == "timestamp" and given.name == "decimal")
     )
 
 

@@ -199,7 +199,11 @@ class _Reader:
         self.documents: dict[str, list[Document]] = {kind: [] for kind in schema.FILE_KINDS}
 
     def read(self, path: Path) -> None:
-        shown = f"{self.shown_as}/{path.relative_to(self.root).as_posix()}" if self.shown_as else path.relative_to(self.root).as_posix()
+        shown = (
+            f"{self.shown_as}/{path.relative_to(self.root).as_posix()}"
+            if self.shown_as
+            else path.relative_to(self.root).as_posix()
+        )
         try:
             document = source.read_file(path, shown)
         except Problems as broken:
@@ -223,7 +227,7 @@ class _Reader:
             return None
         first = next(iter(data))
         if first in schema.FILE_KINDS:
-            return first
+            return str(first)
         later = next((kind for kind in schema.FILE_KINDS if kind in data), None)
         hint = f"put '{later}:' first" if later else did_you_mean(first, schema.FILE_KINDS)
         self._report("SW050", f"a file can't begin with '{first}'", document.key_span((first,)), hint)
@@ -257,10 +261,15 @@ class _Reader:
         )
 
     def _settings(self) -> dict[str, Any]:
-        first, *more = self.documents["workspace"] or [None]
+        first, more = self.documents["workspace"][:1], self.documents["workspace"][1:]
         for document in more:
-            self._report("SW058", "a second workspace file", document.key_span(("workspace",)), "keep one, its settings count for all files")
-        return dict(first.data) if first is not None and isinstance(first.data, dict) else {}
+            self._report(
+                "SW058",
+                "a second workspace file",
+                document.key_span(("workspace",)),
+                "keep one, its settings count for all files",
+            )
+        return _mapping(first[0]) if first else {}
 
     def _env(self) -> tuple[Field, ...]:
         declared = [document for document in self.documents["workspace"][:1] if "env" in _mapping(document)]
@@ -278,7 +287,9 @@ class _Reader:
         for document in self.documents[kind]:
             name, span = _text(document, kind), document.span((kind,))
             if name in made:
-                self._report("SW059", f"the {kind} '{name}' is declared twice", span, f"it is declared at {spans[name]} already")
+                self._report(
+                    "SW059", f"the {kind} '{name}' is declared twice", span, f"it is declared at {spans[name]} already"
+                )
             else:
                 made[name], spans[name] = make(document), span
         return made
@@ -286,7 +297,12 @@ class _Reader:
     def _group(self, document: Document, cors: Cors) -> Group:
         data = _mapping(document)
         name = data["group"]
-        return Group(name, data.get("canonical", name.replace("/", "-")), _cors(data["cors"]) if "cors" in data else cors, data.get("description", ""))
+        return Group(
+            name,
+            data.get("canonical", name.replace("/", "-")),
+            _cors(data["cors"]) if "cors" in data else cors,
+            data.get("description", ""),
+        )
 
     def _table(self, document: Document) -> Table:
         data = _mapping(document)
@@ -308,7 +324,9 @@ class _Reader:
         if column is None:
             self._report("SW062", "a table needs a column 'id'", span, "add 'id: int' (or 'id: uuid') under 'columns:'")
         elif column.type not in ("int", "uuid") or column.is_list or column.may_be_null:
-            self._report("SW062", f"the column 'id' can't be '{column.type}'", column.span, "write 'id: int' or 'id: uuid'")
+            self._report(
+                "SW062", f"the column 'id' can't be '{column.type}'", column.span, "write 'id: int' or 'id: uuid'"
+            )
 
     def _resolved(self, tables: dict[str, Table]) -> dict[str, Table]:
         tables = {name: table for name, table in tables.items() if "id" in table.columns}
@@ -400,7 +418,10 @@ class _Reader:
 
 
 def _cors(options: Mapping[str, Any]) -> Cors:
-    return Cors(**{name: tuple(value) if isinstance(value, list) else value for name, value in options.items()})
+    given: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in options.items()
+    }
+    return Cors(**given)
 
 
 def _mapping(document: Document) -> dict[str, Any]:
@@ -410,4 +431,3 @@ def _mapping(document: Document) -> dict[str, Any]:
 
 def _text(document: Document, key: str) -> str:
     return str(_mapping(document)[key])
-

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,7 +29,8 @@ columns:
   secret?: {type: text, sensitive: true}
 """
 ROWS: list[dict[str, Any]] = [
-    {"name": "Ada", "nick": "a_%", "age": 36, "price": 1.5, "active": True, "day": "2024-01-31", "tags": ["x", "y"], "sizes": [1]},
+    {"name": "Ada", "nick": "a_%", "age": 36, "price": 1.5, "active": True, "day": "2024-01-31",
+     "tags": ["x", "y"], "sizes": [1]},
     {"name": "ada", "nick": None, "age": None, "price": 2, "active": False, "tags": [], "sizes": [], "meta": {"a": 1}},
     {"name": "Zoë 🎈", "nick": "Zoë", "age": 5, "price": 5, "active": True, "day": "2023-12-01", "sizes": [1, 5]},
     {"name": "5", "nick": "5", "age": -1, "price": 0, "active": False, "tags": ["5"], "sizes": [0]},

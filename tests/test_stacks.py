@@ -109,7 +109,10 @@ def test_a_stack_faults(tmp_path: Path, stack: str, name: str, message: str) -> 
 
 
 def test_a_loop_without_end_ends(tmp_path: Path) -> None:
-    made = program(tmp_path, {"w": "workspace: w\ntime_limit: 0.2", "it": "endpoint: POST /it\nstack:\n  - while: true\n    do: []\n"})
+    made = program(
+        tmp_path,
+        {"w": "workspace: w\ntime_limit: 0.2", "it": "endpoint: POST /it\nstack:\n  - while: true\n    do: []\n"},
+    )
     with pytest.raises(Fault) as caught:
         answer(made, "POST /it")
     assert caught.value.reason == "budget"
@@ -142,8 +145,7 @@ def test_a_function(tmp_path: Path) -> None:
 
 def test_i_6_a_stack_that_fails_leaves_nothing(tmp_path: Path) -> None:
     stack = (
-        "stack:\n  - add_record: user\n    data: {name: A, email: a@x.io, password: long enough}\n"
-        "  - throw: conflict\n"
+        "stack:\n  - add_record: user\n    data: {name: A, email: a@x.io, password: long enough}\n  - throw: conflict\n"
     )
     made = program(tmp_path, {"user": USER, "it": f"endpoint: POST /it\n{stack}"})
     with pytest.raises(Fault):

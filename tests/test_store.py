@@ -377,7 +377,7 @@ def test_many_runs_share_commits_and_fail_alone(store: SqliteStore, passwords: P
         return record
 
     async def test() -> list[Any]:
-        return await asyncio.gather(*(write(n) for n in range(200)), return_exceptions=True)
+        return list(await asyncio.gather(*(write(n) for n in range(200)), return_exceptions=True))
 
     results = asyncio.run(test())
     kept = [each for each in results if isinstance(each, dict)]
@@ -542,7 +542,7 @@ def test_closing_finishes_what_runs_and_refuses_what_comes(tmp_path: Path, passw
 def test_fixtures_are_loaded_compared_and_cleared(store: SqliteStore, passwords: Passwords) -> None:
     async def test() -> None:
         run = run_of(store, passwords)
-        rows = [{"id": 7, **ADA}, {"name": "Bob", "email": "bob@example.com", "role": "admin"}]
+        rows: list[dict[str, object]] = [{"id": 7, **ADA}, {"name": "Bob", "email": "bob@example.com", "role": "admin"}]
         loaded = await store.load(run, "user", rows)
         assert [each["id"] for each in loaded] == [7, 8]
         await store.load(run, "pair", [{"a": 1, "parent": 1}])

@@ -10,8 +10,8 @@ from urllib.parse import quote, unquote
 import orjson
 
 from engine import registry
-from engine.errors import kind_fault
 from engine.bounds import bounded_text, decimal, integer, room_for_text, survey
+from engine.errors import kind_fault
 
 _BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from engine import registry
-from engine.errors import kind_fault
 from engine.bounds import decimal, integer, range_fault, unfit
+from engine.errors import kind_fault
 
 _INT = re.compile(r"[+-]?[0-9]+")
 _DECIMAL = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")

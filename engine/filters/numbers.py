@@ -8,8 +8,8 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import TypeVar
 
 from engine import registry
-from engine.errors import Fault
 from engine.bounds import decimal, integer, range_fault, unfit
+from engine.errors import Fault
 from engine.filters.rules import int_at
 from engine.values import ANY, DECIMAL, INT, Kind, join
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping
 
 from engine import registry
-from engine.errors import Fault, kind_fault
 from engine.bounds import room_for_items, unfit
+from engine.errors import Fault, kind_fault
 from engine.filters.paths import MISSING, follow, follow_kind, is_place, parts, place, visible
 from engine.filters.rules import kind_at, literal_at
 from engine.values import ANY, NULL, OBJECT, TEXT, Kind, join, join_all, list_of, object_of

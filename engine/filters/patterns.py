@@ -14,11 +14,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import re2  # type: ignore[import-untyped]
+import re2
 
 from engine import registry
-from engine.errors import kind_fault
 from engine.bounds import range_fault, room_for_text
+from engine.errors import kind_fault
 
 MAX_PATTERN = 1000  # characters
 _MEMORY = 8 * 1024 * 1024  # bytes for one compiled pattern

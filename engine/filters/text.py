@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from engine import registry
-from engine.errors import kind_fault
 from engine.bounds import bounded_text, range_fault, room_for_items, room_for_text, stretch, unfit
 from engine.compare import identities
+from engine.errors import kind_fault
 
 _WORD = re.compile(r"\S+")
 

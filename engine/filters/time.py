@@ -14,8 +14,8 @@ from datetime import timezone as fixed_zone
 from zoneinfo import ZoneInfo
 
 from engine import registry
-from engine.errors import kind_fault
 from engine.bounds import integer, range_fault
+from engine.errors import kind_fault
 from engine.registry import Timestamp
 
 MAX_FORMAT = 200  # characters

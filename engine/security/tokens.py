@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 import orjson
-from jwcrypto.common import JWException  # type: ignore[import-untyped]
-from jwcrypto.jwe import JWE  # type: ignore[import-untyped]
+from jwcrypto.common import JWException
+from jwcrypto.jwe import JWE
 
 from engine.errors import Fault
 from engine.security.keys import Key, KeyRing

@@ -52,7 +52,9 @@ def add_record(load: Load, table: TableName, data: Data, on_duplicate: Rejection
 
 @step
 def edit_record(load: Load, table: TableName, where: Where, data: Data, on_duplicate: Rejection = None) -> Record:
-    """Changes the record that a condition matches, the first by id, and gives it as stored; `not_found` where none does.
+    """Changes the record that a condition matches, the first by id, and gives it as stored.
+
+    Where none matches the run ends with `not_found`.
 
     - edit_record: user
       where: {id: $auth.id}
