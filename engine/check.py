@@ -352,7 +352,10 @@ class StackChecker(Inference):
                 self.kinds.setdefault(each, ANY)
             return
         before = len(self.problems)
+        # All values are taken before the database is asked: no part of the condition guards another.
+        self.eager = True
         self.condition(node, scope.with_columns(columns))
+        self.eager = False
         for each in walk(node):
             if self.kinds.get(each, ANY).secret and len(self.problems) == before:
                 hint = "a password is checked with validate_password"

@@ -88,7 +88,7 @@ class Plan:
     function: Callable[..., Any]
     is_async: bool
     writes: bool
-    tree: ast.stmt = field(repr=False)
+    tree: ast.stmt = field(default_factory=ast.Pass, repr=False)
 
     def source(self) -> str:
         """The generated Python as text, for reading."""

@@ -35,6 +35,7 @@ from engine.values import (
     BOOL,
     DECIMAL,
     INT,
+    NEVER,
     NULL,
     OBJECT,
     TEXT,
@@ -64,7 +65,8 @@ def contains_secret(kind: Kind) -> bool:
 class Inference:
     """Infers kinds into `kinds`, a node at a time, and gathers problems.
 
-    `reads` gathers the variables read, `secret_reads` the secret columns taken from records.
+    `reads` gathers the variables read, `secret_reads` the secret columns taken from records. Nothing is reported
+    while `silent`; where `eager`, both sides of an `and` or `or` are evaluated.
     """
 
     def __init__(self) -> None:
@@ -73,6 +75,7 @@ class Inference:
         self.reads: set[str] = set()
         self.secret_reads: set[tuple[str, str]] = set()
         self.silent = 0
+        self.eager = False
 
     def report(self, code: str, message: str, span: Span, hint: str = "", severity: Severity = "error") -> None:
         if not self.silent:
@@ -257,7 +260,7 @@ class Inference:
         return ANY
 
     def _list(self, node: ListOf, scope: Scope) -> Kind:
-        return list_of(join_all(self._item(item, scope) for item in node.items))
+        return list_of(join_all((self._item(item, scope) for item in node.items), NEVER))
 
     def _item(self, node: Node, scope: Scope) -> Kind:
         if not isinstance(node, Spread):
@@ -313,7 +316,8 @@ class Inference:
         match node.operator:
             case "and" | "or":
                 true, false = self.condition(node.left, scope)
-                self.condition(node.right, true if node.operator == "and" else false)
+                known = true if node.operator == "and" else false
+                self.condition(node.right, scope if self.eager else known)
                 return BOOL
             case "??":
                 return self._default(node, scope)

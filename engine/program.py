@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,23 +20,9 @@ from engine.shapes import Shape
 from engine.stack import Step
 from engine.store.sql import compile_where
 from engine.store.sqlite import DIALECT
-from engine.syntax import Node
-from engine.values import Kind
-from engine.workspace import Endpoint, Table, Workspace, read_workspace
+from engine.workspace import Endpoint, Workspace, read_workspace
 
 LIBRARY = (engine.filters, engine.functions, engine.steps)  # importing them registered what stacks may use
-
-
-class Storage:
-    """What compiling asks of a storage: its operations, and conditions made for its dialect."""
-
-    def __init__(self, operations: Any) -> None:
-        self.get, self.has = operations.get, operations.has
-        self.add, self.edit, self.delete = operations.add, operations.edit, operations.delete
-
-    def where(self, node: Node, table: Table, kinds: Mapping[Node, Kind]) -> Any:
-        """The condition a `where` becomes. Raises `Problems` for what a database can't be asked."""
-        return compile_where(node, table, kinds, DIALECT)
 
 
 @dataclass(eq=False)
@@ -123,7 +109,7 @@ def build(checked: Checked, services: Services, *, traced: bool = False) -> Prog
     workspace = checked.workspace
     services.env = environment(workspace)
     services.time_limit = workspace.time_limit
-    compiler = Compiler(checked, Storage(services.store), traced=traced)
+    compiler = Compiler(checked, services.store, traced=traced)
     closed = workspace.unknown_input == "refuse"
     endpoints = tuple(Compiled(each, compiler, closed) for each in workspace.endpoints)
     return Program(workspace, endpoints, services, compiler)

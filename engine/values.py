@@ -196,7 +196,7 @@ def kind_of(value: object) -> Kind:
         case str():
             return TEXT
         case list():
-            return list_of(join_all(kind_of(item) for item in value))
+            return list_of(join_all((kind_of(item) for item in value), NEVER))
         case dict():
             return object_of({key: kind_of(item) for key, item in value.items()})
         case Secret():
@@ -245,12 +245,12 @@ def _join_objects(left: Kind, right: Kind) -> Kind:
     return Kind("object", fields=fields, optional=left.optional | right.optional | optional, table=table)
 
 
-def join_all(kinds: Iterable[Kind]) -> Kind:
-    """The narrowest kind that all are; `any` of none."""
+def join_all(kinds: Iterable[Kind], none: Kind = ANY) -> Kind:
+    """The narrowest kind that all are; `none` where there are none. The items of `[]` are of the kind `never`."""
     joined = NEVER
     for kind in kinds:
         joined = join(joined, kind)
-    return ANY if joined is NEVER else joined
+    return none if joined is NEVER else joined
 
 
 def fits(given: Kind, wanted: Kind) -> bool:

@@ -142,7 +142,7 @@ def test_secret_columns_lie_beside_a_record_and_only_those_asked_for(store: Sqli
         assert isinstance(record, Record) and record == SEEN
         assert await passwords.verify(str(reveal(record.secrets["password"])), "correct horse")
         assert store.get(user, by_id, ("password",))(run, 2).secrets == {"password": None}
-        assert store.get(user, by_id, (), ("name",))(run, 1) == {"name": "Ada"}
+        assert store.get(user, by_id, (), ("name", "password"))(run, 1) == {"name": "Ada"}
         run.db.rollback()
 
     asyncio.run(test())
@@ -306,6 +306,10 @@ def test_a_broken_constraint_is_a_fault_in_the_columns_names(store: SqliteStore,
             with pytest.raises(Fault) as caught:
                 await operation
             assert (caught.value.name, caught.value.reason, caught.value.message) == (name, reason, message)
+        edit = store.edit(store.tables["post"], where(store, "post", "user_id == $x", x=INT), ("user_id", "title"))
+        with pytest.raises(Fault) as caught:
+            await edit(run, 1, 9, "t")
+        assert (caught.value.name, caught.value.payload["param"]) == ("input_error", "user_id")  # type: ignore[index]
         # The run can go on after each of them.
         assert (await add(store, run, "pair", a=1, b=None))["a"] == 1
         await run.db.commit()

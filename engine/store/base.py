@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from engine.errors import Fault
 from engine.syntax import Node
-from engine.values import Kind
+from engine.values import Kind, Stored
 from engine.workspace import Table
 
 Convert = Callable[[Any], object]
@@ -129,6 +129,9 @@ class Store(Operations, Protocol):
 
     async def close(self) -> None:
         """Finish what is being committed and let go of everything."""
+
+    async def replace_secret(self, run: Run, secret: Stored, value: str) -> bool:
+        """Store `value` where `secret` was read, if it is still there; whether it was."""
 
     async def load(self, run: Run, table: str, rows: Iterable[Mapping[str, object]]) -> list[dict[str, object]]:
         """Add rows by the columns' rules in `run`'s session, ids allowed; answers them as stored."""

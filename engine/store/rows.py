@@ -15,7 +15,7 @@ from engine.errors import Fault, SetupError, kind_fault
 from engine.fields import Field
 from engine.shapes import Shape, input_fault
 from engine.store.base import Convert, Run
-from engine.values import Record, Secret, reveal
+from engine.values import Record, Secret, Stored, reveal
 from engine.workspace import Table
 
 Row = tuple[Any, ...]
@@ -30,31 +30,41 @@ def is_json(column: Field) -> bool:
     return column.is_list or column.type in ("json", "object")
 
 
-def row_maker(columns: Sequence[Field], secrets: Sequence[Field] = ()) -> Make:
+def row_maker(columns: Sequence[Field], secrets: Sequence[Field] = (), table: str = "") -> Make:
     """A function that makes a record of a row: as fast as a dictionary written out.
 
-    With `secrets`, which follow the columns in the row, it makes a `Record`.
+    With `secrets`, which follow the columns in the row, it makes a `Record`; each remembers where in `table` it is.
     """
     every = [*columns, *secrets]
-    entries = [f"'{place}': {_decoded(column, place, place >= len(columns))}" for place, column in enumerate(every)]
+    key = next((place for place, column in enumerate(columns) if column.name == "id"), None)
+    entries = [f"'{place}': {_decoded(column, place)}" for place, column in enumerate(columns)]
+    entries += [f"'{place}': {_hidden(column, place, key)}" for place, column in enumerate(secrets, len(columns))]
     plain, kept = (", ".join(some) for some in (entries[: len(columns)], entries[len(columns) :]))
     result = f"Record({{{plain}}}.items(), {{{kept}}})" if secrets else f"{{{plain}}}"
     names = ", ".join(f"c{place}" for place in range(len(every)))
     tree = _Named([column.name for column in every]).visit(
         ast.parse(f"def make(row):\n    {names}, = row\n    return {result}")
     )
-    scope: dict[str, Any] = {"bools": _BOOLS, "loads": orjson.loads, "Secret": Secret, "Record": Record}
+    scope: dict[str, Any] = {
+        "bools": _BOOLS, "loads": orjson.loads, "Secret": Secret, "Stored": Stored, "Record": Record, "table": table,
+    }  # fmt: skip
     exec(compile(tree, "<row>", "exec"), scope)
     make: Make = scope["make"]
     return make
 
 
-def _decoded(column: Field, place: int, secret: bool) -> str:
+def _decoded(column: Field, place: int) -> str:
     """The Python that makes a column's value of the variable `c{place}`."""
-    value = f"loads(c{place})" if is_json(column) else f"c{place}"
-    value = f"bools[c{place}]" if column.type == "bool" and not column.is_list else value
-    value = f"Secret({value})" if secret else value
-    return f"None if c{place} is None else {value}" if secret or is_json(column) else value
+    if is_json(column):
+        return f"None if c{place} is None else loads(c{place})"
+    return f"bools[c{place}]" if column.type == "bool" else f"c{place}"
+
+
+def _hidden(column: Field, place: int, key: int | None) -> str:
+    """The Python that makes a secret column's value; `key` is the place of the record's id."""
+    value = _decoded(column, place)
+    made = f"Secret({value})" if key is None else f"Stored({value}, table, '{place}', c{key})"
+    return f"None if c{place} is None else {made}"
 
 
 class _Named(ast.NodeTransformer):

@@ -289,7 +289,7 @@ class _Where:
 
     def only(self, node: Node, kind: Kind, of: Node) -> Term:
         """A part of `of`, which must be of the family of `kind`."""
-        term = self.operand(node, kind, ordered=True)
+        term = self.operand(node, kind, ordered=True, label=self.label(of))
         if term.kind.family not in (kind.family, "any") and term is not _LOST:
             self.problem("SW304", f"{self.label(node)} is {term.kind.present()}, {kind.label} is needed", node.span)
         return term

@@ -8,27 +8,25 @@ import os
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 import orjson
 
-from engine.errors import Fault, SetupError
+from engine.errors import SetupError
 from engine.fields import Field
 from engine.shapes import input_fault
 from engine.store import migrate
-from engine.store.base import Condition, Kinds, Read, Run, Write, quoted, unavailable
+from engine.store.base import Condition, Kinds, Read, Run, Write, quoted
 from engine.store.rows import Draft, row_maker
 from engine.store.sql import Dialect, compile_where
-from engine.store.writer import Writer, is_busy
+from engine.store.statement import Statement
+from engine.store.writer import Writer
 from engine.syntax import Node
-from engine.values import INT_MAX, INT_MIN
+from engine.values import Stored
 from engine.workspace import Table
 
 _STATEMENTS = 2048  # prepared statements kept a connection
 _READ_BUSY_MS = 1000  # a reader waits only while another process recovers the file
-# What binding a value raises: an int past 64 bits, half a surrogate pair, a kind SQLite can't hold.
-_UNBINDABLE = (OverflowError, UnicodeEncodeError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
-_FAILURES = (sqlite3.Error, *_UNBINDABLE)
 
 
 def _json_list(values: list[object]) -> str:
@@ -146,34 +144,30 @@ class SqliteStore:
     def get(
         self, table: Table, condition: Condition, secrets: tuple[str, ...] = (), columns: Iterable[str] | None = None
     ) -> Read:
-        plain = _plain(table) if columns is None else [table.columns[name] for name in columns]
+        named = table.columns if columns is None else tuple(columns)
+        plain = [column for column in _plain(table) if column.name in named]
         hidden = [table.columns[name] for name in secrets]
-        make = row_maker(plain, hidden)
+        make = row_maker(plain, hidden, table.name)
         sql = (
             f'SELECT {_names([*plain, *hidden])} FROM {quoted(table.name)} WHERE {condition.sql} ORDER BY "id" LIMIT 1'
         )
+        first = Statement(table, sql, condition.names).first
         bound = condition.bound if any(condition.converts) else None
 
         def get(run: Run, *values: Any) -> dict[str, object] | None:
             if bound is not None:
                 values = bound(values)
-            try:
-                row = run.db.connection.execute(sql, values).fetchone()
-            except _FAILURES as error:
-                _fail(table, error, values, condition.names)
+            row = first(run.db.connection, values)
             return None if row is None else make(row)
 
         return get
 
     def has(self, table: Table, condition: Condition) -> Read:
         sql = f"SELECT 1 FROM {quoted(table.name)} WHERE {condition.sql} LIMIT 1"
+        first = Statement(table, sql, condition.names).first
 
         def has(run: Run, *values: Any) -> bool:
-            values = condition.bound(values)
-            try:
-                return run.db.connection.execute(sql, values).fetchone() is not None
-            except _FAILURES as error:
-                _fail(table, error, values, condition.names)
+            return first(run.db.connection, condition.bound(values)) is not None
 
         return has
 
@@ -186,9 +180,11 @@ class SqliteStore:
         filled = f"({names}) VALUES ({marks})" if names else "DEFAULT VALUES"
         sql = f"INSERT INTO {quoted(table.name)} {filled} RETURNING {_written(plain)}"
 
+        statement = Statement(table, sql, (), draft.columns)
+
         async def add(run: Run, *values: Any) -> dict[str, object]:
             stored = await draft.values(run, values)
-            return make((await _write(run, table, sql, stored, draft.columns))[0])
+            return make((await statement.write(run.db, stored))[0])
 
         return add
 
@@ -201,10 +197,12 @@ class SqliteStore:
         changes = changes or '"id" = "id"'
         sql = f"UPDATE {quoted(table.name)} SET {changes} {_first(table, condition)} RETURNING {_written(plain)}"
 
+        statement = Statement(table, sql, condition.names, draft.columns)
+
         async def edit(run: Run, *values: Any) -> dict[str, object] | None:
             wanted = condition.bound(values[:count])
             stored = await draft.values(run, values[count:])
-            rows = await _write(run, table, sql, [*wanted, *stored], (*condition.names, *draft.columns))
+            rows = await statement.write(run.db, [*wanted, *stored])
             return make(rows[0]) if rows else None
 
         return edit
@@ -212,8 +210,10 @@ class SqliteStore:
     def delete(self, table: Table, condition: Condition) -> Write:
         sql = f'DELETE FROM {quoted(table.name)} {_first(table, condition)} RETURNING "id"'
 
+        statement = Statement(table, sql, condition.names)
+
         async def delete(run: Run, *values: Any) -> bool:
-            return bool(await _write(run, table, sql, condition.bound(values), condition.names))
+            return bool(await statement.write(run.db, condition.bound(values)))
 
         return delete
 
@@ -221,10 +221,18 @@ class SqliteStore:
         name = quoted(column)
         sql = f'UPDATE {quoted(table.name)} SET {name} = ?3 WHERE "id" = ?1 AND {name} = ?2 RETURNING "id"'
 
+        statement = Statement(table, sql, ("id", column, column))
+
         async def set_secret(run: Run, id: int | str, old: str, new: str) -> bool:
-            return bool(await _write(run, table, sql, (id, old, new), ("id", column, column)))
+            return bool(await statement.write(run.db, (id, old, new)))
 
         return set_secret
+
+    async def replace_secret(self, run: Run, secret: Stored, value: str) -> bool:
+        """See `base.Store`."""
+        operation = self.set_secret(self.tables[secret.table], secret.column)
+        replaced: bool = await operation(run, secret.id, secret.reveal(), value)
+        return replaced
 
     async def load(self, run: Run, table: str, rows: Iterable[Mapping[str, object]]) -> list[dict[str, object]]:
         """See `base.Store`. Raises Fault input_error for a column that isn't there."""
@@ -315,76 +323,3 @@ def _first(table: Table, condition: Condition) -> str:
 
 def _digest(value: object) -> object:
     return None if value is None else "sha256:" + hashlib.sha256(str(value).encode()).hexdigest()
-
-
-async def _write(
-    run: Run, table: Table, sql: str, values: Sequence[object], names: Sequence[str]
-) -> list[tuple[Any, ...]]:
-    """Run a statement as part of the run's writes; `names` are the columns that `values` belong to."""
-    session = run.db
-    if not session.wrote:
-        await session.begin()
-    connection: sqlite3.Connection = session.connection
-    try:
-        return connection.execute(sql, values).fetchall()
-    except sqlite3.IntegrityError as error:
-        raise _broken(connection, table, error, dict(zip(names, values, strict=True))) from None
-    except _FAILURES as error:
-        _fail(table, error, values, names)
-
-
-def _broken(
-    connection: sqlite3.Connection, table: Table, error: sqlite3.IntegrityError, written: Mapping[str, object]
-) -> Fault:
-    """The fault of a broken constraint, in the columns' names."""
-    kind, _, columns = str(error).partition(" constraint failed: ")
-    names = [column.removeprefix(f"{table.name}.") for column in columns.split(", ")]
-    if kind == "UNIQUE":
-        return _not_unique(names)
-    if kind == "NOT NULL":
-        return input_fault([{"param": names[0], "message": f"Missing param: {names[0]}"}])
-    missing = [name for name, value in written.items() if _dangles(connection, table.columns[name], value)]
-    if missing:
-        return input_fault([{"param": name, "message": _no_record(table.columns[name])} for name in missing])
-    return Fault("conflict", f"This {table.name} is still in use.", reason="reference")
-
-
-def _not_unique(names: Sequence[str]) -> Fault:
-    said = " and ".join(f"'{name}'" for name in names)
-    payload: object = {"param": names[0]} if len(names) == 1 else {"params": list(names)}
-    together = " together" if len(names) > 1 else ""
-    return Fault("conflict", f"{said} must be unique{together}.", payload, reason="unique:" + ",".join(names))
-
-
-def _no_record(column: Field) -> str:
-    return f"Input names no record of '{column.table}'."
-
-
-def _dangles(connection: sqlite3.Connection, column: Field, value: object) -> bool:
-    if not column.table or column.is_list or value is None:
-        return False
-    sql = f'SELECT 1 FROM {quoted(column.table)} WHERE "id" = ?'
-    return connection.execute(sql, (value,)).fetchone() is None
-
-
-def _fail(table: Table, error: BaseException, values: Sequence[object], names: Sequence[str]) -> NoReturn:
-    """Raise the fault of a statement that failed; what the database says is for the log alone."""
-    if isinstance(error, _UNBINDABLE):
-        for name, value in zip(names, values, strict=True):
-            message = _unbindable(value)
-            if message:
-                raise input_fault([{"param": name, "message": message}]) from None
-    if isinstance(error, sqlite3.OperationalError) and is_busy(error):
-        raise unavailable("The database is busy. Try again in a second.", "busy") from error
-    raise Fault("fatal", f"the database failed on the table '{table.name}'", reason="database") from error
-
-
-def _unbindable(value: object) -> str:
-    match value:
-        case int() if not INT_MIN <= value <= INT_MAX:
-            return "Input is an int past 64 bits."
-        case str() if any("\ud800" <= character <= "\udfff" for character in value):
-            return "Input holds half a surrogate pair."
-        case list() | dict():
-            return "Input is a list or an object, which can't be compared here."
-    return ""

@@ -103,17 +103,21 @@ class Writer:
     async def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
         turn = loop.create_future()
         self._turns.append(turn)
-        timer = loop.call_later(BUSY_SECONDS, _expire, turn)
+        timer = loop.call_later(BUSY_SECONDS, self._expire, turn)
         try:
             await turn
         except asyncio.CancelledError:
+            with suppress(ValueError):
+                self._turns.remove(turn)
             if not turn.cancelled() and turn.exception() is None:  # the turn came together with the cancelling
                 self._pass_on()
             raise
         finally:
             timer.cancel()
-            with suppress(ValueError):
-                self._turns.remove(turn)
+
+    def _expire(self, turn: _Waiter) -> None:
+        if _answer(turn, _busy()):
+            self._turns.remove(turn)
 
     @property
     def _is_orphaned(self) -> bool:
@@ -212,10 +216,6 @@ def _answer(waiter: _Waiter, fault: Fault | None = None) -> bool:
     else:
         waiter.set_exception(fault)
     return True
-
-
-def _expire(turn: _Waiter) -> None:
-    _answer(turn, _busy())
 
 
 def _busy() -> Fault:
