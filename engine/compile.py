@@ -274,7 +274,9 @@ class StackLowering(ExpressionLowering):
         pause = do(awaited(method(name("run"), "breathe")))
         due = ast.BoolOp(ast.And(), [every, method(name("run"), "is_due")])
         self.counters.append(counter)
+        self.repeats += 1
         statements = [branch(due, [pause]), *first, *self.block(body)]
+        self.repeats -= 1
         self.counters.pop()
         return statements
 

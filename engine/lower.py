@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from engine import operators, registry
@@ -26,6 +26,7 @@ from engine.builders import (
     walrus,
 )
 from engine.infer import contains_secret, literal_of, paired
+from engine.intrinsics import inlined
 from engine.registry import Definition, Parameter, substitute
 from engine.syntax import (
     Attribute,
@@ -46,7 +47,7 @@ from engine.syntax import (
     Unary,
     Variable,
 )
-from engine.values import ANY, BOOL, INT_MAX, INT_MIN, PYTHON_TYPES, Kind, reveal
+from engine.values import ANY, BOOL, DECIMAL_MAX, INT_MAX, INT_MIN, PYTHON_TYPES, Kind, reveal
 
 _ARITHMETIC: Mapping[str, tuple[type[ast.operator], Callable[..., object]]] = {
     "+": (ast.Add, operators.add),
@@ -88,6 +89,7 @@ class ExpressionLowering:
 
     def __init__(self, kinds: Mapping[Node, Kind], names: Names) -> None:
         self.kinds, self.names = kinds, names
+        self.repeats = 0  # the loops and lambdas around what is being lowered
         self._temporaries = 0
 
     def kind(self, node: Node) -> Kind:
@@ -138,7 +140,13 @@ class ExpressionLowering:
         return const(node.value)
 
     def _template(self, node: Template) -> ast.expr:
-        return self.masked(self.kind(node), self.helper(operators.joined, *map(self._text, node.parts)))
+        return self.masked(self.kind(node), self._joined(node.parts))
+
+    def _joined(self, nodes: Sequence[Node]) -> ast.expr:
+        """The parts as one text. What is joined again and again could double each time: there it is bounded."""
+        if self.repeats:
+            return self.helper(operators.joined, *map(self._text, nodes))
+        return ast.JoinedStr([_part(self.plain(node) if self._is_number(node) else self._text(node)) for node in nodes])
 
     def _text(self, node: Node) -> ast.expr:
         lowered = self.revealed(node)
@@ -212,8 +220,7 @@ class ExpressionLowering:
             case "??":
                 return self._default(node)
             case "~":
-                joined = self.helper(operators.joined, self._text(node.left), self._text(node.right))
-                return self.masked(self.kind(node), joined)
+                return self.masked(self.kind(node), self._joined([node.left, node.right]))
             case "in" | "not in":
                 return self._membership(node)
             case "==" | "!=":
@@ -271,18 +278,23 @@ class ExpressionLowering:
                 return self._product(node, binary(left, operator(), right))
             case "/" if isinstance(divisor, int | float) and abs(divisor) >= 1:
                 return binary(left, operator(), right)
-            case "%" if isinstance(divisor, int) and divisor > 0 and isinstance(left, ast.Name):
-                positive = compared(left, ast.GtE(), const(0))
-                return chosen(positive, binary(left, operator(), right), self.helper(helper, left, right))
+            case "%" if isinstance(divisor, int) and divisor > 0:
+                held = self.temporary()
+                positive = compared(walrus(held, left), ast.GtE(), const(0))
+                rest = binary(name(held), operator(), right)
+                return chosen(positive, rest, self.helper(helper, name(held), right))
         return self.helper(helper, left, right)
 
     def _product(self, node: Binary, product: ast.expr) -> ast.expr:
-        if self.kind(node).name == "decimal":
-            return self.helper(operators.bounded, product) if self._may_overflow(node) else product
-        # A product of ints doubles in length at each multiplication: bound it here, or a loop fills the memory.
+        """A product doubles in length at each multiplication: it is bounded, or a loop would fill the memory."""
+        if self.kind(node).name != "decimal":
+            return self._within(INT_MIN, product, INT_MAX)
+        return self._within(-DECIMAL_MAX, product, DECIMAL_MAX) if self._may_overflow(node) else product
+
+    def _within(self, least: float, value: ast.expr, greatest: float) -> ast.expr:
         held = self.temporary()
-        fitting = ast.Compare(const(INT_MIN), [ast.LtE(), ast.LtE()], [walrus(held, product), const(INT_MAX)])
-        return chosen(fitting, name(held), self.helper(operators.overflow, name(held)))
+        fitting = ast.Compare(const(least), [ast.LtE(), ast.LtE()], [walrus(held, value), const(greatest)])
+        return chosen(fitting, name(held), self.helper(operators.bounded, name(held)))
 
     def _may_overflow(self, node: Binary) -> bool:
         """Whether a decimal product can leave the finite: not by a factor of at most one."""
@@ -302,6 +314,9 @@ class ExpressionLowering:
         return self._applied(registry.functions()[node.name], node.arguments, node)
 
     def _applied(self, definition: Definition, nodes: list[Node], node: Node) -> ast.expr:
+        inline = inlined(definition.name, [self.kind(each) for each in nodes])
+        if inline is not None and definition.family == "filter":
+            return inline(*map(self.lower, nodes))
         arguments = [self._argument(definition, parameter, each) for parameter, each in paired(definition, nodes)]
         if definition.charges and self.kind(nodes[0]).name in ("list", "object", "any"):
             arguments[0] = method(name("run"), "charged", arguments[0])
@@ -326,8 +341,14 @@ class ExpressionLowering:
 
     def _lambda(self, parameter: Parameter, node: Lambda) -> ast.expr:
         returns_bool = parameter.callback is not None and parameter.callback[1] == BOOL
+        self.repeats += 1
         body = self.condition(node.body) if returns_bool else self.lower(node.body)
+        self.repeats -= 1
         return ast.Lambda(signature([f"v_{each}" for each in node.parameters]), body)
+
+
+def _part(value: ast.expr) -> ast.expr:
+    return value if isinstance(value, ast.Constant) else ast.FormattedValue(value, -1)
 
 
 # By name, so that a lowering of whole stacks can refine a rule.

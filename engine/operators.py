@@ -25,12 +25,6 @@ def bounded(value: Any) -> Any:
     return integer(value) if isinstance(value, int) else decimal(value)
 
 
-def overflow(value: object) -> Any:
-    """Always faults: compiled stacks call it where an int has left its 64 bits."""
-    assert isinstance(value, int)
-    return integer(value)
-
-
 def add(left: object, right: object) -> Any:
     return bounded(number(left, "+") + number(right, "+"))
 

@@ -8,6 +8,7 @@ Only a secret is wrapped, so that no path out of the process can carry it by acc
 from __future__ import annotations
 
 import hmac
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -15,6 +16,7 @@ NUMBERS = frozenset({"int", "decimal", "timestamp"})
 TEXTS = frozenset({"text", "email", "password", "uuid", "date", "enum"})
 
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
+DECIMAL_MAX = sys.float_info.max
 
 
 class Secret:

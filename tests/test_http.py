@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import os
 import signal
@@ -22,16 +23,17 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from engine.check import check
+from engine.compile import Plan
 from engine.errors import FAULTS, Fault
 from engine.http.app import Server
 from engine.http.bodies import Patience
 from engine.http.logs import Log
 from engine.http.protocol import MAX_HEAD, Protocol, protocol
-from engine.program import Compiled, Program
-from engine.run import Plan, Services
+from engine.program import Program, build
+from engine.run import Services
 from engine.security.keys import KeyRing
 from engine.security.tokens import Tokens
-from engine.shapes import Shape
 from engine.values import Record, Secret
 from engine.workspace import read_workspace
 
@@ -66,23 +68,16 @@ def program(root: Path, plans: Mapping[str, Function], log: Callable[[Any], None
         method, path, options = (*declared.split(" ", 2), "{}")[:3]
         lines = options[1:-1].replace("; ", "\n")
         (root / f"e{number}.yaml").write_text(f"endpoint: {method} {path}\n{lines}\nstack: []\nresponse: null\n")
-    workspace, problems = read_workspace(root)
-    assert not problems, problems[0].render()
     tokens = Tokens(KeyRing.open(root / ".keys"), "it", "it", now)
+    made = build(check(*read_workspace(root)), Services(tokens=tokens, log=log))
     functions = {" ".join(declared.split(" ")[:2]): function for declared, function in plans.items()}
-    compiled = tuple(
-        Compiled(each, Shape(each.input), plan(functions[each.name]), no_store=bool(each.auth))
-        for each in workspace.endpoints
-    )
-    return Program(workspace, compiled, services(tokens, log))
+    for each in made.endpoints:
+        each.plan = plan(functions[each.endpoint.name])
+    return made
 
 
 def plan(function: Function) -> Plan:
-    return Plan(function, is_async=asyncio.iscoroutinefunction(function), writes=False)
-
-
-def services(tokens: Tokens, log: Callable[[Any], None]) -> Services:
-    return Services(tokens=tokens, log=log)
+    return Plan(function, is_async=inspect.iscoroutinefunction(function), writes=False)
 
 
 @pytest.fixture
@@ -229,7 +224,7 @@ def test_a_payload_is_an_empty_text_when_unset(site: Callable[..., Site]) -> Non
         RuntimeError(f"no such column: {CANARY} in SELECT"),
         KeyError(CANARY),
         Fault("fatal", f"kind of {CANARY}", {"sql": CANARY}, reason="kind"),
-        RecursionError(CANARY),
+        OSError(CANARY),
         UnicodeEncodeError("utf-8", CANARY, 0, 1, "no"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Coroutine
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
@@ -16,7 +17,7 @@ from engine.http.logs import Report
 from engine.http.responses import BASE, NO_STORE, NOT_FOUND, Answer, Header, Send, dumps, fatal, refusal, write
 from engine.http.routes import Found, Parameters, Routes
 from engine.program import Compiled, Program
-from engine.run import RequestInfo, Services, perform
+from engine.run import RequestInfo, perform
 from engine.security.tokens import Claims
 
 _NO_PARAMETERS: Parameters = {}
@@ -33,8 +34,7 @@ class Endpoints:
         self._routes: Routes[Handler] = Routes()
         for compiled in program.endpoints:
             endpoint = compiled.endpoint
-            inputs = Inputs(compiled.shape, program.workspace.body_limit, patience)
-            handler = Handler(compiled, program.services, inputs, report)
+            handler = Handler(compiled, program, patience, report)
             self._routes.add(endpoint.group.canonical, endpoint.path, endpoint.method, handler)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
@@ -84,15 +84,21 @@ def _raw_path(scope: Scope) -> str:
 class Handler:
     """Serves one endpoint: the token first, then the input, then the stack, then the answer."""
 
-    def __init__(self, compiled: Compiled, services: Services, inputs: Inputs, report: Report) -> None:
+    def __init__(self, compiled: Compiled, program: Program, patience: Patience, report: Report) -> None:
         endpoint = compiled.endpoint
         self.policy = Policy(endpoint.group.cors)
-        self._services, self._inputs, self._report = services, inputs, report
-        self._plan = compiled.plan
+        self._compiled, self._patience, self._report = compiled, patience, report
+        self._services = program.services
+        self._body_limit = program.workspace.body_limit
         self._auth = endpoint.auth
         self._has_body = endpoint.method not in ("GET", "HEAD")  # theirs means nothing: RFC 9110 §9.3.1
         self._route = f"/api:{endpoint.group.canonical}{endpoint.path}"
         self._headers: list[Header] = [*BASE, NO_STORE] if compiled.no_store else [*BASE]
+
+    @cached_property
+    def _inputs(self) -> Inputs:
+        # Like the plan, made for the first request: a server with many endpoints starts at once.
+        return Inputs(self._compiled.shape, self._body_limit, self._patience)
 
     async def serve(self, scope: Scope, receive: Receive, send: Send, parameters: Parameters) -> None:
         started = time.perf_counter()
@@ -107,8 +113,8 @@ class Handler:
                 data = await self._inputs.from_request(scope, receive, parameters)
             else:
                 data = self._inputs.from_url(scope, parameters)
-            value = await perform(self._plan, run, data, claims)
-            answer: Answer = 200, self._headers, dumps(value)
+            # What can't be said in JSON is not committed either.
+            answer: Answer = 200, self._headers, await perform(self._compiled.plan, run, data, claims, dumps)
         except Fault as fault:
             answer, error = refusal(fault, run.id), fault
         except Gone as gone:
