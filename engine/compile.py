@@ -525,8 +525,11 @@ def compile_expression(text: str, variables: Sequence[str], *, origin: Origin | 
 
     Raises `Problems` for what the checker finds.
     """
-    origin = origin or origin_of(text)
-    node = parse_expression(text, origin)
+    return compile_node(parse_expression(text, origin or origin_of(text)), variables)
+
+
+def compile_node(node: Node, variables: Sequence[str]) -> Callable[..., Any]:
+    """As `compile_expression`, of an expression that was read already."""
     inference = Inference()
     inference.infer(node, Scope(kinds=dict.fromkeys(variables, ANY)))
     if inference.problems:

@@ -348,7 +348,8 @@ class ExpressionLowering:
 
 
 def _part(value: ast.expr) -> ast.expr:
-    return value if isinstance(value, ast.Constant) else ast.FormattedValue(value, -1)
+    is_text = isinstance(value, ast.Constant) and isinstance(value.value, str)
+    return value if is_text else ast.FormattedValue(value, -1)
 
 
 # By name, so that a lowering of whole stacks can refine a rule.

@@ -59,7 +59,12 @@ class Program:
     compiler: Compiler = field(repr=False)
 
     def function(self, name: str) -> Plan:
+        """The plan of a function of the workspace."""
         return self.compiler.function(name)
+
+    def shape_of(self, name: str) -> Shape:
+        """The inputs of a function of the workspace."""
+        return Shape(self.workspace.functions[name].input)
 
 
 def check_folder(root: Path, shown_as: str | None = None) -> Checked:

@@ -122,7 +122,9 @@ class Kind:
 
     def maybe(self) -> Kind:
         """This kind or null."""
-        return self if self.nullable or self.name in ("null", "never") else replace(self, nullable=True)
+        if self.name == "never":
+            return NULL
+        return self if self.nullable or self.name == "null" else replace(self, nullable=True)
 
     def present(self) -> Kind:
         """This kind with null ruled out."""

@@ -743,6 +743,7 @@ def test_a_body_too_large_or_too_slow_ends_the_connection(process: Process) -> N
     head = b"POST /api:main/echo HTTP/1.1\r\nhost: it\r\ncontent-type: application/json\r\n"
     text = process.exchange(head + b"expect: 100-continue\r\ncontent-length: 100001\r\n\r\n")
     assert text.startswith(b"HTTP/1.1 413 ")
+    assert text.count(b"connection: close\r\n") == 1
     text = process.exchange(head + b"content-length: 9\r\n\r\n{")
     assert text.startswith(b"HTTP/1.1 400 ")
     assert b"The body did not arrive within 1 seconds." in text

@@ -82,7 +82,7 @@ def parts(*fields: tuple[str, str]) -> bytes:
 
 # Queries
 
-ALL = "{n?: int, d?: decimal, b?: bool, t?: text, at?: timestamp, e?: {values: [x, y]}, j?: json, o?: {type: object, properties: {k?: int, l?: 'int[]'}}, ids?: 'int[]', tags?: 'text[]', os?: {type: 'object[]', properties: {k: int}}}"  # noqa: E501
+ALL = "{n?: int, d?: decimal, b?: bool, t?: text, at?: timestamp, e?: {values: [x, y]}, j?: json, o?: {type: object, properties: {k?: int, l?: 'int[]'}}, ids?: 'int[]', tags?: 'text[]', os?: {type: 'object[]', properties: {k: int}}}"
 
 
 @pytest.mark.parametrize(

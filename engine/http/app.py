@@ -47,7 +47,7 @@ class Server(Starlette):
             lifespan=_lifespan,
         )
         self.stopping = False
-        self.callbacks = tuple(startup), tuple(shutdown)
+        self.callbacks = list(startup), list(shutdown)
         self._patience = patience or Patience()
         self.swap(program)
 

@@ -7,6 +7,7 @@ import hashlib
 import os
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
@@ -112,14 +113,24 @@ class SqliteStore:
         Raises SetupError where the file can't be opened, or where bringing it up to date could lose something.
         """
         try:
+            if change:
+                cls.update(path, tables)
+            return cls._opened(path, tables, synchronous)
+        except (OSError, sqlite3.Error) as error:
+            raise SetupError(f"the database '{path}' can't be opened: {error}") from error
+
+    @classmethod
+    def unopened(cls, tables: Mapping[str, Table]) -> SqliteStore:
+        """A storage with nothing in it, to prepare operations with where none will run."""
+        return cls(tables, sqlite3.connect(":memory:"), sqlite3.connect(":memory:"))
+
+    @staticmethod
+    def update(path: Path, tables: Mapping[str, Table]) -> None:
+        """Makes the file and whatever of `tables` it lacks. Raises SetupError, and changes nothing, as `open` says."""
+        try:
             _create(path)
-            connection = connect(path)
-            try:
-                if change:
-                    migrate.apply(connection, tables)
-                return cls._opened(path, tables, synchronous)
-            finally:
-                connection.close()
+            with closing(connect(path)) as connection:
+                migrate.apply(connection, tables)
         except (OSError, sqlite3.Error) as error:
             raise SetupError(f"the database '{path}' can't be opened: {error}") from error
 

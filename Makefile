@@ -1,0 +1,32 @@
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: serve test check bench lint schema docs
+
+serve: .venv/ready
+	$(BIN)/stackwright serve
+
+test: .venv/ready lint
+	$(BIN)/python -m pytest
+
+check: .venv/ready
+	$(BIN)/stackwright check
+
+bench: .venv/ready
+	$(BIN)/python -m benchmarks
+
+lint: .venv/ready
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+schema: .venv/ready
+	$(BIN)/stackwright schema --write schemas
+
+docs: .venv/ready
+	$(BIN)/stackwright docs --write docs/reference.md
+
+.venv/ready: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@

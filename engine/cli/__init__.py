@@ -1,0 +1,1 @@
+"""The commands of `stackwright`, one module each; a module is imported when its command is called."""

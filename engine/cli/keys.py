@@ -1,0 +1,43 @@
+"""`stackwright keys`: list, rotate and retire the keys of tokens; running servers see it without a restart."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from engine.errors import SetupError
+from engine.http.serve import Settings, make_private
+from engine.security.keys import ALGORITHMS, Key, KeyRing
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, help="the folder of the database and the keys (default: data)")
+    commands = parser.add_subparsers(dest="action", required=True)
+    commands.add_parser("list", help="the keys, oldest first")
+    rotate = commands.add_parser("rotate", help="make a new key current; tokens of the others go on being read")
+    rotate.add_argument("--algorithm", choices=sorted(ALGORITHMS), default="default")
+    retire = commands.add_parser("retire", help="remove a key; its tokens are no longer read")
+    retire.add_argument("kid")
+
+
+def run(options: argparse.Namespace) -> int:
+    settings = Settings.from_environment().merged(data=options.data)
+    make_private(settings.data)
+    ring = KeyRing.open(settings.data / "keys")
+    if options.action == "rotate":
+        ring.rotate(options.algorithm)
+    elif options.action == "retire":
+        try:
+            ring.retire(options.kid)
+        except (KeyError, ValueError) as error:
+            raise SetupError(str(error)) from None
+    for key in ring.list():
+        sys.stdout.write(_line(key, key.kid == ring.current.kid))
+    return 0
+
+
+def _line(key: Key, is_current: bool) -> str:
+    made = datetime.fromtimestamp(key.created_at / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return f"{key.kid}  {made} UTC  {key.algorithm.alg}+{key.algorithm.enc}{'  current' if is_current else ''}\n"

@@ -1,0 +1,37 @@
+"""`stackwright show`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from engine.compile import Compiler, Plan
+from engine.errors import SetupError, did_you_mean
+from engine.http.serve import Settings, checked_workspace
+from engine.store.sqlite import SqliteStore
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", help="an endpoint (auth/login, 'POST /auth/login') or a function")
+    parser.add_argument("workspace", nargs="?", type=Path, help="the workspace's folder (default: stacks)")
+
+
+def run(options: argparse.Namespace) -> int:
+    folder = Settings.from_environment().merged(workspace=options.workspace).workspace
+    checked = checked_workspace(folder)
+    compiler = Compiler(checked, SqliteStore.unopened(checked.workspace.tables))
+    sys.stdout.write(plan_of(compiler, options.name).source() + "\n")
+    return 0
+
+
+def plan_of(compiler: Compiler, name: str) -> Plan:
+    """The plan of an endpoint or a function. Raises SetupError where there is none of the name."""
+    workspace = compiler.workspace
+    if name in workspace.functions:
+        return compiler.function(name)
+    endpoint = workspace.endpoint(name)
+    if endpoint is None:
+        known = [*workspace.functions, *(each.name for each in workspace.endpoints)]
+        raise SetupError(f"there is no one endpoint or function '{name}': {did_you_mean(name, known, listed=20)}")
+    return compiler.endpoint(endpoint)

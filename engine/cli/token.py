@@ -1,0 +1,63 @@
+"""`stackwright token`: the quick token generator."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from engine.errors import Fault, SetupError, did_you_mean
+from engine.http.serve import Settings, checked_workspace, make_private
+from engine.run import milliseconds
+from engine.security.keys import KeyRing
+from engine.security.tokens import Tokens
+from engine.stack import seconds_of
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("table", help="a table with auth: true")
+    parser.add_argument("id", help="the record's id")
+    parser.add_argument("--extras", default="{}", help="a JSON object that travels in the token")
+    parser.add_argument("--expires-in", default="24h", help="a duration as in 1h, 0 for never (default: 24h)")
+    parser.add_argument("--workspace", type=Path)
+    parser.add_argument("--data", type=Path)
+
+
+def run(options: argparse.Namespace) -> int:
+    settings = Settings.from_environment().merged(workspace=options.workspace, data=options.data)
+    workspace = checked_workspace(settings.workspace).workspace
+    table = workspace.tables.get(options.table)
+    if table is None or not table.auth:
+        hint = did_you_mean(options.table, workspace.tables_with_auth())
+        raise SetupError(f"'{options.table}' is no table with auth: true. {hint}")
+    seconds = seconds_of(options.expires_in)
+    if seconds is None:
+        raise SetupError(f"'{options.expires_in}' is no duration: write seconds, or a number with s, m, h, d or w")
+    make_private(settings.data)
+    tokens = Tokens(KeyRing.open(settings.data / "keys"), workspace.name, workspace.name, milliseconds)
+    try:
+        token = tokens.create(table.name, _id(options.id, table.id.type), _extras(options.extras), seconds)
+    except Fault as fault:
+        raise SetupError(fault.message) from None
+    sys.stdout.write(token + "\n")
+    return 0
+
+
+def _id(text: str, type_: str) -> int | str:
+    if type_ == "uuid":
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise SetupError(f"the id '{text}' is no int") from None
+
+
+def _extras(text: str) -> dict[str, object]:
+    try:
+        extras = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise SetupError(f"--extras is no JSON: {error}") from None
+    if not isinstance(extras, dict):
+        raise SetupError("--extras must be a JSON object")
+    return extras

@@ -1,0 +1,1 @@
+"""Tests of stacks: fixtures that say what to send and expect, and their replay."""
