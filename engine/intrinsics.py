@@ -44,5 +44,3 @@ def inlined(filter_: str, kinds: Sequence[Kind]) -> Inline | None:
     if len(families) != len(kinds) or any(kind.nullable or kind.secret for kind in kinds):
         return None
     return inline if all(kind.family in family for kind, family in zip(kinds, families, strict=True)) else None
-
-

@@ -334,13 +334,9 @@ def _explain(error: ValidationError, document: Document, path: Path) -> Iterator
         case "pattern":
             message = f"'{_shown(error.instance)}' is not a name that can stand here"
             place = (
-                document.key_span((*path, given))
-                if _is_key(document, path, error.instance)
-                else document.span(path)
+                document.key_span((*path, given)) if _is_key(document, path, error.instance) else document.span(path)
             )
-            yield Problem(
-                "SW055", message, place, _PATTERN_HINTS.get(wanted, "use letters, digits and _")
-            )
+            yield Problem("SW055", message, place, _PATTERN_HINTS.get(wanted, "use letters, digits and _"))
         case "minProperties" | "minItems":
             yield Problem("SW056", "this is empty, write at least one entry", document.span(path))
         case _:

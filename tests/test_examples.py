@@ -9,10 +9,10 @@ import pytest
 import engine.filters
 import engine.functions
 from engine import registry
-from engine.run import evaluate
-from engine.errors import Fault, Problems
 from engine.compare import same
+from engine.errors import Fault, Problems
 from engine.registry import Definition
+from engine.run import evaluate
 
 LOADED = (engine.filters, engine.functions)  # importing them registered what is tested here
 DEFINITIONS = [each for each in registry.all_definitions() if each.family in ("filter", "function")]

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 import engine.filters
 import engine.functions
 from engine import registry
-from engine.errors import Fault
-from engine.filters import encoding, kinds, lists, numbers, objects, patterns, secrecy, text, time
 from engine.bounds import MAX_DEPTH, MAX_ITEMS, MAX_TEXT
 from engine.compare import same
+from engine.errors import Fault
+from engine.filters import encoding, kinds, lists, numbers, objects, patterns, secrecy, text, time
 from engine.registry import Definition
 from engine.values import (
     ANY,

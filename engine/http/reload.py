@@ -4,56 +4,73 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from contextlib import suppress
 from dataclasses import replace
 
 from watchfiles import awatch
 
-from engine.errors import Fault, Problems, SetupError
+from engine.check import Checked
+from engine.errors import Problems, SetupError
 from engine.http.app import Server
 from engine.http.serve import Settings, checked_workspace
-from engine.program import Program, build
+from engine.program import build
 from engine.store.sqlite import SqliteStore
 
 
+def attach(server: Server, settings: Settings) -> None:
+    """Has `server` follow its workspace's folder while it serves."""
+    reloader = Reloader(server, settings)
+    startup, shutdown = server.callbacks
+    startup.append(reloader.start)
+    shutdown.insert(0, reloader.stop)
+
+
 class Reloader:
-    """Watches a workspace for `server`; a broken file is named, and the last good version goes on serving."""
+    """Watches a workspace for `server`; a broken file is named, and the last good version goes on being served."""
 
     def __init__(self, server: Server, settings: Settings) -> None:
         self._server, self._settings = server, settings
-        self._stop = asyncio.Event()
+        self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         self._task = asyncio.create_task(self._watch())
 
     async def stop(self) -> None:
-        self._stop.set()
+        self._stopping.set()
         if self._task is not None:
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await self._task
 
     async def _watch(self) -> None:
-        async for _ in awatch(self._settings.workspace, stop_event=self._stop, debounce=100, step=20):
-            await self.reload()
+        try:
+            async for _ in awatch(self._settings.workspace, stop_event=self._stopping, debounce=200, step=20):
+                await self.reload()
+        except Exception as error:  # say, the folder is gone or there are too many watchers: the server is still fine
+            say(f"saved files are no longer noticed: {error}")
 
     async def reload(self) -> bool:
         """Serves the workspace as it is now; False where it is broken."""
         try:
-            self._server.swap(self._program())
-        except (Problems, SetupError, Fault) as error:
-            sys.stderr.write(f"{error}\nstill serving the last good version\n")
+            # In a thread: requests are answered meanwhile.
+            checked = await asyncio.to_thread(checked_workspace, self._settings.workspace)
+            await self._take(checked)
+        except (Problems, SetupError) as error:
+            say(f"{error}\nnot reloaded: the last good version is still served")
             return False
-        sys.stderr.write("reloaded\n")
+        say("\n".join([*(problem.render() for problem in checked.problems), "reloaded"]))
         return True
 
-    def _program(self) -> Program:
-        checked = checked_workspace(self._settings.workspace)
-        for problem in checked.problems:
-            sys.stderr.write(problem.render() + "\n")
-        services = self._server.program.services
-        # New tables and columns are made; what could lose data is refused, and nothing is served of it.
-        store = services.store
-        SqliteStore.update(self._settings.database_path, checked.workspace.tables)
-        store.tables = checked.workspace.tables
-        return build(checked, replace(services))
+    async def _take(self, checked: Checked) -> None:
+        """Has the database brought up to date first: what could lose something is refused, and nothing has changed."""
+        tables = checked.workspace.tables
+        services = replace(self._server.program.services)
+        program = build(checked, services)
+        # It waits for the runs that write at the moment, so they must be able to go on.
+        await asyncio.to_thread(SqliteStore.update, self._settings.database_path, tables)
+        services.store.tables = tables
+        self._server.swap(program)
+
+
+def say(text: str) -> None:
+    """Tells whoever started the server."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()

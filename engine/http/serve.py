@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import resource
 import socket
 import sys
 from collections.abc import Mapping
@@ -11,13 +13,14 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 
 from engine.check import Checked
 from engine.errors import Problems, SetupError
 from engine.http.app import Server
 from engine.http.logs import Log
 from engine.http.protocol import protocol
-from engine.program import build, check_folder
+from engine.program import build, check_folder, environment
 from engine.run import Services, milliseconds
 from engine.security.keys import KeyRing
 from engine.security.passwords import DEFAULT_COST, Passwords
@@ -26,6 +29,9 @@ from engine.store.sqlite import SqliteStore
 from engine.workspace import Workspace
 
 GRACE_SECONDS = 30  # that running requests get to end when the server stops
+BACKLOG = 2048  # connections that wait to be accepted
+MAX_CONNECTIONS = 20_000
+SPARE_FILES = 128  # descriptors kept from connections, for the database, keys and uploads
 DATABASE = "database.sqlite3"
 
 
@@ -60,6 +66,10 @@ class Settings:
     def database_path(self) -> Path:
         return self.database or self.data / DATABASE
 
+    @property
+    def keys(self) -> Path:
+        return self.data / "keys"
+
 
 def port_of(text: str) -> int:
     """The port a text says. Raises SetupError."""
@@ -90,7 +100,7 @@ def write_out(data: bytes) -> None:
 def checked_workspace(folder: Path) -> Checked:
     """The checked workspace in a folder. Raises SetupError where there is none, `Problems` where it has errors."""
     if not folder.is_dir():
-        raise SetupError(f"there is no workspace folder '{folder}': name one with --workspace or STACKWRIGHT_WORKSPACE")
+        raise SetupError(f"there is no workspace folder '{folder}': name yours, or make one with 'stackwright new'")
     checked = check_folder(folder)
     if checked.errors:
         raise Problems(checked.problems)
@@ -100,7 +110,7 @@ def checked_workspace(folder: Path) -> Checked:
 def open_services(settings: Settings, workspace: Workspace) -> Services:
     """The services of a workspace in its data folder, which is made. Raises SetupError."""
     make_private(settings.data)
-    keys = KeyRing.open(settings.data / "keys")
+    keys = KeyRing.open(settings.keys)
     return Services(
         store=SqliteStore.open(settings.database_path, workspace.tables),
         tokens=Tokens(keys, issuer=workspace.name, audience=workspace.name, clock=milliseconds),
@@ -125,58 +135,85 @@ def create_app(settings: Settings, checked: Checked | None = None) -> Server:
     Raises SetupError, and `Problems` where the workspace has errors.
     """
     checked = checked or checked_workspace(settings.workspace)
+    environment(checked.workspace)  # refused before anything is written
     services = open_services(settings, checked.workspace)
-    server = Server(build(checked, services), shutdown=[lambda: close(services)])
-    return server
+    return Server(build(checked, services), shutdown=[lambda: close(services)])
 
 
 async def close(services: Services) -> None:
     """Finishes what is being written and lets go of everything."""
-    await services.store.close()
-    services.passwords.close()
-    flush = getattr(services.log, "flush", None)
-    if flush is not None:
-        flush()
-
-
-def app_or_exit(settings: Settings) -> Server:
-    """The application; ends the process with a clear message where there can't be one."""
     try:
-        return create_app(settings)
+        await services.store.close()
+    finally:
+        services.passwords.close()
+        if isinstance(services.log, Log):
+            services.log.flush()
+
+
+def app_or_exit() -> Server:
+    """The application of the environment's settings; ends the process with a clear message where there can't be one."""
+    try:
+        return create_app(Settings.from_environment())
     except (Problems, SetupError) as error:
         sys.stderr.write(f"{error}\n")
-        sys.exit(1)
+        sys.exit(STARTUP_FAILURE)  # by which uvicorn knows that a worker would fail again
 
 
-def configure(app: Server | str, settings: Settings, workers: int = 1) -> uvicorn.Config:
-    """uvicorn's configuration for the application."""
+def configure(app: Server | str, *, workers: int = 1) -> uvicorn.Config:
+    """uvicorn's configuration for the application, or for the one that the function named `app` makes.
+
+    The `Date` header stays: RFC 9110 §6.6.1 wants it, and its text is made once a second.
+    """
     return uvicorn.Config(
         app,
-        host=settings.host,
-        port=settings.port,
+        factory=isinstance(app, str),
         workers=workers,
-        loop="uvloop" if sys.platform != "win32" else "asyncio",
+        loop="auto",
         http=protocol(),
         ws="none",
         lifespan="on",
         access_log=False,
         log_level="error",
         server_header=False,
+        limit_concurrency=connection_limit(),
         timeout_graceful_shutdown=GRACE_SECONDS,
-        backlog=2048,
+        backlog=BACKLOG,
     )
 
 
+def connection_limit() -> int:
+    """How many connections to hold at once, after the limit of open files was raised as far as it may be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_CONNECTIONS + SPARE_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return MAX_CONNECTIONS if soft == resource.RLIM_INFINITY else max(16, min(wanted, soft) - SPARE_FILES)
+
+
 def listen(settings: Settings) -> socket.socket:
-    """The socket to serve on. Raises SetupError where it can't be had."""
+    """The socket to serve on, listening. Raises SetupError where it can't be had."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     made = socket.socket(family, socket.SOCK_STREAM)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         made.bind((settings.host, settings.port))
+        made.listen(BACKLOG)
     except OSError as error:
         made.close()
-        why = "is in use" if error.errno == 98 else f"can't be listened on: {error.strerror}"
-        raise SetupError(f"port {settings.port} of {settings.host} {why}: choose another with --port") from None
-    made.set_inheritable(True)
+        raise SetupError(_unbound(settings, error)) from None
     return made
+
+
+def _unbound(settings: Settings, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"port {settings.port} is in use: stop what uses it, or choose another with --port or PORT"
+    if error.errno == errno.EACCES:
+        return f"port {settings.port} is not ours to use: choose one above 1023 with --port or PORT"
+    return f"'{settings.host}' port {settings.port} can't be listened on: {error.strerror or error}"
+
+
+def address(listening: socket.socket) -> str:
+    """`http://127.0.0.1:8000`."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -133,7 +133,9 @@ class _Reader:
             moment: int = registry.filters()["to_timestamp"].call(written)
             return moment
         except Exception:
-            self._report("SW401", f"'{written}' is no time", self.document.span(("clock",)), "write ISO 8601 with a zone")
+            self._report(
+                "SW401", f"'{written}' is no time", self.document.span(("clock",)), "write ISO 8601 with a zone"
+            )
             return DEFAULT_CLOCK
 
     def _target(self, name: str, path: Path) -> Endpoint | Function | None:
@@ -141,7 +143,9 @@ class _Reader:
         found = endpoints.get(name) or self.workspace.functions.get(name)
         if found is None and not self.workspace.broken:
             known = [*endpoints, *self.workspace.functions]
-            self._report("SW402", f"unknown endpoint or function '{name}'", self.document.span(path), did_you_mean(name, known))
+            self._report(
+                "SW402", f"unknown endpoint or function '{name}'", self.document.span(path), did_you_mean(name, known)
+            )
         return found
 
     def _records(self, path: Path, records: Mapping[str, Any]) -> dict[str, Any]:
@@ -155,14 +159,18 @@ class _Reader:
                 for column in row:
                     if column not in table.columns:
                         span = self.document.key_span((*path, name, place, column))
-                        self._report("SW404", f"unknown column '{column}' of '{name}'", span, did_you_mean(column, table.columns))
+                        self._report(
+                            "SW404", f"unknown column '{column}' of '{name}'", span, did_you_mean(column, table.columns)
+                        )
         return dict(records)
 
     def _cases(self, place: int, target: Endpoint | Function | None, records: Mapping[str, Any]) -> Iterator[Case]:
         path: Path = ("cases", place)
         data = self._at(path)
         own = {**records, **self._records((*path, "records"), data.get("records", {}))}
-        inputs: list[Path] = [(*path, "each", number) for number in range(len(data.get("each", ())))] or [(*path, "input")]
+        inputs: list[Path] = [(*path, "each", number) for number in range(len(data.get("each", ())))] or [
+            (*path, "input")
+        ]
         if "each" in data and "input" in data:
             self._report("SW405", "a case has either 'input' or 'each'", self.document.key_span((*path, "each")))
         then = [self._then((*path, "then", number)) for number in range(len(data.get("then", ())))]
@@ -213,9 +221,13 @@ class _Reader:
             if name not in self.workspace.tables:
                 span = self.document.key_span((*path, name))
                 self._report("SW403", f"unknown table '{name}'", span, did_you_mean(name, self.workspace.tables))
-            elif not isinstance(count, int) and not (isinstance(count, dict) and set(count) <= {"added", "changed", "removed"}):
+            elif not isinstance(count, int) and not (
+                isinstance(count, dict) and set(count) <= {"added", "changed", "removed"}
+            ):
                 hint = f"write '{name}: 1', or '{name}: {{added: 1, changed: 0, removed: 0}}'"
-                self._report("SW407", f"what changed in '{name}' is a number of records", self.document.span((*path, name)), hint)
+                self._report(
+                    "SW407", f"what changed in '{name}' is a number of records", self.document.span((*path, name)), hint
+                )
 
     def _checks(self, path: Path, texts: Iterable[str]) -> Iterator[Check]:
         for place, text in enumerate(texts):

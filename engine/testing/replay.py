@@ -331,7 +331,9 @@ def _changes(
         counts = _counts({row["id"]: row for row in before[table]}, {row["id"]: row for row in after[table]})
         expected = exchange.changed.get(table, 0)
         wanted = expected if isinstance(expected, dict) else None
-        wrong = any(counts[key] != value for key, value in wanted.items()) if wanted else sum(counts.values()) != expected
+        wrong = (
+            any(counts[key] != value for key, value in wanted.items()) if wanted else sum(counts.values()) != expected
+        )
         if wrong:
             there = ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "no change"
             yield f"{exchange.place('changed')}: table {table}: expected {shown(expected)} changed, was {there}"
