@@ -1,4 +1,4 @@
-"""The server as an ASGI application: `uvicorn server:app`, or `python server.py` with the settings of the environment."""
+"""The server as an ASGI application: `uvicorn server:app`, or `python server.py`; the environment has its settings."""
 
 from __future__ import annotations
 

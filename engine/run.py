@@ -37,7 +37,7 @@ class Trace(Protocol):
     def leave(self, step: Step, value: object) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RequestInfo:
     """What a run knows of the request it answers; `headers` are ASGI's pairs of bytes."""
 

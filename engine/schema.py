@@ -243,7 +243,12 @@ def _test() -> tuple[Schema, list[str]]:
     }
     then = {
         "type": "object",
-        "properties": {"request": {**_TEXT, "pattern": ENDPOINT_PATTERN}, "after": {"type": ["string", "integer"]}, **request, **expected},
+        "properties": {
+            "request": {**_TEXT, "pattern": ENDPOINT_PATTERN},
+            "after": {"type": ["string", "integer"]},
+            **request,
+            **expected,
+        },
         "required": ["request"],
         "additionalProperties": False,
     }  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import jsonschema_rs
@@ -14,6 +15,7 @@ from engine.fields import TIMESTAMP_MAX, TIMESTAMP_MIN, Field, fields_schema
 from engine.values import Secret
 
 Convert = Callable[[Any], Any]
+MAX_ERRORS = 100  # failing fields that a refusal lists: a client can send any number
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -58,9 +60,11 @@ class Shape:
     def refusal(self, data: dict[str, Any]) -> Fault:
         """The fault that names every field of `data` that fails, in the order of declaration."""
         order = {each.name: place for place, each in enumerate(self.fields)}
-        errors = [entry for error in self._validator.iter_errors(data) for entry in _entries(error, data)]
-        first = dict.fromkeys(entry["param"] for entry in errors)
-        errors = [next(entry for entry in errors if entry["param"] == param) for param in first]
+        found: dict[str, dict[str, str]] = {}
+        for error in islice(self._validator.iter_errors(data), MAX_ERRORS):
+            for entry in islice(_entries(error, data), MAX_ERRORS):
+                found.setdefault(entry["param"], entry)
+        errors = list(found.values())[:MAX_ERRORS]
         errors.sort(key=lambda entry: order.get(entry["param"].split(".")[0].split("[")[0], len(order)))
         return input_fault(errors)
 

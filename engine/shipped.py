@@ -23,9 +23,13 @@ def copy_files(files: dict[Path, str]) -> None:
     there = [path for path in files if path.exists()]
     if there:
         raise SetupError(f"'{there[0]}' is there already, nothing was written")
+    written: list[Path] = []
     try:
         for path, text in files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
+            written.append(path)
             path.write_text(text, encoding="utf-8")
     except OSError as error:
+        for path in written:
+            path.unlink(missing_ok=True)
         raise SetupError(f"'{error.filename}' can't be written: {error.strerror}") from None

@@ -39,7 +39,9 @@ KINDS: Mapping[str, Kind] = {
 }  # fmt: skip
 _INTS = st.sampled_from([0, 1, -1, 2, 3, 7, -8, 255, 10**12, 2**63 - 1, -(2**63)])
 _DECIMALS = st.sampled_from([0.0, 1.5, -2.25, 3, 1e308, -1e308, 5e-324, 1e16, 0.1])
-_TEXTS = st.sampled_from(["", "a", "Ada", " b ", "1", "-2.5", "é", "2026-01-31", "a,b", "[1]", "{}", "\x00", "😀", "true"])
+_TEXTS = st.sampled_from(
+    ["", "a", "Ada", " b ", "1", "-2.5", "é", "2026-01-31", "a,b", "[1]", "{}", "\x00", "😀", "true"]
+)
 
 
 def values_of(kind: Kind) -> st.SearchStrategy[Any]:
@@ -120,7 +122,9 @@ class Writer:
         number = self.one("int", "decimal")
         match self.one(*range(5)):
             case 0 | 1:
-                return f"({self.write(number, depth)} {self.one('+', '-', '*', '/', '%')} {self.write('decimal', depth)})"
+                return (
+                    f"({self.write(number, depth)} {self.one('+', '-', '*', '/', '%')} {self.write('decimal', depth)})"
+                )
             case 2:
                 return f"(({self.one('$o', '$p', '$os[0]')}?.c) ?? {self.write('decimal', depth)})"
             case 3:
@@ -130,7 +134,9 @@ class Writer:
     def text(self, depth: int) -> str:
         match self.one(*range(6)):
             case 0 | 1:
-                return f"({self.write('text', depth)} ~ {self.write(self.one('text', 'int', 'decimal', 'bool'), depth)})"
+                return (
+                    f"({self.write('text', depth)} ~ {self.write(self.one('text', 'int', 'decimal', 'bool'), depth)})"
+                )
             case 2:
                 return f"({self.one('$s', '$p?.b', '$o.b')} ?? {self.write('text', depth)})"
             case 3:
@@ -217,7 +223,9 @@ def family_of(kind: Kind) -> str:
 @st.composite
 def expressions(draw: Any) -> str:
     writer = Writer(draw, {name: family_of(kind) for name, kind in KINDS.items() if not kind.nullable})
-    return writer.write(draw(st.sampled_from(["int", "decimal", "text", "bool", "list", "object"])), draw(st.integers(1, 4)))
+    return writer.write(
+        draw(st.sampled_from(["int", "decimal", "text", "bool", "list", "object"])), draw(st.integers(1, 4))
+    )
 
 
 def is_known(kind: Kind) -> bool:
@@ -225,7 +233,9 @@ def is_known(kind: Kind) -> bool:
     if kind.name == "lambda":
         return True
     inner = [kind.item] if kind.item else [] if kind.name == "list" else [*(kind.fields or {}).values()]
-    open_ = kind.is_open or (kind.name == "object" and kind.fields is None) or (kind.name == "list" and kind.item is None)
+    open_ = (
+        kind.is_open or (kind.name == "object" and kind.fields is None) or (kind.name == "list" and kind.item is None)
+    )
     return not open_ and all(map(is_known, inner))
 
 

@@ -22,7 +22,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     folder = Settings.from_environment().merged(workspace=options.workspace).workspace
     if not folder.is_dir():
-        raise SetupError(f"there is no workspace folder '{folder}'")
+        raise SetupError(f"there is no workspace folder '{folder}': name yours, or make one with 'stackwright new'")
     checked = check_folder(folder)
     problems = [*checked.problems, *fixtures.problems(checked.workspace)]
     sys.stdout.write(FORMATS[options.format](problems))

@@ -48,10 +48,11 @@ def _chapter(title: str, definitions: Iterable[Definition]) -> Iterator[str]:
 
 def _text(doc: str) -> Iterator[str]:
     """The docstring; its examples as code."""
-    prose, code = [], []
+    prose: list[str] = []
+    code: list[str] = []
     for line in doc.splitlines():
         (code if code or line.startswith("- ") or " => " in line else prose).append(line)
-    yield from (*prose, "")
+    yield from ("\n".join(prose).strip(), "")
     if code:
         yield from ("```yaml" if code[0].startswith("- ") else "```", *code, "```", "")
 

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from engine.errors import SetupError
-from engine.http.serve import Settings, make_private
+from engine.http.serve import Settings
 from engine.security.keys import ALGORITHMS, Key, KeyRing
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", type=Path, help="the folder of the database and the keys (default: data)")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="the folder of the database and the keys (data)")
     commands = parser.add_subparsers(dest="action", required=True)
     commands.add_parser("list", help="the keys, oldest first")
     rotate = commands.add_parser("rotate", help="make a new key current; tokens of the others go on being read")
@@ -24,15 +24,13 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     settings = Settings.from_environment().merged(data=options.data)
-    make_private(settings.data)
-    ring = KeyRing.open(settings.data / "keys")
+    if not settings.keys.is_dir():
+        raise SetupError(f"there are no keys in '{settings.keys}' yet: the first start of the server makes one")
+    ring = KeyRing.open(settings.keys)
     if options.action == "rotate":
         ring.rotate(options.algorithm)
     elif options.action == "retire":
-        try:
-            ring.retire(options.kid)
-        except (KeyError, ValueError) as error:
-            raise SetupError(str(error)) from None
+        ring.retire(options.kid)
     for key in ring.list():
         sys.stdout.write(_line(key, key.kid == ring.current.kid))
     return 0

@@ -1,4 +1,4 @@
-"""`stackwright schema`: the JSON Schemas of all kinds of file, for editors."""
+"""`stackwright schema`: the JSON Schemas of all kinds of file, for editors and other tools."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ from engine.schema import FILE_KINDS, file_schema
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--write", type=Path, metavar="FOLDER", help="write one file a kind into a folder")
+    parser.add_argument("--write", type=Path, metavar="FOLDER", help="write a file a kind into a folder")
 
 
 def run(options: argparse.Namespace) -> int:
-    texts = schemas()
     if options.write is None:
-        sys.stdout.write("".join(texts.values()))
+        sys.stdout.write(as_json({kind: file_schema(kind) for kind in FILE_KINDS}))
         return 0
     options.write.mkdir(parents=True, exist_ok=True)
-    for name, text in texts.items():
+    for name, text in schemas().items():
         (options.write / name).write_text(text, encoding="utf-8")
     return 0
 
@@ -29,4 +28,8 @@ def run(options: argparse.Namespace) -> int:
 def schemas() -> dict[str, str]:
     """The schemas' files by name."""
     assert LIBRARY, "the steps are registered"
-    return {f"{kind}.json": json.dumps(file_schema(kind), indent=2, ensure_ascii=False) + "\n" for kind in FILE_KINDS}
+    return {f"{kind}.json": as_json(file_schema(kind)) for kind in FILE_KINDS}
+
+
+def as_json(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"

@@ -86,6 +86,7 @@ def _serve_with(workers: int, settings: Settings, checked: Checked, listening: s
 
 
 def _announce(settings: Settings, checked: Checked, listening: socket.socket) -> None:
-    canonicals = sorted({each.group.canonical for each in checked.workspace.endpoints})
-    paths = ", ".join(f"/api:{canonical}" for canonical in canonicals)
-    sys.stderr.write(f"serving {settings.workspace} on {address(listening)} ({paths or 'no endpoint yet'})\n")
+    workspace = checked.workspace
+    canonicals = sorted({each.group.canonical for each in workspace.endpoints}) or [workspace.group.canonical]
+    urls = ", ".join(f"{address(listening)}/api:{canonical}" for canonical in canonicals)
+    sys.stderr.write(f"serving {settings.workspace} on {urls}\n")

@@ -33,5 +33,11 @@ def plan_of(compiler: Compiler, name: str) -> Plan:
     endpoint = workspace.endpoint(name)
     if endpoint is None:
         known = [*workspace.functions, *(each.name for each in workspace.endpoints)]
-        raise SetupError(f"there is no one endpoint or function '{name}': {did_you_mean(name, known, listed=20)}")
+        raise SetupError(f"there is no endpoint or function '{name}': {_hint(name, known)}")
     return compiler.endpoint(endpoint)
+
+
+def _hint(name: str, known: list[str]) -> str:
+    """The verbs of a path that has several, or what is near."""
+    verbs = [each for each in known if each.endswith(" /" + name.strip("/"))]
+    return "say which, " + " or ".join(f"'{each}'" for each in verbs) if verbs else did_you_mean(name, known, listed=20)

@@ -1,10 +1,12 @@
-"""`stackwright token`: the quick token generator."""
+"""`stackwright token`: the quick token generator, for trying endpoints out."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 from engine.errors import Fault, SetupError, did_you_mean
@@ -13,15 +15,17 @@ from engine.run import milliseconds
 from engine.security.keys import KeyRing
 from engine.security.tokens import Tokens
 from engine.stack import seconds_of
+from engine.store.base import quoted
+from engine.store.sqlite import connect
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("table", help="a table with auth: true")
     parser.add_argument("id", help="the record's id")
     parser.add_argument("--extras", default="{}", help="a JSON object that travels in the token")
-    parser.add_argument("--expires-in", default="24h", help="a duration as in 1h, 0 for never (default: 24h)")
-    parser.add_argument("--workspace", type=Path)
-    parser.add_argument("--data", type=Path)
+    parser.add_argument("--expires-in", default="24h", help="how long it is good, as in 30m or 7d (24h)")
+    parser.add_argument("--workspace", type=Path, metavar="DIR", help="the workspace's folder (stacks)")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="the folder of the database and the keys (data)")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -31,17 +35,31 @@ def run(options: argparse.Namespace) -> int:
     if table is None or not table.auth:
         hint = did_you_mean(options.table, workspace.tables_with_auth())
         raise SetupError(f"'{options.table}' is no table with auth: true. {hint}")
+    id, extras = _id(options.id, table.id.type), _extras(options.extras)
     seconds = seconds_of(options.expires_in)
     if seconds is None:
         raise SetupError(f"'{options.expires_in}' is no duration: write seconds, or a number with s, m, h, d or w")
     make_private(settings.data)
-    tokens = Tokens(KeyRing.open(settings.data / "keys"), workspace.name, workspace.name, milliseconds)
+    tokens = Tokens(KeyRing.open(settings.keys), workspace.name, workspace.name, milliseconds)
     try:
-        token = tokens.create(table.name, _id(options.id, table.id.type), _extras(options.extras), seconds)
+        token = tokens.create(table.name, id, extras, seconds)
     except Fault as fault:
         raise SetupError(fault.message) from None
+    if not _is_there(settings.database_path, table.name, id):
+        sys.stderr.write(f"note: there is no record {id} in '{table.name}' yet\n")
     sys.stdout.write(token + "\n")
     return 0
+
+
+def _is_there(database: Path, table: str, id: int | str) -> bool:
+    if not database.is_file():
+        return False
+    try:
+        with closing(connect(database)) as connection:
+            found = connection.execute(f"SELECT 1 FROM {quoted(table)} WHERE id = ?", (id,)).fetchone()
+            return found is not None
+    except sqlite3.Error:  # the table is not made yet
+        return False
 
 
 def _id(text: str, type_: str) -> int | str:

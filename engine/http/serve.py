@@ -47,7 +47,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
-        """The settings of `STACKWRIGHT_WORKSPACE`, `STACKWRIGHT_DATA`, `STACKWRIGHT_DATABASE_URL`, `HOST` and `PORT`."""
+        """The settings that `STACKWRIGHT_…`, `HOST` and `PORT` spell. Raises SetupError."""
         given = environment.get
         url = given("STACKWRIGHT_DATABASE_URL", "")
         return cls(
@@ -173,6 +173,7 @@ def configure(app: Server | str, *, workers: int = 1) -> uvicorn.Config:
         ws="none",
         lifespan="on",
         access_log=False,
+        proxy_headers=False,  # a forwarded address is only as true as the peer that sends it
         log_level="error",
         server_header=False,
         limit_concurrency=connection_limit(),

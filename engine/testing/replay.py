@@ -218,7 +218,8 @@ class Harness:
         if body is not None:
             sent += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         scope = {
-            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": endpoint.method, "scheme": "http",
+            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "scheme": "http",
+            "method": endpoint.method,
             "path": path, "raw_path": quote(path).encode(), "query_string": query.encode(), "root_path": "",
             "headers": sent, "client": ("127.0.0.1", 1), "server": ("test", 80),
         }  # fmt: skip
@@ -245,15 +246,16 @@ class Harness:
         self, exchange: Exchange, before: Answer | None, answer: Answer, rows: dict[str, list[dict[str, Any]]]
     ) -> Iterator[str]:
         if answer.status != exchange.status:
-            yield f"{exchange.place('status')}: expected status {exchange.status}, was {answer.status}: {shown(answer.response)}"
+            was = f"{answer.status}: {shown(answer.response)}"
+            yield f"{exchange.place('status')}: expected status {exchange.status}, was {was}"
         elif exchange.response is not None:
             expected = self._evaluate(exchange.response, before)
             for path, wanted, there in differences(expected, answer.response, "response"):
                 yield f"{exchange.place('response')}: {path}: expected {wanted}, was {there}"
         for name, value in exchange.headers.items():
-            there = answer.headers.get(str(name).lower())
-            if there != _header(value):
-                yield f"{exchange.place('headers')}: header {name}: expected {value}, was {there}"
+            sent = answer.headers.get(str(name).lower())
+            if sent != _header(value):
+                yield f"{exchange.place('headers')}: header {name}: expected {value}, was {sent}"
         yield from self._failed_checks(exchange, answer)
         if exchange.changed is not None:
             yield from _changes(exchange, rows, self._store.snapshot())
