@@ -15,6 +15,7 @@ from engine.fields import TIMESTAMP_MAX, TIMESTAMP_MIN, Field, fields_schema
 from engine.values import Secret
 
 Convert = Callable[[Any], Any]
+MAX_ITEMS_SHOWN = 1000  # items of a list that are looked at one by one for a refusal
 MAX_ERRORS = 100  # failing fields that a refusal lists: a client can send any number
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -61,12 +62,26 @@ class Shape:
         """The fault that names every field of `data` that fails, in the order of declaration."""
         order = {each.name: place for place, each in enumerate(self.fields)}
         found: dict[str, dict[str, str]] = {}
-        for error in islice(self._validator.iter_errors(data), MAX_ERRORS):
+        # The validator gathers every error before it gives the first: what it is shown is cut.
+        for error in islice(self._validator.iter_errors(_cut(data)), MAX_ERRORS):
             for entry in islice(_entries(error, data), MAX_ERRORS):
                 found.setdefault(entry["param"], entry)
-        errors = list(found.values())[:MAX_ERRORS]
+        errors = list(found.values())[:MAX_ERRORS] or [self._failing_past_the_cut(data)]
         errors.sort(key=lambda entry: order.get(entry["param"].split(".")[0].split("[")[0], len(order)))
         return input_fault(errors)
+
+    def _failing_past_the_cut(self, data: dict[str, Any]) -> dict[str, str]:
+        for each in self.fields:
+            if each.name in data and not jsonschema_rs.is_valid(each.schema(), data[each.name]):
+                return {"param": each.name, "message": "Input does not have the required form."}
+        return {"param": "", "message": "The input does not have the required form."}
+
+
+def _cut(value: Any) -> Any:
+    """`value` with its long lists cut short."""
+    if isinstance(value, dict):
+        return {name: _cut(item) for name, item in value.items()}
+    return [_cut(item) for item in value[:MAX_ITEMS_SHOWN]] if isinstance(value, list) else value
 
 
 def input_fault(errors: list[dict[str, str]]) -> Fault:
