@@ -486,9 +486,11 @@ class Inference:
         if (kind.nullable or kind.name == "null") and not _takes_null(wanted):
             self.null(node, f"'{definition.name}' needs {_bound(wanted)}")
             return
-        if not fits(kind.present(), _bound(wanted)):
+        options = parameter.options or (wanted,)
+        if not any(fits(kind.present(), _bound(option)) for option in options):
             role = "" if parameter is definition.main else f" as its {parameter.name}"
-            message = f"'{definition.name}' needs {_bound(wanted)}{role}, {_named(node)} is {kind}"
+            asked = " or ".join(_bound(option).label for option in options)
+            message = f"'{definition.name}' needs {asked}{role}, {_named(node)} is {kind}"
             self.report("SW218", message, node.span, _conversion(kind, _bound(wanted)))
 
     def _lambda(

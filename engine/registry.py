@@ -61,7 +61,7 @@ class Parameter:
     """One argument: its name as authors write it, what it takes, and whether it must be there.
 
     `kind` is a value's (with type variables as kinds named `variable`); `syntax` names the other sorts.
-    `callback` holds the kinds a lambda is given and must return.
+    `callback` holds the kinds a lambda is given and must return; `options` the kinds of a union that is no one kind.
     """
 
     name: str
@@ -72,6 +72,7 @@ class Parameter:
     many: bool = False
     callback: tuple[tuple[Kind, ...], Kind] | None = None
     secret: bool = False
+    options: tuple[Kind, ...] = ()
 
 
 ResultRule = Callable[..., Kind]
@@ -219,7 +220,15 @@ def _parameter(given: inspect.Parameter, hint: Any) -> Parameter:
         arguments, returned = typing.get_args(hint)
         kinds = tuple(_kind(argument) for argument in arguments)
         return replace(parameter, kind=Kind("lambda"), syntax="lambda", callback=(kinds, _kind(returned)))
-    return replace(parameter, kind=_kind(hint), secret=_mentions_secret(hint))
+    return replace(parameter, kind=_kind(hint), secret=_mentions_secret(hint), options=_options(hint))
+
+
+def _options(hint: Any) -> tuple[Kind, ...]:
+    """The kinds that a union names, where no one kind covers them."""
+    if typing.get_origin(hint) not in (Union, types.UnionType) or not _kind(hint).is_open:
+        return ()
+    kinds = tuple(_kind(part) for part in typing.get_args(hint) if part is not type(None))
+    return () if ANY in kinds else kinds
 
 
 def _mentions_secret(hint: Any) -> bool:
