@@ -38,7 +38,8 @@ def reference() -> str:
 
 def _chapter(title: str, definitions: Iterable[Definition]) -> Iterator[str]:
     yield from (f"## {title}", "")
-    for definition in sorted(dict.fromkeys(definitions), key=lambda each: each.name):
+    served = (each for each in dict.fromkeys(definitions) if not each.call.__module__.startswith("engine.testing"))
+    for definition in sorted(served, key=lambda each: each.name):
         yield from (f"### {definition.name}", "")
         if definition.aliases:
             yield from ("Also: " + ", ".join(f"`{alias}`" for alias in definition.aliases), "")
