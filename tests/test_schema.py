@@ -49,5 +49,6 @@ def test_a_shipped_file_fits_the_schema_it_names(path: Path) -> None:
 
 def test_the_reference_has_every_definition() -> None:
     page = reference().splitlines()
-    missing = [each.name for each in all_definitions() if f"### {each.name}" not in page and each.doc]
+    served = (each for each in all_definitions() if not each.call.__module__.startswith("engine.testing"))
+    missing = [each.name for each in served if f"### {each.name}" not in page and each.doc]
     assert not missing
