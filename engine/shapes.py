@@ -147,7 +147,7 @@ def _after(field: Field) -> Convert | None:
 
 def _typed(field: Field) -> Convert | None:
     if field.type == "int":
-        return int  # JSON Schema counts 1.0 as an integer; a stack must not
+        return _whole
     if field.type == "timestamp":
         return to_milliseconds
     if field.type == "date":
@@ -159,16 +159,26 @@ def _typed(field: Field) -> Convert | None:
     return None
 
 
+def _whole(value: int | float) -> int:
+    """JSON Schema counts 1.0 as an integer; a stack must not."""
+    return value if type(value) is int else int(value)
+
+
 def _object_filler(properties: tuple[Field, ...]) -> Convert:
     absent = tuple((each.name, each.default) for each in properties if not each.required)
     steps = _steps(properties, _after)
 
     def fill(value: dict[str, Any]) -> dict[str, Any]:
-        value = {**value, **{name: default for name, default in absent if name not in value}}
+        filled = value
+        if absent:
+            filled = {**value, **{name: default for name, default in absent if name not in value}}
         for name, convert in steps:
-            if value[name] is not None:
-                value[name] = convert(value[name])
-        return value
+            given = filled[name]
+            made = None if given is None else convert(given)
+            if made is not given:
+                filled = dict(value) if filled is value else filled
+                filled[name] = made
+        return filled
 
     return fill
 

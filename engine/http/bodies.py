@@ -108,25 +108,31 @@ def read_json(body: bytes) -> object:
         value: object = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise _bad(f"The body is not JSON: {error.msg}, line {error.lineno}, column {error.colno}.") from None
-    # Brackets and colons within texts only make these counts too high: then the exact test decides.
-    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _is_deeper(value, MAX_DEPTH):
-        raise _bad(f"The body nests deeper than {MAX_DEPTH} levels.")
     if b"\\u0000" in body and _has_nul(value):
         raise _bad("The body has a NUL character in a text.")
+    # Brackets and colons within texts only make these counts too high: then the exact test decides.
     colons = body.count(b":")
-    if not (isinstance(value, dict) and len(value) == colons) and colons != _keys(value):
+    if isinstance(value, dict) and len(value) == colons and body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
+        return value
+    if _names_within_depth(value) != colons:
         _refuse_duplicates(body)
     return value
 
 
-def _is_deeper(value: object, levels: int) -> bool:
-    if not isinstance(value, dict | list):
-        return False
-    return levels == 0 or any(_is_deeper(item, levels - 1) for item in _items(value))
+def _names_within_depth(value: object) -> int:
+    """How many names all the objects in `value` have. Raises Fault bad_request past `MAX_DEPTH` levels."""
+    names, level = 0, [value] if isinstance(value, dict | list) else []
+    for _ in range(MAX_DEPTH):
+        names += sum([len(each) for each in level if type(each) is dict])
+        level = [inner for each in level for inner in _items(each) if type(inner) is dict or type(inner) is list]
+        if not level:
+            return names
+    raise _bad(f"The body nests deeper than {MAX_DEPTH} levels.")
 
 
-def _items(value: dict[str, object] | list[object]) -> Iterable[object]:
-    return value.values() if isinstance(value, dict) else value
+def _items(value: Any) -> Iterable[object]:
+    items: Iterable[object] = value.values() if type(value) is dict else value
+    return items
 
 
 def _has_nul(value: object) -> bool:
@@ -135,14 +141,6 @@ def _has_nul(value: object) -> bool:
     if isinstance(value, dict) and any("\0" in name for name in value):
         return True
     return isinstance(value, dict | list) and any(map(_has_nul, _items(value)))
-
-
-def _keys(value: object) -> int:
-    """How many names all the objects in `value` have."""
-    if not isinstance(value, dict | list):
-        return 0
-    own = len(value) if isinstance(value, dict) else 0
-    return own + sum(_keys(item) for item in _items(value) if isinstance(item, dict | list))
 
 
 def _refuse_duplicates(body: bytes) -> None:
