@@ -143,7 +143,7 @@ class WorkspaceChecker:
         """A secret in a URL ends up in logs, histories and referrers (OWASP ASVS 14.2.1)."""
         for name, each in names.items():
             in_url = name in endpoint.parameters or endpoint.method in ("GET", "HEAD")
-            if each.is_secret and in_url:
+            if contains_secret(each.kind) and in_url:
                 message = f"'{name}' is secret, a {endpoint.method} would carry it in the URL"
                 yield Problem("SW132", message, each.span, "use POST, and take it in the body")
 

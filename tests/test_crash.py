@@ -1,0 +1,85 @@
+"""Processes that die: what was acknowledged is there, what was not is there whole or not at all."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.live import LOGIN, SIGNUP, Live, serving
+
+CLIENTS = 20
+NOTE = """
+    table: note
+    columns: {id: int, run: text, part: int}
+"""
+WRITE = """
+    endpoint: POST /write
+    input: {run: text}
+    stack:
+      - add_record: note
+        data: {run: $input.run, part: 1}
+      - validate_password: slow
+        against: null
+        as: a
+      - add_record: note
+        data: {run: $input.run, part: 2}
+      - validate_password: slow
+        against: null
+        as: b
+      - add_record: note
+        data: {run: $input.run, part: 3}
+    response: {a: $a, b: $b}
+"""
+
+
+def busily(live: Live, seconds: float, path: str, body_of: object) -> list[str]:
+    """The names whose requests were answered 200 before the process was killed, `seconds` from now."""
+    assert callable(body_of)
+    done: list[str] = []
+
+    def work(number: int) -> None:
+        with live.client() as client:
+            for count in range(10_000):
+                name = f"c{number}-{count}-{time.monotonic_ns()}"
+                try:
+                    if client.post(path, json=body_of(name)).status_code == 200:
+                        done.append(name)
+                except httpx.TransportError:
+                    return
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    time.sleep(seconds)
+    live.kill()
+    for thread in threads:
+        thread.join()
+    return done
+
+
+def test_every_acknowledged_signup_outlives_the_process(tmp_path: Path) -> None:
+    with serving(tmp_path) as live:
+        names = busily(
+            live, 1.5, SIGNUP, lambda name: {"name": name, "email": f"{name}@x.io", "password": f"pw {name}"}
+        )
+    assert names
+    with serving(tmp_path) as live, live.client() as client:
+        for name in names:
+            answer = client.post(LOGIN, json={"email": f"{name}@x.io", "password": f"pw {name}"})
+            assert answer.status_code == 200, (name, answer.text)
+        assert live.rows("PRAGMA integrity_check") == [("ok",)]
+        assert len(live.rows("SELECT DISTINCT email FROM user")) == len(live.rows("SELECT id FROM user")) >= len(names)
+
+
+@pytest.mark.parametrize("seconds", [0.05, 0.21, 0.37, 0.6])
+def test_i_6_a_killed_run_left_all_its_rows_or_none(tmp_path: Path, seconds: float) -> None:
+    with serving(tmp_path, {"note": NOTE, "write": WRITE}) as live:
+        done = busily(live, seconds, "/api:main/write", lambda name: {"run": name})
+    with serving(tmp_path, {"note": NOTE, "write": WRITE}) as live:
+        parts = dict(live.rows("SELECT run, group_concat(part, '') FROM note GROUP BY run"))
+    assert set(parts.values()) <= {"123"}
+    assert set(done) <= parts.keys()
