@@ -483,7 +483,8 @@ class Inference:
         if parameter.syntax == "lambda":
             self.report("SW218", f"'{definition.name}' needs a lambda here", node.span, "write $x => …")
             return
-        if (kind.nullable or kind.name == "null") and not _takes_null(wanted):
+        takes_null = wanted.nullable if parameter.options else _takes_null(wanted)
+        if (kind.nullable or kind.name == "null") and not takes_null:
             self.null(node, f"'{definition.name}' needs {_bound(wanted)}")
             return
         options = parameter.options or (wanted,)

@@ -272,10 +272,8 @@ class ExpressionLowering:
             return self.helper(helper, left, right)
         divisor = literal_of(node.right)
         match node.operator:
-            case "+" | "-":
-                return binary(left, operator(), right)
-            case "*":
-                return self._product(node, binary(left, operator(), right))
+            case "+" | "-" | "*":
+                return self._bounded(node, binary(left, operator(), right))
             case "/" if isinstance(divisor, int | float) and abs(divisor) >= 1:
                 return binary(left, operator(), right)
             case "%" if isinstance(divisor, int) and divisor > 0:
@@ -285,11 +283,11 @@ class ExpressionLowering:
                 return chosen(positive, rest, self.helper(helper, name(held), right))
         return self.helper(helper, left, right)
 
-    def _product(self, node: Binary, product: ast.expr) -> ast.expr:
-        """A product doubles in length at each multiplication: it is bounded, or a loop would fill the memory."""
+    def _bounded(self, node: Binary, result: ast.expr) -> ast.expr:
+        """Ints stay within 64 bits and decimals finite: JSON and storages know nothing else."""
         if self.kind(node).name != "decimal":
-            return self._within(INT_MIN, product, INT_MAX)
-        return self._within(-DECIMAL_MAX, product, DECIMAL_MAX) if self._may_overflow(node) else product
+            return self._within(INT_MIN, result, INT_MAX)
+        return self._within(-DECIMAL_MAX, result, DECIMAL_MAX) if self._may_overflow(node) else result
 
     def _within(self, least: float, value: ast.expr, greatest: float) -> ast.expr:
         held = self.temporary()
@@ -297,7 +295,9 @@ class ExpressionLowering:
         return chosen(fitting, name(held), self.helper(operators.bounded, name(held)))
 
     def _may_overflow(self, node: Binary) -> bool:
-        """Whether a decimal product can leave the finite: not by a factor of at most one."""
+        """Whether a decimal result can leave the finite: a product can't by a factor of at most one."""
+        if node.operator != "*":
+            return True
         factors = (literal_of(node.left), literal_of(node.right))
         return not any(isinstance(factor, int | float) and abs(factor) <= 1 for factor in factors)
 

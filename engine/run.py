@@ -178,6 +178,10 @@ _CREDENTIALS = frozenset({"authorization", "x-xano-authorization", "cookie", "pr
 FINAL = frozenset({"budget", "busy", "closed"})
 
 
+_YAML = (".yaml", ".yml")
+_FILTERS = os.path.join("engine", "filters") + os.sep
+
+
 def budget_fault(why: str) -> Fault:
     return Fault("fatal", f"the run was ended: {why}", reason="budget")
 
@@ -196,15 +200,16 @@ def as_fault(error: BaseException) -> Fault | None:
             return Fault("fatal", "a number is too large", reason="range")
         case RecursionError():
             return budget_fault("its values are nested too deep")
-        case KeyError() | IndexError() | TypeError() | AttributeError() if _in_stack(error):
+        case LookupError() | TypeError() | AttributeError() | ValueError() | ArithmeticError() if _in_stack(error):
             return kind_fault("a value is not of the kind that this step needs")
     return None
 
 
 def _in_stack(error: BaseException) -> bool:
-    """Whether the innermost frame is compiled from YAML: then it is the stack's fault and not ours."""
-    frames = list(traceback.walk_tb(error.__traceback__))
-    return bool(frames) and frames[-1][0].f_code.co_filename.endswith((".yaml", ".yml"))
+    """Whether compiled YAML raised, or a filter it called: then a value is not what the author took it for."""
+    files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
+    inside = len(files) > 1 and _FILTERS in files[-1] and files[-2].endswith(_YAML)
+    return bool(files) and (files[-1].endswith(_YAML) or inside)
 
 
 def place_of(error: BaseException) -> str:
@@ -212,7 +217,7 @@ def place_of(error: BaseException) -> str:
     places = [
         f"{frame.f_code.co_filename}:{line}"
         for frame, line in traceback.walk_tb(error.__traceback__)
-        if frame.f_code.co_filename.endswith((".yaml", ".yml"))
+        if frame.f_code.co_filename.endswith(_YAML)
     ]
     return places[-1] if places else ""
 
