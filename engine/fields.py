@@ -214,13 +214,13 @@ def fields_kind(fields: Iterable[Field]) -> Kind:
 
 def read_fields(document: Document, path: Path) -> tuple[Field, ...]:
     """The fields declared in the mapping at `path`, which its file's schema has accepted."""
-    declared = _at(document.data, path)
+    declared = document.value(path)
     return tuple(read_field(document, (*path, name)) for name in declared or {})
 
 
 def read_field(document: Document, path: Path) -> Field:
     """The field declared at `path`, named by its key."""
-    written, declared = str(path[-1]), _at(document.data, path)
+    written, declared = str(path[-1]), document.value(path)
     options: dict[str, Any] = {"type": declared} if isinstance(declared, str) else dict(declared)
     type_ = options.get("type") or ("reference" if "table" in options else "enum" if "values" in options else "text")
     type_, is_list = type_.removesuffix("[]"), type_.endswith("[]")
@@ -241,12 +241,6 @@ def read_field(document: Document, path: Path) -> Field:
         rules={rule: options[rule] for rule in RULES if options.get(rule) not in (None, False)},
         description=options.get("description", ""),
     )
-
-
-def _at(data: Any, path: Path) -> Any:
-    for key in path:
-        data = data[key]
-    return data
 
 
 def declaration_schema() -> dict[str, Any]:

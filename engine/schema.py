@@ -359,9 +359,7 @@ _PATTERN_HINTS = {
 
 
 def _is_key(document: Document, path: Path, name: object) -> bool:
-    value: Any = document.data
-    for key in path:
-        value = value[key]
+    value = document.value(path)
     return isinstance(value, dict) and name in value
 
 

@@ -47,7 +47,7 @@ class Document:
 
     def origin(self, path: Path) -> Origin:
         """The origin of the text at `path`. Raises LookupError where there is none."""
-        place, value = self._places[path], self._value(path)
+        place, value = self._places[path], self.value(path)
         if not isinstance(value, str):
             raise LookupError(path)
         return _origin(self.text, place.start, place.stop, place.style, value)
@@ -65,7 +65,8 @@ class Document:
             path = path[:-1]
         return path
 
-    def _value(self, path: Path) -> object:
+    def value(self, path: Path) -> Any:
+        """The data at `path`. Raises LookupError where there is none."""
         value: Any = self.data
         for step in path:
             value = value[step]

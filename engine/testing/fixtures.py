@@ -166,7 +166,7 @@ class _Reader:
 
     def _cases(self, place: int, target: Endpoint | Function | None, records: Mapping[str, Any]) -> Iterator[Case]:
         path: Path = ("cases", place)
-        data = self._at(path)
+        data = self.document.value(path)
         own = {**records, **self._records((*path, "records"), data.get("records", {}))}
         inputs: list[Path] = [(*path, "each", number) for number in range(len(data.get("each", ())))] or [
             (*path, "input")
@@ -181,7 +181,7 @@ class _Reader:
                 yield Case(name, own, first, tuple(each for each in then if each is not None))
 
     def _then(self, path: Path) -> Exchange | None:
-        data = self._at(path)
+        data = self.document.value(path)
         return self._exchange(path, data, self._target(data["request"], (*path, "request")), (*path, "input"))
 
     def _exchange(
@@ -248,13 +248,7 @@ class _Reader:
 
     def _has(self, path: Path) -> bool:
         try:
-            self._at(path)
+            self.document.value(path)
         except (KeyError, IndexError):
             return False
         return True
-
-    def _at(self, path: Path) -> Any:
-        data: Any = self.document.data
-        for key in path:
-            data = data[key]
-        return data
