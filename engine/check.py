@@ -499,7 +499,7 @@ class StackChecker(Inference):
         self.silent += 1
         for _ in range(ROUNDS):
             self.exits.append([])
-            again = merge_all([entry, body(entry), *self._continued()])
+            again = merge_all([entry, body(entry), *self.exits.pop()])
             settled = again == entry
             entry = again
             if settled:
@@ -507,11 +507,7 @@ class StackChecker(Inference):
         self.silent -= 1
         self.exits.append([])
         end = body(entry)
-        leaving = [each for each in self.exits.pop() if each is not None]
-        return merge_all([merge(scope, entry), end, *leaving])
-
-    def _continued(self) -> list[Scope]:
-        return self.exits.pop()
+        return merge_all([merge(scope, entry), end, *self.exits.pop()])
 
     def _for_each(self, step: Step, scope: Scope) -> Scope:
         items: Node = step.arguments["items"]

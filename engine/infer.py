@@ -333,12 +333,9 @@ class Inference:
         return self._arithmetic(node, scope)
 
     def _default(self, node: Binary, scope: Scope) -> Kind:
-        left = self._optional(node.left, scope)
+        left = self.infer(node.left, scope)
         right = self.infer(node.right, self._narrow_null(node.left, scope, True))
         return right if left.name == "null" else join(left.present(), right)
-
-    def _optional(self, node: Node, scope: Scope) -> Kind:
-        return self.infer(node, scope)
 
     def _membership(self, node: Binary, scope: Scope) -> Kind:
         left = self.infer(node.left, scope)
