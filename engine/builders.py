@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from engine.errors import Span
 
@@ -140,9 +140,10 @@ def signature(parameters: Sequence[str]) -> ast.arguments:
     )
 
 
-def function_of(tree: ast.stmt, filename: str, names: Mapping[str, object], wanted: str) -> object:
+def function_of(tree: ast.stmt, filename: str, names: Mapping[str, object], wanted: str) -> Callable[..., Any]:
     """Runs the definition `tree`, with `names` as its globals, and gives what it defined as `wanted`."""
     module = ast.Module([tree], [])
-    scope = dict(names)
+    scope: dict[str, Any] = dict(names)
     exec(compile(ast.fix_missing_locations(module), filename, "exec"), scope)
-    return scope[wanted]
+    made: Callable[..., Any] = scope[wanted]
+    return made

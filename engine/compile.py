@@ -56,7 +56,7 @@ from engine.registry import (
 )
 from engine.scope import Scope
 from engine.shapes import Shape
-from engine.stack import Assignment, Branch, Case, Rejection, Step, Word
+from engine.stack import Assignment, Branch, Case, Step, Word
 from engine.syntax import Attribute, Entry, Node, ObjectOf, Spread, Variable
 from engine.values import ANY
 from engine.workspace import Endpoint, Function, Table
@@ -146,7 +146,6 @@ class StackLowering(ExpressionLowering):
         label = "".join(letter if letter.isalnum() else "_" for letter in title)
         tree = at(span, function(label, ["run", "v_input", "auth"], body, is_async=self.is_async))
         made = function_of(tree, span.path, self.names.bound, label)
-        assert callable(made)
         return Plan(made, self.is_async, self.writes, tree)
 
     def _given(self) -> list[ast.stmt]:
@@ -238,7 +237,7 @@ class StackLowering(ExpressionLowering):
                 columns = self._columns(argument, before)
                 return tuple(columns), list(columns.values())
             case "rejection":
-                return argument.error.text, self._rejection_values(argument)
+                return argument.error.text, self.said(argument.error.text, argument.message, argument.payload)
         return ..., [self.revealed(argument)]
 
     def _columns(self, node: Node, before: list[ast.stmt]) -> dict[str, ast.expr]:
@@ -249,12 +248,6 @@ class StackLowering(ExpressionLowering):
         before.append(assign(held, self.lower(node)))
         return {column: item(name(held), const(column)) for column in self.kind(node).fields or {}}
 
-    def _rejection_values(self, rejection: Rejection) -> list[ast.expr]:
-        message = (
-            const(MESSAGES[rejection.error.text]) if rejection.message is None else self.revealed(rejection.message)
-        )
-        return [message, const("") if rejection.payload is None else self.lower(rejection.payload)]
-
     def _kept(self, step: Step, value: ast.expr, is_async: bool) -> list[ast.stmt]:
         self.is_async = self.is_async or is_async
         return [assign(f"v_{step.result.text}", value) if step.result else do(value)]
@@ -263,9 +256,12 @@ class StackLowering(ExpressionLowering):
 
     def fault(self, error: str, message: Node | None, payload: Node | None) -> ast.stmt:
         """Raises the fault of a failed precondition or a throw."""
+        return raised(call(self.names.bind(Fault, "Fault"), const(error), *self.said(error, message, payload)))
+
+    def said(self, error: str, message: Node | None, payload: Node | None) -> list[ast.expr]:
+        """What a client is told with an error: the author's message and payload, or what stands for them."""
         text = const(MESSAGES[error]) if message is None else self.revealed(message)
-        content = const("") if payload is None else self.lower(payload)
-        return raised(call(self.names.bind(Fault, "Fault"), const(error), text, content))
+        return [text, const("") if payload is None else self.lower(payload)]
 
     def loop(self, counter: str, body: Sequence[Step], first: Sequence[ast.stmt]) -> list[ast.stmt]:
         """The body of a loop: every 256th round looks at the run's limits and lets others run."""
@@ -538,9 +534,7 @@ def compile_node(node: Node, variables: Sequence[str]) -> Callable[..., Any]:
     body = [returned(lowering.lower(node))]
     parameters = ["run", *(f"v_{each}" for each in variables)]
     tree = at(node.span, function("expression", parameters, body, is_async=False))
-    made = function_of(tree, node.span.path, lowering.names.bound, "expression")
-    assert callable(made)
-    return made
+    return function_of(tree, node.span.path, lowering.names.bound, "expression")
 
 
 def origin_of(text: str) -> Origin:
