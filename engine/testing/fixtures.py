@@ -91,13 +91,19 @@ class Suite:
 
 def problems(workspace: Workspace) -> list[Problem]:
     """What is wrong with the test files of a workspace."""
+    return read_suites(workspace)[1]
+
+
+def read_suites(workspace: Workspace) -> tuple[list[Suite], list[Problem]]:
+    """The suites of a workspace that can be read, and what is wrong with the others."""
+    suites: list[Suite] = []
     found: list[Problem] = []
     for file in workspace.tests:
         try:
-            read_suite(file, workspace)
+            suites.append(read_suite(file, workspace))
         except Problems as broken:
             found += broken.problems
-    return sorted(found, key=lambda problem: problem.place)
+    return suites, sorted(found, key=lambda problem: problem.place)
 
 
 def read_suite(file: TestFile, workspace: Workspace) -> Suite:

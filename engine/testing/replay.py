@@ -16,7 +16,7 @@ import orjson
 
 from engine.check import Checked
 from engine.compare import same
-from engine.errors import FAULTS, Fault, Problem, Problems
+from engine.errors import FAULTS, Fault, Problems
 from engine.http.app import Server
 from engine.program import Program, build, check_folder
 from engine.run import Services, as_fault, perform
@@ -352,14 +352,13 @@ def _counts(before: Mapping[Any, Any], after: Mapping[Any, Any]) -> dict[str, in
 def run_folder(root: Path, shown_as: str, select: str | None, write: Callable[[str], object]) -> bool:
     """Replays the tests of a workspace and writes what happened; whether all passed. Raises `Problems`."""
     checked = check_folder(root, shown_as)
-    found: list[Problem] = [*checked.errors, *fixtures.problems(checked.workspace)]
-    if found:
-        raise Problems(found)
+    suites, broken = fixtures.read_suites(checked.workspace)
+    if checked.errors or broken:
+        raise Problems([*checked.errors, *broken])
     harness = Harness(checked)
     passed = failed = 0
     try:
-        for file in checked.workspace.tests:
-            suite = fixtures.read_suite(file, checked.workspace)
+        for suite in suites:
             for case in suite.cases:
                 if select is not None and select.lower() not in f"{suite.path} {case.name}".lower():
                     continue
