@@ -208,8 +208,9 @@ def as_fault(error: BaseException) -> Fault | None:
 def _in_stack(error: BaseException) -> bool:
     """Whether compiled YAML raised, or a filter it called: then a value is not what the author took it for."""
     files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
-    inside = len(files) > 1 and _FILTERS in files[-1] and files[-2].endswith(_YAML)
-    return bool(files) and (files[-1].endswith(_YAML) or inside)
+    while files and _FILTERS in files[-1]:  # a filter's helpers raise for it
+        files.pop()
+    return bool(files) and files[-1].endswith(_YAML)
 
 
 def place_of(error: BaseException) -> str:
