@@ -136,10 +136,12 @@ class SqliteStore:
 
     @classmethod
     def _opened(cls, path: Path, tables: Mapping[str, Table], synchronous: str) -> SqliteStore:
-        reader, writer = connect(path), connect(path, wait_ms=0)
+        reader, writer = connect(path), connect(path)
         reader.execute(f"PRAGMA busy_timeout = {_READ_BUSY_MS}")
         reader.execute("PRAGMA query_only = ON")
         writer.execute(f"PRAGMA synchronous = {synchronous}")
+        # Only now: another process that starts or stops may hold the file for a moment.
+        writer.execute("PRAGMA busy_timeout = 0")
         return cls(tables, reader, writer)
 
     def session(self) -> SqliteSession:
