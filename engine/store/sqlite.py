@@ -27,6 +27,7 @@ from engine.values import Stored
 from engine.workspace import Table
 
 _STATEMENTS = 2048  # prepared statements kept a connection
+_BUSY_SECONDS = 30  # a connection waits while another process changes tables
 _READ_BUSY_MS = 1000  # a reader waits only while another process recovers the file
 
 
@@ -298,10 +299,10 @@ class SqliteStore:
         await session.commit()
 
 
-def connect(path: Path, wait_ms: int = 30_000) -> sqlite3.Connection:
-    """A connection in autocommit mode that checks references and waits for other processes as long as said."""
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection in autocommit mode that checks references and waits for other processes."""
     connection = sqlite3.connect(
-        path, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS, timeout=wait_ms / 1000
+        path, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS, timeout=_BUSY_SECONDS
     )
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA trusted_schema = OFF")
