@@ -632,9 +632,11 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
     tables_of(tmp_path / "stacks", USER)
     killed = start_writer(tmp_path, "a", 100_000)
     assert killed.stdout is not None
-    printed = [killed.stdout.readline() for _ in range(150)]
-    killed.send_signal(signal.SIGKILL)
-    printed += killed.communicate(timeout=60)[0].splitlines(keepends=True)
+    with killed.stdout as lines:  # one reader: another would miss what this one has buffered
+        printed = [lines.readline() for _ in range(150)]
+        killed.send_signal(signal.SIGKILL)
+        printed += lines.readlines()
+    killed.wait(timeout=60)
     ids = {int(line) for line in printed if line.endswith("\n")}
     store = SqliteStore.open(tmp_path / "data.db", tables_of(tmp_path / "stacks", USER))
     assert store.reader.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
