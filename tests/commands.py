@@ -8,11 +8,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import httpx
+
+from engine.__main__ import main
 
 ENGINE = (sys.executable, "-m", "engine")
 PATIENCE = 30  # seconds that anything may take here
@@ -44,6 +47,16 @@ def stackwright(folder: Path, *words: str, program: Sequence[str] = ENGINE, **se
         command, cwd=folder, env=environment(**settings), capture_output=True, text=True, timeout=PATIENCE
     )
     return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def called(folder: Path, *words: str) -> Ended:
+    """A command that ends by itself, run in this process: a tenth of the time, for tables of cases."""
+    with chdir(folder), redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+        try:
+            status = main(words)
+        except SystemExit as end:  # how argparse ends
+            status = int(end.code or 0)
+    return Ended(status, out.getvalue(), err.getvalue())
 
 
 def contents(folder: Path) -> dict[str, tuple[int, bytes]]:

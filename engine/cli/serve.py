@@ -81,8 +81,17 @@ def _serve_with(workers: int, settings: Settings, checked: Checked, listening: s
     os.environ["STACKWRIGHT_WORKSPACE"], os.environ["STACKWRIGHT_DATA"] = str(settings.workspace), str(settings.data)
     config = configure("engine.http.serve:app_or_exit", workers=workers)
     _announce(settings, checked, listening)
-    Multiprocess(config, [listening]).run()
+    Supervisor(config, [listening]).run()
     return 0
+
+
+class Supervisor(Multiprocess):
+    """uvicorn's, but that nobody new is let in while the workers finish: it would wait for one that isn't there."""
+
+    def terminate_all(self) -> None:
+        for listening in self.sockets:
+            listening.close()
+        super().terminate_all()
 
 
 def _announce(settings: Settings, checked: Checked, listening: socket.socket) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 import socket
 import sys
 from collections.abc import Mapping
@@ -27,6 +26,9 @@ from engine.security.passwords import DEFAULT_COST, Passwords
 from engine.security.tokens import Tokens
 from engine.store.sqlite import SqliteStore
 from engine.workspace import Workspace
+
+if sys.platform != "win32":
+    import resource
 
 GRACE_SECONDS = 30  # that running requests get to end when the server stops
 BACKLOG = 2048  # connections that wait to be accepted
@@ -184,6 +186,8 @@ def configure(app: Server | str, *, workers: int = 1) -> uvicorn.Config:
 
 def connection_limit() -> int:
     """How many connections to hold at once, after the limit of open files was raised as far as it may be."""
+    if sys.platform == "win32":
+        return MAX_CONNECTIONS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MAX_CONNECTIONS + SPARE_FILES
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -200,13 +204,15 @@ def listen(settings: Settings) -> socket.socket:
     try:
         made.bind((settings.host, settings.port))
         made.listen(BACKLOG)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the latter for what can't be a host's name
         made.close()
         raise SetupError(_unbound(settings, error)) from None
     return made
 
 
-def _unbound(settings: Settings, error: OSError) -> str:
+def _unbound(settings: Settings, error: OSError | UnicodeError) -> str:
+    if isinstance(error, UnicodeError):
+        return f"'{settings.host}' can't be a host's name: write an address or a name with --host or HOST"
     if error.errno == errno.EADDRINUSE:
         return f"port {settings.port} is in use: stop what uses it, or choose another with --port or PORT"
     if error.errno == errno.EACCES:
