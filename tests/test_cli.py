@@ -1,0 +1,302 @@
+"""Every command: what it prints, how it ends, and that a mistake leaves everything as it was."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.commands import ENGINE, ROOT, called, contents, stackwright
+from tests.support import write
+
+HELLO = "endpoint: GET /hello\nstack: []\nresponse: {hello: world}\n"
+MISSPELT = """
+    endpoint: GET /hello
+    stack:
+      - set: {greeting: hello}
+    response: $greetin
+"""
+UNUSED = """
+    endpoint: GET /hello
+    stack:
+      - get_record: user
+        where: {id: 1}
+        as: unused
+    response: 1
+"""
+HELLO_TEST = """
+    test: GET /hello
+    cases:
+      - name: it greets
+        response: {hello: %s}
+"""
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """A folder with the shipped stacks."""
+    shutil.copytree(ROOT / "stacks", tmp_path / "stacks")
+    return tmp_path
+
+
+# check
+
+
+def test_check_counts_nothing_in_the_shipped_stacks(shop: Path) -> None:
+    ended = stackwright(shop, "check")
+    assert (ended.status, ended.out, ended.err) == (0, "0 errors, 0 warnings\n", "")
+
+
+def test_check_names_the_place_and_the_mend(shop: Path) -> None:
+    write(shop / "stacks", {"hello": MISSPELT})
+    ended = stackwright(shop, "check")
+    assert ended.status == 1
+    lines = ended.out.splitlines()
+    assert lines[0].startswith("stacks/hello.yaml:4:11: error SW")
+    assert "greetin" in lines[0]
+    assert "did you mean 'greeting'?" in ended.out
+    assert lines[-1] == "1 error, 0 warnings"
+
+
+def test_a_warning_is_no_failure(shop: Path) -> None:
+    write(shop / "stacks", {"hello": UNUSED})
+    ended = called(shop, "check")
+    assert ended.status == 0
+    assert ended.out.endswith("0 errors, 1 warning\n")
+
+
+def test_check_for_programs(shop: Path) -> None:
+    write(shop / "stacks", {"hello": MISSPELT})
+    ended = stackwright(shop, "check", "--format", "json")
+    [problem] = json.loads(ended.out)
+    assert ended.status == 1
+    assert (problem["path"], problem["line"], problem["column"]) == ("stacks/hello.yaml", 4, 11)
+    assert (problem["severity"], problem["code"][:2]) == ("error", "SW")
+
+
+def test_check_for_github(shop: Path) -> None:
+    write(shop / "stacks", {"hello": MISSPELT})
+    ended = called(shop, "check", "--format", "github")
+    assert ended.status == 1
+    assert ended.out.startswith("::error file=stacks/hello.yaml,line=4,col=11,endLine=4,endColumn=")
+    assert len(ended.out.splitlines()) == 1
+
+
+def test_check_finds_mistakes_in_tests(shop: Path) -> None:
+    write(shop / "stacks", {"hello": HELLO, "hello.test.yaml": "test: GET /hello\ncases:\n  - nam: x\n"})
+    ended = stackwright(shop, "check")
+    assert ended.status == 1
+    assert "stacks/hello.test.yaml:3:" in ended.out
+    assert "'nam' is not known here" in ended.out
+
+
+# test
+
+
+def test_the_shipped_tests_pass(shop: Path) -> None:
+    ended = stackwright(shop, "test")
+    *cases, count = ended.out.splitlines()
+    assert (ended.status, ended.err) == (0, "")
+    assert all(case.startswith("ok ") for case in cases)
+    assert count == f"{len(cases)} passed, 0 failed"
+    assert sorted(path.name for path in shop.iterdir()) == ["stacks"]
+
+
+def test_a_case_that_fails_fails_the_command(shop: Path) -> None:
+    write(shop / "stacks", {"hello": HELLO, "hello.test.yaml": HELLO_TEST % "moon"})
+    ended = stackwright(shop, "test", "-k", "greets")
+    assert ended.status == 1
+    assert "moon" in ended.out and "world" in ended.out
+    assert ended.out.endswith("0 passed, 1 failed\n")
+
+
+def test_cases_are_chosen_by_a_word(shop: Path) -> None:
+    write(shop / "stacks", {"hello": HELLO, "hello.test.yaml": HELLO_TEST % "world"})
+    ended = called(shop, "test", "-k", "greets")
+    assert ended.status == 0
+    assert ended.out.splitlines() == ["ok   stacks/hello.test.yaml: it greets", "1 passed, 0 failed"]
+
+
+# show
+
+
+def test_show_prints_the_function_of_a_stack(shop: Path) -> None:
+    by_path, by_name = stackwright(shop, "show", "auth/login"), called(shop, "show", "POST /auth/login")
+    assert by_path.status == 0
+    assert by_path.out == by_name.out
+    compile(by_path.out, "shown", "exec")
+    assert "Invalid Credentials." in by_path.out
+
+
+# new and add
+
+
+def test_a_new_folder_checks_and_passes(tmp_path: Path) -> None:
+    made = stackwright(tmp_path, "new", "shop")
+    assert (made.status, made.err) == (0, "")
+    shop = tmp_path / "shop"
+    assert called(shop, "check").out == "0 errors, 0 warnings\n"
+    assert called(shop, "test").status == 0
+    assert (shop / ".gitignore").read_text() == "data/\n"
+    assert "workspace: shop\n" in (shop / "stacks" / "workspace.yaml").read_text()
+    assert sorted(path.name for path in (shop / "schemas").iterdir()) == sorted(
+        path.name for path in (ROOT / "schemas").iterdir()
+    )
+
+
+@pytest.mark.parametrize("table", ["user", "customer"])
+def test_added_accounts_check_and_pass(tmp_path: Path, table: str) -> None:
+    write(tmp_path / "stacks", {"workspace": "workspace: shop\ncanonical: main\n"})
+    added = called(tmp_path, "add", "auth", "--table", table)
+    folder = "auth" if table == "user" else f"{table}/auth"
+    written = [line.removeprefix("wrote ") for line in added.out.splitlines()]
+    assert (added.status, added.err) == (0, "")
+    assert f"stacks/tables/{table}.yaml" in written
+    assert f"stacks/{folder}/login.yaml" in written
+    assert all((tmp_path / path).is_file() for path in written)
+    assert called(tmp_path, "check").out == "0 errors, 0 warnings\n"
+    tested = called(tmp_path, "test")
+    assert tested.status == 0, tested.out
+    assert f"ok   stacks/{folder}/login.test.yaml" in tested.out
+
+
+# schema and docs
+
+
+def test_schema_and_docs_write_what_is_committed(tmp_path: Path) -> None:
+    assert stackwright(tmp_path, "schema", "--write", "schemas").status == 0
+    assert called(tmp_path, "docs", "--write", "reference.md").status == 0
+    written = {path.name: path.read_text() for path in (tmp_path / "schemas").iterdir()}
+    assert written == {path.name: path.read_text() for path in (ROOT / "schemas").iterdir()}
+    assert (tmp_path / "reference.md").read_text() == (ROOT / "docs" / "reference.md").read_text()
+
+
+# token and keys
+
+
+def test_token_and_keys(shop: Path) -> None:
+    token = stackwright(shop, "token", "user", "1", "--extras", '{"role": "admin"}', "--expires-in", "1h")
+    assert (token.status, token.err) == (0, "note: there is no record 1 in 'user' yet\n")
+    assert token.out.count(".") == 4  # RFC 7516 §3.1: five parts
+    [first] = called(shop, "keys", "list").out.splitlines()
+    assert first.endswith("dir+A256GCM  current")
+    older, newer = called(shop, "keys", "rotate", "--algorithm", "xano").out.splitlines()
+    assert older == first.removesuffix("  current")
+    assert newer.endswith("A256KW+A256CBC-HS512  current")
+    retired = stackwright(shop, "keys", "retire", older.split()[0])
+    assert (retired.status, retired.out) == (0, newer + "\n")
+    assert (shop / "data").stat().st_mode & 0o777 == 0o700
+
+
+def test_the_current_key_stays(shop: Path) -> None:
+    called(shop, "token", "user", "1")
+    kid = called(shop, "keys", "list").out.split()[0]
+    before = contents(shop)
+    ended = called(shop, "keys", "retire", kid)
+    assert (ended.status, ended.out) == (1, "")
+    assert ended.err == f"'{kid}' is the current key: rotate first, then retire it\n"
+    assert contents(shop) == before
+
+
+# Mistakes
+
+
+MISTAKES = [
+    ("chekc", 2, "there is no command 'chekc': did you mean 'check'?"),
+    ("", 2, "arguments are required: COMMAND"),
+    ("check --fast", 2, "unrecognized arguments: --fast"),
+    ("check nowhere", 1, "there is no workspace folder 'nowhere'"),
+    ("check --format xml", 2, "invalid choice: 'xml'"),
+    ("test nowhere", 1, "there is no workspace folder 'nowhere'"),
+    ("show auth/logn", 1, "'auth/logn': did you mean 'POST /auth/login'?"),
+    ("new stacks", 1, "'stacks' is there already and not empty, nothing was written"),
+    ("add auth", 1, "'stacks/tables/user.yaml' is there already, nothing was written"),
+    ("add auth --table ../x", 1, "'../x' is no table's name"),
+    ("add payments", 2, "invalid choice: 'payments'"),
+    ("token usr 1", 1, "'usr' is no table with auth: true. did you mean 'user'?"),
+    ("token user one", 1, "the id 'one' is no int"),
+    ("token user 1 --expires-in soon", 1, "'soon' is no duration"),
+    ("token user 1 --extras [1]", 1, "--extras must be a JSON object"),
+    ("token user 1 --extras {", 1, "--extras is no JSON"),
+    ("keys list", 1, "there are no keys in 'data/keys' yet"),
+    ("keys burn", 2, "invalid choice: 'burn'"),
+    ("docs --write nowhere/page.md", 1, "'nowhere/page.md': No such file or directory"),
+    ("schema --write stacks/workspace.yaml", 1, "'stacks/workspace.yaml': File exists"),
+    ("serve nowhere", 1, "there is no workspace folder 'nowhere'"),
+    ("serve --port eighty", 2, "the port 'eighty' is no number from 0 to 65535"),
+    ("serve --workers 0", 2, "'0' is no number from 1 to 256"),
+    ("serve --reload --workers 2", 1, "--reload serves with one process: leave out --workers"),
+]
+
+
+@pytest.mark.parametrize(("words", "status", "message"), MISTAKES, ids=[words or "nothing" for words, _, _ in MISTAKES])
+def test_a_mistake_is_one_message_and_changes_nothing(shop: Path, words: str, status: int, message: str) -> None:
+    before = contents(shop)
+    ended = called(shop, *words.split())
+    assert (ended.status, ended.out) == (status, "")
+    assert message in ended.err
+    assert "Traceback" not in ended.err
+    assert len([line for line in ended.err.splitlines() if not line.startswith(("usage: ", " "))]) == 1
+    assert contents(shop) == before
+
+
+SERVE = (*ENGINE, "serve")
+SCRIPT = (sys.executable, str(ROOT / "server.py"))
+UVICORN = (sys.executable, "-m", "uvicorn", "server:app", "--port", "0")
+BROKEN = {"tables/user": "table: user\ncolumns:\n  name: [text\n"}
+LACKING = {"workspace": "workspace: shop\nenv: {MAIL_KEY: text}\n"}
+POSTGRES = {"STACKWRIGHT_DATABASE_URL": "postgres://me:secret@db/x"}
+IN_A_FILE = {"STACKWRIGHT_DATA": "file"}
+REFUSED: list[tuple[Sequence[str], dict[str, str], dict[str, str], str]] = [
+    (SERVE, BROKEN, {}, "stacks/tables/user.yaml:"),
+    (SERVE, {"hello": MISSPELT}, {}, "stacks/hello.yaml:4:11: error SW"),
+    (SERVE, LACKING, {}, "the environment lacks what 'env:' of the workspace declares: MAIL_KEY"),
+    (SERVE, {}, {"PORT": "eighty"}, "the port 'eighty' is no number"),
+    (SERVE, {}, IN_A_FILE, "the data folder 'file' can't be made"),
+    (SERVE, {}, POSTGRES, "STACKWRIGHT_DATABASE_URL: 'postgres' can't be served"),
+    (SCRIPT, {"hello": MISSPELT}, {}, "stacks/hello.yaml:4:11: error SW"),
+    (UVICORN, {"hello": MISSPELT}, {}, "stacks/hello.yaml:4:11: error SW"),
+    (UVICORN, {}, IN_A_FILE, "the data folder 'file' can't be made"),
+]
+
+
+@pytest.mark.parametrize(("program", "files", "settings", "message"), REFUSED)
+def test_what_cannot_be_served_is_refused(
+    shop: Path, program: Sequence[str], files: dict[str, str], settings: dict[str, str], message: str
+) -> None:
+    write(shop / "stacks", files)
+    (shop / "file").write_text("")
+    before = contents(shop)
+    ended = stackwright(shop, program=program, **{"PORT": "0", **settings})
+    assert ended.status in (1, 3)
+    assert message in ended.err
+    assert "Traceback" not in ended.err
+    assert "secret" not in ended.err
+    assert contents(shop) == before
+
+
+def test_a_port_in_use(shop: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = stackwright(shop, "serve", "--port", str(port))
+    assert (ended.status, ended.out) == (1, "")
+    assert ended.err == f"port {port} is in use: stop what uses it, or choose another with --port or PORT\n"
+    assert not (shop / "data").exists()
+
+
+@pytest.mark.parametrize("command", ["serve --port 0", "serve --port 0 --workers 2", "keys rotate"])
+def test_a_key_that_others_may_read(shop: Path, command: str) -> None:
+    assert called(shop, "token", "user", "1").status == 0
+    key = shop / "data" / "keys" / "1.json"
+    key.chmod(0o644)
+    before = contents(shop)
+    ended = stackwright(shop, *command.split())
+    assert (ended.status, ended.out) == (1, "")
+    mend = "run chmod 600 data/keys/1.json"
+    assert ended.err == f"data/keys/1.json may be read or written by others than its owner: {mend}\n"
+    assert contents(shop) == before
