@@ -114,6 +114,21 @@ def is_logic(given: Any) -> bool:
     )
 
 
+def is_loop(given: Any) -> bool:
+    return (
+        isinstance(given, dict)
+        and given.keys() == {"items"}
+        and isinstance(given["items"], list)
+        and all(
+            isinstance(item, dict)
+            and item.keys() == {"price", "count"}
+            and isinstance(item["price"], int | float)
+            and isinstance(item["count"], int)
+            for item in given["items"]
+        )
+    )
+
+
 def json_response(value: object, status: int = 200) -> Response:
     return Response(orjson.dumps(value), status, media_type="application/json")
 
@@ -134,7 +149,8 @@ async def logic_route(request: Request) -> Response:
 
 
 async def loop_route(request: Request) -> Response:
-    return json_response(loop(orjson.loads(await request.body())))
+    given = orjson.loads(await request.body())
+    return json_response(loop(given)) if is_loop(given) else json_response({"code": "ERROR_CODE_INPUT_ERROR"}, 400)
 
 
 def _matches(stored: str, password: str) -> bool:
