@@ -19,7 +19,10 @@ Schema = dict[str, Any]
 
 FILE_KINDS = ("workspace", "group", "table", "endpoint", "function", "test")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-ENDPOINT_PATTERN = f"^({'|'.join(METHODS)}) /([A-Za-z0-9_{{}}.~-]+(/[A-Za-z0-9_{{}}.~-]+)*)?$"
+_METHOD, _PATH = f"({'|'.join(METHODS)})", r"([A-Za-z0-9_{}.~-]+(/[A-Za-z0-9_{}.~-]+)*)?"
+ENDPOINT_PATTERN = f"^{_METHOD} /{_PATH}$"
+# What a test calls: an endpoint's name, or its whole address where two groups have one of that name.
+TEST_PATTERN = f"^{_METHOD} /(api:[A-Za-z0-9_-]+/)?{_PATH}$"
 NAME_PATTERN = "^[A-Za-z_][A-Za-z0-9_]*$"
 PATH_PATTERN = "^[A-Za-z_][A-Za-z0-9_/-]*$"
 # Every step takes these beside its own arguments.
@@ -221,46 +224,32 @@ def _function() -> tuple[Schema, list[str]]:
 
 
 def _test() -> tuple[Schema, list[str]]:
-    headers = {"type": "object", "additionalProperties": {"type": ["string", "integer", "boolean"]}}
-    checks = {"type": "array", "items": _TEXT}
-    expected: Schema = {
-        "status": {"type": "integer", "minimum": 100, "maximum": 599},
-        "response": {},
-        "headers": headers,
-        "check": checks,
-        "changed": {"type": "object"},
-    }
     request: Schema = {
-        "input": {},
-        "token": _TEXT,
-        "auth": {
-            "type": "object",
-            "properties": {"table": _TEXT, "id": {"type": ["integer", "string"]}, "extras": {"type": "object"}},
-            "required": ["table", "id"],
-            "additionalProperties": False,
-        },
-        "send": {**headers, "description": "Request headers."},
+        "input": {"description": "What is sent: a JSON body, or the path's parameters and the query."},
+        "send": {**_HEADERS, "description": "Request headers."},
+        "auth": _SUBJECT,
+        "token": {**_TEXT, "description": "The token sent: a text, or an expression as $response.authToken."},
     }
     then = {
         "type": "object",
         "properties": {
-            "request": {**_TEXT, "pattern": ENDPOINT_PATTERN},
-            "after": {"type": ["string", "integer"]},
+            "request": {**_TEXT, "pattern": TEST_PATTERN},
+            "after": {"type": ["string", "integer"], "description": "Time that passes before, as in 25h."},
             **request,
-            **expected,
+            **_EXPECTED,
         },
         "required": ["request"],
         "additionalProperties": False,
-    }  # fmt: skip
+    }
     case = {
         "type": "object",
         "properties": {
-            "name": _TEXT,
-            "records": {"type": "object"},
-            "each": {"type": "array", "minItems": 1},
+            "name": {**_TEXT, "minLength": 1},
+            "records": _RECORDS,
+            "each": {"type": "array", "minItems": 1, "description": "Inputs, each of them a case of its own."},
             **request,
-            **expected,
-            "then": {"type": "array", "items": then},
+            **_EXPECTED,
+            "then": {"type": "array", "items": then, "description": "Requests that follow, on the same records."},
         },
         "required": ["name"],
         "additionalProperties": False,
@@ -269,9 +258,45 @@ def _test() -> tuple[Schema, list[str]]:
         "test": _TEXT,
         "description": _TEXT,
         "clock": {"type": ["string", "integer"], "description": "The time that every case sees."},
-        "records": {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "object"}}},
+        "records": _RECORDS,
         "cases": {"type": "array", "items": case, "minItems": 1},
     }, ["cases"]
+
+
+_HEADERS: Schema = {"type": "object", "additionalProperties": {"type": ["string", "integer", "boolean"]}}
+_RECORDS: Schema = {
+    "type": "object",
+    "additionalProperties": {"type": "array", "items": {"type": "object"}},
+    "description": "What the tables hold before each case.",
+}
+_SUBJECT: Schema = {
+    "type": "object",
+    "properties": {"table": _TEXT, "id": {"type": ["integer", "string"]}, "extras": {"type": ["object", "string"]}},
+    "required": ["table", "id"],
+    "additionalProperties": False,
+    "description": "The record that a token is made for.",
+}
+_ROWS: Schema = {"type": ["integer", "array"], "minimum": 0, "items": {"type": "object"}}
+_EXPECTED: Schema = {
+    "status": {"type": "integer", "minimum": 100, "maximum": 599},
+    "response": {"description": "What the response must have; it may have more."},
+    "headers": {
+        "type": "object",
+        "additionalProperties": {"type": ["string", "integer", "boolean", "null"]},
+        "description": "Response headers; null for one that must not be there.",
+    },
+    "check": {"type": "array", "items": _TEXT, "description": "Expressions that must be true."},
+    "changed": {
+        "type": "object",
+        "additionalProperties": {
+            "type": ["integer", "object"],
+            "minimum": 0,
+            "properties": {"added": _ROWS, "changed": _ROWS, "removed": _ROWS},
+            "additionalProperties": False,
+        },
+        "description": "How many records of a table changed, or which; those of the others must not.",
+    },
+}
 
 
 _FILES = {
@@ -354,6 +379,7 @@ _AUTHOR_TYPES = {
 }  # fmt: skip
 _PATTERN_HINTS = {
     ENDPOINT_PATTERN: "write a verb and a path, as in 'POST /auth/login'",
+    TEST_PATTERN: "write a verb and a path, as in 'POST /auth/login'",
     NAME_PATTERN: "start with a letter and use letters, digits and _",
 }
 

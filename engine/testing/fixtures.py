@@ -2,80 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine import registry
-from engine.compile import compile_expression, compile_node
+from engine.check import auth_table_problems
 from engine.errors import Problem, Problems, Span, did_you_mean
-from engine.registry import filter
-from engine.run import Run
+from engine.shapes import to_milliseconds
 from engine.source import Document, Path
-from engine.stack import StackReader, seconds_of
+from engine.stack import Word, seconds_of
+from engine.testing import expressions
+from engine.testing.expressions import Value
 from engine.workspace import Endpoint, Function, TestFile, Workspace
 
-VARIABLES = ("response", "status", "headers", "steps")
 DEFAULT_CLOCK = 1_735_689_600_000  # 2025-01-01T00:00:00Z, in milliseconds since the epoch
+# What expressions about an answer may speak of.
+ANSWER = ("input", "response", "status", "headers", "steps")
+# Those of a request that follows speak of the answer before, and of the case's own, `$first.response`.
+FOLLOWING = (*ANSWER, "first")
 
-Evaluate = Callable[..., Any]  # (run, response, status, headers, steps)
-
-
-@filter
-def token_claims(run: Run, token: str) -> dict[str, object]:
-    """What a token of this server says; only tests have this filter.
-
-    - $response.authToken | token_claims | get("id") == 1
-    """
-    claims = run.tokens.open(token)
-    return {
-        "table": claims.table,
-        "id": claims.id,
-        "extras": claims.extras,
-        "issued_at": claims.issued_at,
-        "expires_at": claims.expires_at,
-    }
+Target = Endpoint | Function
+Make = Callable[[Document, Path, Sequence[str]], Value]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Check:
-    """An expression that must be true of an answer."""
+class Expected:
+    """What an answer must be; `status_span` is where its status is asked for."""
 
-    text: str
-    span: Span
-    evaluate: Evaluate
+    status: int
+    status_span: Span
+    response: Value | None
+    headers: Value | None
+    checks: tuple[Value, ...]
+    changed: Value | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Exchange:
-    """One request and what is expected of its answer; values may speak of the answer before."""
+    """One request and what is expected of its answer; `after` is how many seconds pass before it."""
 
-    target: Endpoint | Function
-    input: Evaluate | None
-    token: Evaluate | None
-    auth: Mapping[str, Any] | None
-    send: Mapping[str, Any]
+    target: Target
+    input: Value | None
+    send: Value | None
+    auth: Value | None
+    token: Value | None
     after: int
-    status: int
-    response: Evaluate | None
-    headers: Mapping[str, Any]
-    checks: tuple[Check, ...]
-    changed: Mapping[str, Any] | None
-    document: Document
-    path: Path
-
-    def place(self, *keys: str | int) -> str:
-        """`file:line` of an expectation, for reports."""
-        span = self.document.span((*self.path, *keys))
-        return f"{span.path}:{span.line}"
+    expected: Expected
+    span: Span
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Case:
-    """One case: its records, its request, and those that follow."""
+    """One case: its records by table, its request, and those that follow."""
 
     name: str
-    records: Mapping[str, list[dict[str, Any]]]
+    records: Mapping[str, Value]
     first: Exchange
     then: tuple[Exchange, ...]
 
@@ -90,12 +71,12 @@ class Suite:
 
 
 def problems(workspace: Workspace) -> list[Problem]:
-    """What is wrong with the test files of a workspace."""
+    """What is wrong with the test files of a workspace, in source order."""
     return read_suites(workspace)[1]
 
 
 def read_suites(workspace: Workspace) -> tuple[list[Suite], list[Problem]]:
-    """The suites of a workspace that can be read, and what is wrong with the others."""
+    """The suites of a workspace that can be read, and what is wrong with the others, in source order."""
     suites: list[Suite] = []
     found: list[Problem] = []
     for file in workspace.tests:
@@ -116,145 +97,175 @@ def read_suite(file: TestFile, workspace: Workspace) -> Suite:
 
 
 class _Reader:
+    """Reads one file; `problems` collects what is wrong with it."""
+
     def __init__(self, file: TestFile, workspace: Workspace) -> None:
         self.file, self.document, self.workspace = file, file.document, workspace
         self.problems: list[Problem] = []
-        self.stack_reader = StackReader(self.document)
 
     def suite(self) -> Suite:
         data: Any = self.document.data
-        target = self._target(self.file.target, ("test",))
-        records = self._records(("records",), data.get("records", {}))
-        cases = [case for place in range(len(data["cases"])) for case in self._cases(place, target, records)]
-        return Suite(self.document.text.path, self._clock(data), tuple(cases))
+        target = self._target(("test",))
+        records = self._records(("records",))
+        self._names(data["cases"])
+        cases = [case for place in range(len(data["cases"])) for case in self._cases(("cases", place), target, records)]
+        return Suite(self.document.text.path, self._clock(data.get("clock", DEFAULT_CLOCK)), tuple(cases))
 
-    def _report(self, code: str, message: str, span: Span, hint: str = "") -> None:
-        self.problems.append(Problem(code, message, span, hint))
-
-    def _clock(self, data: Mapping[str, Any]) -> int:
-        written = data.get("clock", DEFAULT_CLOCK)
-        if isinstance(written, int):
-            return written
+    def _clock(self, written: int | str) -> int:
         try:
-            moment: int = registry.filters()["to_timestamp"].call(written)
-            return moment
-        except Exception:
-            self._report(
-                "SW401", f"'{written}' is no time", self.document.span(("clock",)), "write ISO 8601 with a zone"
-            )
+            return to_milliseconds(written)
+        except ValueError:
+            hint = "write milliseconds, or ISO 8601 with a zone, as in 2025-01-01T00:00:00Z"
+            self._report("SW401", f"'{written}' is no time", self.document.span(("clock",)), hint)
             return DEFAULT_CLOCK
 
-    def _target(self, name: str, path: Path) -> Endpoint | Function | None:
-        endpoints = {each.name: each for each in self.workspace.endpoints}
-        found = endpoints.get(name) or self.workspace.functions.get(name)
-        if found is None and not self.workspace.broken:
-            known = [*endpoints, *self.workspace.functions]
-            self._report(
-                "SW402", f"unknown endpoint or function '{name}'", self.document.span(path), did_you_mean(name, known)
-            )
-        return found
+    def _names(self, cases: Sequence[Mapping[str, Any]]) -> None:
+        seen: dict[str, Span] = {}
+        for place, case in enumerate(cases):
+            span = self.document.span(("cases", place, "name"))
+            if case["name"] in seen:
+                hint = f"the other one is at {seen[case['name']]}"
+                self._report("SW408", f"two cases are named '{case['name']}'", span, hint)
+            seen.setdefault(case["name"], span)
 
-    def _records(self, path: Path, records: Mapping[str, Any]) -> dict[str, Any]:
-        for name, rows in records.items():
-            table = self.workspace.tables.get(name)
-            if table is None:
-                hint = did_you_mean(name, self.workspace.tables)
-                self._report("SW403", f"unknown table '{name}'", self.document.key_span((*path, name)), hint)
-                continue
-            for place, row in enumerate(rows):
-                for column in row:
-                    if column not in table.columns:
-                        span = self.document.key_span((*path, name, place, column))
-                        self._report(
-                            "SW404", f"unknown column '{column}' of '{name}'", span, did_you_mean(column, table.columns)
-                        )
-        return dict(records)
-
-    def _cases(self, place: int, target: Endpoint | Function | None, records: Mapping[str, Any]) -> Iterator[Case]:
-        path: Path = ("cases", place)
+    def _cases(self, path: Path, target: Target | None, records: Mapping[str, Value]) -> Iterator[Case]:
         data = self.document.value(path)
-        own = {**records, **self._records((*path, "records"), data.get("records", {}))}
-        inputs: list[Path] = [(*path, "each", number) for number in range(len(data.get("each", ())))] or [
-            (*path, "input")
-        ]
+        own = {**records, **self._records((*path, "records"))}
+        then = [self._following((*path, "then", place)) for place in range(len(data.get("then", ())))]
         if "each" in data and "input" in data:
             self._report("SW405", "a case has either 'input' or 'each'", self.document.key_span((*path, "each")))
-        then = [self._then((*path, "then", number)) for number in range(len(data.get("then", ())))]
-        for number, input_path in enumerate(inputs):
-            first = self._exchange(path, data, target, input_path)
+        for place in range(len(data.get("each", ("input",)))):
+            input_path = (*path, "each", place) if "each" in data else (*path, "input")
+            first = self._exchange(path, target, input_path, ())
             if first is not None and None not in then:
-                name = data["name"] if "each" not in data else f"{data['name']} [{number}]"
+                name = f"{data['name']} [{place}]" if "each" in data else data["name"]
                 yield Case(name, own, first, tuple(each for each in then if each is not None))
 
-    def _then(self, path: Path) -> Exchange | None:
-        data = self.document.value(path)
-        return self._exchange(path, data, self._target(data["request"], (*path, "request")), (*path, "input"))
+    def _following(self, path: Path) -> Exchange | None:
+        return self._exchange(path, self._target((*path, "request")), (*path, "input"), FOLLOWING)
 
-    def _exchange(
-        self, path: Path, data: Mapping[str, Any], target: Endpoint | Function | None, input_path: Path
-    ) -> Exchange | None:
-        changed = data.get("changed")
-        self._changed((*path, "changed"), changed or {})
-        exchange_checks = tuple(self._checks((*path, "check"), data.get("check", ())))
-        parts = {key: self._value((*path, key)) for key in ("token", "response") if key in data}
-        input_ = self._value(input_path) if self._has(input_path) else None
+    def _exchange(self, path: Path, target: Target | None, input_path: Path, names: tuple[str, ...]) -> Exchange | None:
+        """The request at `path`; `names` are the variables that what it sends may speak of."""
+        given = self._optional(input_path, names)
+        send, token = self._optional((*path, "send"), names), self._optional((*path, "token"), names)
+        auth, after = self._auth(path, names), self._after((*path, "after"))
+        expected = self._expected(path, names or ANSWER)
         if target is None:
             return None
-        return Exchange(
-            target=target,
-            input=input_,
-            token=parts.get("token"),
-            auth=data.get("auth"),
-            send=data.get("send", {}),
-            after=self._after((*path, "after"), data.get("after", 0)),
+        self._path_parameters(target, self.document.value(input_path) if self._has(input_path) else {}, path)
+        return Exchange(target, given, send, auth, token, after, expected, self._span(path))
+
+    def _span(self, path: Path) -> Span:
+        data = self.document.value(path)
+        return self.document.span((*path, "request" if "request" in data else "name"))
+
+    def _auth(self, path: Path, names: tuple[str, ...]) -> Value | None:
+        data = self.document.value(path)
+        if "auth" in data:
+            word = Word(data["auth"]["table"], self.document.span((*path, "auth", "table")))
+            self.problems += auth_table_problems(self.workspace, word)
+            if "token" in data:
+                message = "a request has either 'auth' or 'token'"
+                self._report("SW405", message, self.document.key_span((*path, "token")))
+        return self._optional((*path, "auth"), names)
+
+    def _path_parameters(self, target: Target, given: object, path: Path) -> None:
+        parameters = target.parameters if isinstance(target, Endpoint) else ()
+        missing = [name for name in parameters if isinstance(given, dict) and name not in given]
+        if missing:
+            span, hint = self._span(path), f"add '{missing[0]}' to 'input:'"
+            self._report("SW409", f"the path of '{target.name}' needs '{missing[0]}'", span, hint)
+
+    def _expected(self, path: Path, names: tuple[str, ...]) -> Expected:
+        data = self.document.value(path)
+        self._changed((*path, "changed"))
+        status_span = self.document.span((*path, "status")) if "status" in data else self._span(path)
+        checks = [
+            self._value((*path, "check", place), names, expressions.condition)
+            for place in range(len(data.get("check", ())))
+        ]
+        return Expected(
             status=data.get("status", 200),
-            response=parts.get("response"),
-            headers=data.get("headers", {}),
-            checks=exchange_checks,
-            changed=changed,
-            document=self.document,
-            path=path,
+            status_span=status_span,
+            response=self._optional((*path, "response"), names),
+            headers=self._optional((*path, "headers"), names),
+            checks=tuple(check for check in checks if check is not None),
+            changed=self._optional((*path, "changed"), names),
         )
 
-    def _after(self, path: Path, written: object) -> int:
-        seconds = written if isinstance(written, int) else seconds_of(str(written))
+    def _after(self, path: Path) -> int:
+        written = self.document.value(path) if self._has(path) else 0
+        seconds = written if isinstance(written, int) and written >= 0 else seconds_of(str(written))
         if seconds is None:
-            self._report("SW406", f"'{written}' is no duration", self.document.span(path), "write 30m, 25h, 7d …")
+            hint = "write seconds, or a number with s, m, h, d or w, as in 25h"
+            self._report("SW406", f"'{written}' is no duration", self.document.span(path), hint)
         return seconds or 0
 
-    def _changed(self, path: Path, changed: Mapping[str, Any]) -> None:
-        for name, count in changed.items():
-            if name not in self.workspace.tables:
-                span = self.document.key_span((*path, name))
-                self._report("SW403", f"unknown table '{name}'", span, did_you_mean(name, self.workspace.tables))
-            elif not isinstance(count, int) and not (
-                isinstance(count, dict) and set(count) <= {"added", "changed", "removed"}
-            ):
-                hint = f"write '{name}: 1', or '{name}: {{added: 1, changed: 0, removed: 0}}'"
-                self._report(
-                    "SW407", f"what changed in '{name}' is a number of records", self.document.span((*path, name)), hint
-                )
+    def _target(self, path: Path) -> Target | None:
+        name = self.document.value(path)
+        function = self.workspace.functions.get(name) if path == ("test",) else None
+        found = [each for each in self.workspace.endpoints if name in (each.name, _address(each))]
+        if len(found) > 1:
+            hint = "write its whole address: " + " or ".join(map(_address, found))
+            self._report("SW402", f"'{name}' is in {len(found)} groups", self.document.span(path), hint)
+            return None
+        target = function or next(iter(found), None)
+        if target is None and not {("endpoint", name), ("function", name)} & self.workspace.broken:
+            known = [each.name for each in self.workspace.endpoints]
+            known += self.workspace.functions if path == ("test",) else ()
+            what = "endpoint or function" if path == ("test",) else "endpoint"
+            self._report("SW402", f"unknown {what} '{name}'", self.document.span(path), did_you_mean(name, known))
+        return target
 
-    def _checks(self, path: Path, texts: Iterable[str]) -> Iterator[Check]:
-        for place, text in enumerate(texts):
-            origin = self.document.origin((*path, place))
-            try:
-                evaluate = compile_expression(text, VARIABLES, origin=origin)
-            except Problems as broken:
-                self.problems += broken.problems
-            else:
-                yield Check(text, self.document.span((*path, place)), evaluate)
+    def _records(self, path: Path) -> dict[str, Value]:
+        """The records at `path` by table, none where it isn't there."""
+        made: dict[str, Value] = {}
+        for table in self.document.value(path) if self._has(path) else ():
+            self._table((*path, table), table)
+            self._rows((*path, table), table)
+            value = self._value((*path, table), (), expressions.value)
+            if value is not None:
+                made[table] = value
+        return made
 
-    def _value(self, path: Path) -> Evaluate | None:
+    def _changed(self, path: Path) -> None:
+        for table, counts in self.document.value(path).items() if self._has(path) else ():
+            self._table((*path, table), table)
+            for word in counts if isinstance(counts, dict) else ():
+                self._rows((*path, table, word), table)
+
+    def _table(self, path: Path, name: str) -> None:
+        if name not in self.workspace.tables and ("table", name) not in self.workspace.broken:
+            hint = did_you_mean(name, self.workspace.tables)
+            self._report("SW403", f"unknown table '{name}'", self.document.key_span(path), hint)
+
+    def _rows(self, path: Path, table: str) -> None:
+        """Reports the columns that the list of records at `path` names and `table` hasn't."""
+        rows = self.document.value(path)
+        if not isinstance(rows, list) or table not in self.workspace.tables:
+            return
+        columns = self.workspace.tables[table].columns
+        for place, name in ((place, name) for place, row in enumerate(rows) for name in row if name not in columns):
+            span = self.document.key_span((*path, place, name))
+            self._report("SW404", f"unknown column '{name}' of '{table}'", span, did_you_mean(name, columns))
+
+    def _optional(self, path: Path, names: tuple[str, ...]) -> Value | None:
+        return self._value(path, names, expressions.value) if self._has(path) else None
+
+    def _value(self, path: Path, names: tuple[str, ...], make: Make) -> Value | None:
         try:
-            return compile_node(self.stack_reader.value(path), VARIABLES)
+            return make(self.document, path, names)
         except Problems as broken:
             self.problems += broken.problems
             return None
 
     def _has(self, path: Path) -> bool:
-        try:
-            self.document.value(path)
-        except (KeyError, IndexError):
-            return False
-        return True
+        return path[-1] in self.document.value(path[:-1]) or isinstance(path[-1], int)
+
+    def _report(self, code: str, message: str, span: Span, hint: str = "") -> None:
+        self.problems.append(Problem(code, message, span, hint))
+
+
+def _address(endpoint: Endpoint) -> str:
+    """`POST /api:main/auth/login`."""
+    return f"{endpoint.method} /api:{endpoint.group.canonical}{endpoint.path}"

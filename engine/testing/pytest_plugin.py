@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from engine.errors import Problems, SetupError
+
 _HARNESSES = pytest.StashKey[dict[Path, Any]]()
 
 
@@ -28,20 +30,29 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 class StackFile(pytest.File):
-    """A test file of a workspace: that of the nearest folder above with a `workspace.yaml`."""
+    """A test file of a workspace: that of the nearest folder above with a `workspace.yaml`, else `stacks`."""
 
     def collect(self) -> Iterator[pytest.Item]:
         known = self.config.stash.setdefault(_HARNESSES, {})
         root = self._root()
-        if root not in known:
-            session = importlib.import_module("engine.testing.session")
-            known[root] = session.Session(root, self.config.rootpath)
-        for suite, case in known[root].cases(self.path):
+        try:
+            if root not in known:
+                session = importlib.import_module("engine.testing.session")
+                known[root] = session.Session(root, self.config.invocation_params.dir)
+            found = list(known[root].cases(self.path))
+        except (Problems, SetupError) as mistake:
+            raise self.CollectError(str(mistake)) from None
+        for suite, case in found:
             yield StackItem.from_parent(self, name=case.name, suite=suite, case=case, workspace=known[root])
 
     def _root(self) -> Path:
-        above = (folder for folder in self.path.parents if (folder / "workspace.yaml").is_file())
-        return next(above, self.path.parent)
+        stacks = self.config.rootpath / "stacks"
+        fallback = stacks if self.path.is_relative_to(stacks) else self.path.parent
+        return next((folder for folder in self.path.parents if _is_workspace(folder)), fallback)
+
+
+def _is_workspace(folder: Path) -> bool:
+    return any((folder / f"workspace{ending}").is_file() for ending in (".yaml", ".yml"))
 
 
 class StackItem(pytest.Item):
@@ -57,12 +68,12 @@ class StackItem(pytest.Item):
             raise CaseFailed(failure.render())
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        if isinstance(excinfo.value, CaseFailed):
+        if isinstance(excinfo.value, CaseFailed | SetupError):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        return self.path, self.case.first.document.span(self.case.first.path).line - 1, self.name
+        return self.path, self.case.first.span.line - 1, self.name
 
 
 class CaseFailed(Exception):

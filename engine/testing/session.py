@@ -9,7 +9,8 @@ from engine.errors import Problems
 from engine.program import check_folder
 from engine.testing import fixtures
 from engine.testing.fixtures import Case, Suite
-from engine.testing.replay import Failure, Harness
+from engine.testing.replay import Harness
+from engine.testing.report import Failure
 
 
 class Session:
