@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -112,7 +112,6 @@ def build(checked: Checked, services: Services, *, traced: bool = False) -> Prog
     if checked.errors:
         raise Problems(checked.problems)
     workspace = checked.workspace
-    services.env = environment(workspace)
     services.time_limit = workspace.time_limit
     compiler = Compiler(checked, services.store, traced=traced)
     closed = workspace.unknown_input == "refuse"
@@ -120,9 +119,9 @@ def build(checked: Checked, services: Services, *, traced: bool = False) -> Prog
     return Program(workspace, endpoints, services, compiler)
 
 
-def environment(workspace: Workspace) -> dict[str, Any]:
+def environment(workspace: Workspace, variables: Mapping[str, str] = os.environ) -> dict[str, Any]:
     """`$env`: the declared environment variables by their kinds. Raises SetupError for one that is missing or wrong."""
-    given: dict[str, Any] = {each.name: os.environ[each.name] for each in workspace.env if each.name in os.environ}
+    given: dict[str, Any] = {each.name: variables[each.name] for each in workspace.env if each.name in variables}
     readers: dict[str, Callable[[str], object]] = {
         "int": int,
         "decimal": float,

@@ -258,6 +258,11 @@ def _test() -> tuple[Schema, list[str]]:
         "test": _TEXT,
         "description": _TEXT,
         "clock": {"type": ["string", "integer"], "description": "The time that every case sees."},
+        "env": {
+            "type": "object",
+            "additionalProperties": {"type": ["string", "number", "boolean"]},
+            "description": "What `$env` holds, before what the real environment says.",
+        },
         "records": _RECORDS,
         "cases": {"type": "array", "items": case, "minItems": 1},
     }, ["cases"]

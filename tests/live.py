@@ -22,7 +22,7 @@ import orjson
 
 from engine.http.app import Server
 from engine.http.serve import DATABASE
-from engine.program import build, check_folder
+from engine.program import build, check_folder, environment
 from engine.run import Services, milliseconds
 from engine.security.keys import KeyRing
 from engine.security.passwords import TEST_COST, Passwords
@@ -194,6 +194,7 @@ async def hosted(folder: Path, files: Mapping[str, str] | None = None, passwords
         tokens=Tokens(KeyRing.open(folder / "keys"), "accounts", "accounts", milliseconds),
         passwords=passwords or Passwords(TEST_COST),
         log=entries.append,
+        env=environment(checked.workspace),
     )
     try:
         yield Site(Server(build(checked, services)), services, entries)

@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.check import Checked
 from engine.errors import Problem
-from engine.program import Program, build, check_folder
+from engine.program import Program, build, check_folder, environment
 from engine.run import Services, milliseconds, perform
 from engine.security.keys import KeyRing
 from engine.security.passwords import TEST_COST, Passwords
@@ -66,7 +66,7 @@ def program(folder: Path, files: Mapping[str, str], **more: Any) -> Program:
     """The files as a program, with services of its own."""
     found = checked(folder, files)
     assert not found.errors, "\n".join(problem.render() for problem in found.errors)
-    return build(found, services(folder, found.workspace.tables, **more))
+    return build(found, services(folder, found.workspace.tables, **{"env": environment(found.workspace), **more}))
 
 
 def answer(program: Program, name: str, input: dict[str, Any] | None = None, claims: Any = None) -> Any:

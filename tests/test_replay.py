@@ -100,8 +100,14 @@ cases:
 
 def run(folder: Path, test: str, select: str | None = None, *, records: str = RECORDS) -> tuple[bool, str]:
     """Whether a test file passes, and what is written; its text is the target and one case a block."""
+    write(folder, NOTES)
+    return run_in(folder, test, records, select)
+
+
+def run_in(folder: Path, test: str, records: str, select: str | None = None) -> tuple[bool, str]:
+    """The same in the workspace that is there."""
     target, _, cases = test.strip("\n").partition("\n")
-    write(folder, {**NOTES, "it.test.yaml": f"test: {target}{records}{cases}"})
+    write(folder, {"it.test.yaml": f"test: {target}{records}{cases}"})
     written: list[str] = []
     passed = replay.run_folder(folder, "w", select, written.append)
     return passed, "".join(written)
@@ -259,6 +265,35 @@ def test_cases_are_selected_by_a_word(tmp_path: Path) -> None:
     cases = "POST /token\n- {name: One}\n- {name: two}"
     assert run(tmp_path, cases, "one") == (True, "ok   w/it.test.yaml: One\n1 passed, 0 failed\n")
     assert run(tmp_path, cases, "three") == (False, "no case has 'three' in its name\n0 passed, 0 failed\n")
+
+
+MAIL = {
+    "workspace": "workspace: w\nenv: {MAIL_KEY: text, RETRIES: {type: int, sensitive: false}}",
+    "ask": "endpoint: GET /ask\nstack: []\nresponse: {retries: $env.RETRIES, has_key: '${$env.MAIL_KEY == \"k\"}'}",
+}
+
+
+def test_the_environment_of_a_file(tmp_path: Path) -> None:
+    env = "\nenv: {MAIL_KEY: k, RETRIES: 3}\ncases:\n"
+    write(tmp_path, MAIL)
+    passed, written = run_in(tmp_path, "GET /ask\n- {name: n, response: {retries: 3, has_key: true}}", env)
+    assert passed, written
+
+
+def test_an_environment_that_lacks_something(tmp_path: Path) -> None:
+    write(tmp_path, MAIL)
+    passed, written = run_in(tmp_path, "GET /ask\n- {name: n}", "\nenv: {RETRIES: 3}\ncases:\n")
+    assert not passed
+    lacking = "the environment lacks what 'env:' of the workspace declares: MAIL_KEY; give it under 'env:' in this file"
+    assert written.splitlines()[1] == f"  w/it.test.yaml:4: {lacking}"
+
+
+def test_an_environment_variable_that_nobody_declared(tmp_path: Path) -> None:
+    write(tmp_path, MAIL)
+    with pytest.raises(Problems) as caught:
+        run_in(tmp_path, "GET /ask\n- {name: n}", "\nenv: {MAIL_KEYS: k}\ncases:\n")
+    assert messages(caught.value.problems) == ["2:7 error SW410 unknown environment variable 'MAIL_KEYS'"]
+    assert caught.value.problems[0].hint == "did you mean 'MAIL_KEY'?"
 
 
 MISTAKES = {

@@ -12,7 +12,7 @@ from engine.check import Checked
 from engine.errors import Problems, SetupError
 from engine.http.app import Server
 from engine.http.serve import Settings, checked_workspace
-from engine.program import build
+from engine.program import build, environment
 from engine.store.sqlite import SqliteStore
 
 
@@ -62,7 +62,7 @@ class Reloader:
     async def _take(self, checked: Checked) -> None:
         """Has the database brought up to date first: what could lose something is refused, and nothing has changed."""
         tables = checked.workspace.tables
-        services = replace(self._server.program.services)
+        services = replace(self._server.program.services, env=environment(checked.workspace))
         program = build(checked, services)
         # It waits for the runs that write at the moment, so they must be able to go on.
         await asyncio.to_thread(SqliteStore.update, self._settings.database_path, tables)

@@ -111,6 +111,7 @@ def checked_workspace(folder: Path) -> Checked:
 
 def open_services(settings: Settings, workspace: Workspace) -> Services:
     """The services of a workspace in its data folder, which is made. Raises SetupError."""
+    env = environment(workspace)  # refused before anything is written
     make_private(settings.data)
     keys = KeyRing.open(settings.keys)
     return Services(
@@ -118,6 +119,7 @@ def open_services(settings: Settings, workspace: Workspace) -> Services:
         tokens=Tokens(keys, issuer=workspace.name, audience=workspace.name, clock=milliseconds),
         passwords=Passwords(DEFAULT_COST),
         log=Log(write_out),
+        env=env,
     )
 
 
@@ -137,7 +139,6 @@ def create_app(settings: Settings, checked: Checked | None = None) -> Server:
     Raises SetupError, and `Problems` where the workspace has errors.
     """
     checked = checked or checked_workspace(settings.workspace)
-    environment(checked.workspace)  # refused before anything is written
     services = open_services(settings, checked.workspace)
     return Server(build(checked, services), shutdown=[lambda: close(services)])
 

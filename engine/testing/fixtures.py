@@ -12,6 +12,7 @@ from engine.shapes import to_milliseconds
 from engine.source import Document, Path
 from engine.stack import Word, seconds_of
 from engine.testing import expressions
+from engine.testing.client import written
 from engine.testing.expressions import Value
 from engine.workspace import Endpoint, Function, TestFile, Workspace
 
@@ -63,10 +64,11 @@ class Case:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Suite:
-    """The cases of one file; `clock` is the time they see, in milliseconds since the epoch."""
+    """The cases of one file; `clock` is the time they see, in milliseconds since the epoch, `env` their environment."""
 
     path: str
     clock: int
+    env: Mapping[str, str]
     cases: tuple[Case, ...]
 
 
@@ -109,7 +111,8 @@ class _Reader:
         records = self._records(("records",))
         self._names(data["cases"])
         cases = [case for place in range(len(data["cases"])) for case in self._cases(("cases", place), target, records)]
-        return Suite(self.document.text.path, self._clock(data.get("clock", DEFAULT_CLOCK)), tuple(cases))
+        clock = self._clock(data.get("clock", DEFAULT_CLOCK))
+        return Suite(self.document.text.path, clock, self._env(data.get("env", {})), tuple(cases))
 
     def _clock(self, written: int | str) -> int:
         try:
@@ -118,6 +121,15 @@ class _Reader:
             hint = "write milliseconds, or ISO 8601 with a zone, as in 2025-01-01T00:00:00Z"
             self._report("SW401", f"'{written}' is no time", self.document.span(("clock",)), hint)
             return DEFAULT_CLOCK
+
+    def _env(self, given: Mapping[str, Any]) -> dict[str, str]:
+        declared = {each.name for each in self.workspace.env}
+        for name in given:
+            if name not in declared:
+                span, hint = self.document.key_span(("env", name)), did_you_mean(name, declared)
+                hint = hint or "declare it under 'env:' in the workspace's file"
+                self._report("SW410", f"unknown environment variable '{name}'", span, hint)
+        return {name: written(value) for name, value in given.items()}
 
     def _names(self, cases: Sequence[Mapping[str, Any]]) -> None:
         seen: dict[str, Span] = {}

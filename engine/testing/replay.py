@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -14,10 +15,10 @@ from typing import Any
 import orjson
 
 from engine.check import Checked
-from engine.errors import Fault, Problems
+from engine.errors import Fault, Problems, SetupError
 from engine.http.app import Server
 from engine.http.responses import dumps, refusal
-from engine.program import build, check_folder
+from engine.program import build, check_folder, environment
 from engine.run import Run, Services, as_fault, perform, place_of
 from engine.security.keys import KeyRing
 from engine.security.passwords import TEST_COST, Passwords
@@ -50,7 +51,8 @@ class Harness:
     """A workspace with the services of tests, for replaying one case after the other. Close it in the end."""
 
     def __init__(self, checked: Checked) -> None:
-        """Raises `Problems` where the workspace has errors, SetupError where its environment lacks something."""
+        """Raises `Problems` where the workspace has errors."""
+        self._workspace = checked.workspace
         self._tables = checked.workspace.tables
         self._order = _referenced_first(self._tables)
         self._held = _Held()
@@ -95,6 +97,7 @@ class Harness:
         self._begin_request()
         variables: dict[str, object] = {}
         try:
+            self._services.env = self._environment(suite, case)
             await self._services.store.clear()
             await self._load(case)
             for exchange in (case.first, *case.then):
@@ -104,6 +107,12 @@ class Harness:
         except Unusable as broken:
             return self._failure(case.first, [Finding(broken.message, broken.span)])
         return None
+
+    def _environment(self, suite: Suite, case: Case) -> Mapping[str, object]:
+        try:
+            return environment(self._workspace, {**os.environ, **suite.env})
+        except SetupError as lacking:
+            raise Unusable(f"{lacking}; give it under 'env:' in this file", case.first.span) from None
 
     def _failure(self, exchange: Exchange, found: list[Finding]) -> Failure:
         return Failure(exchange.target.name, tuple(found), self._held.trace, tuple(self._held.log))
