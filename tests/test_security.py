@@ -6,8 +6,10 @@ import asyncio
 import base64
 import json
 import re
+import sqlite3
 import time
 import unicodedata
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -91,6 +93,32 @@ def test_p_9_an_outdated_hash_is_replaced_once(live: Live) -> None:
         assert "$m=19456,t=2,p=1$" in fresh
         assert login(client, "p9@x.io", PASSWORD) == 200
         assert stored(live, "p9@x.io") == fresh
+
+
+class Filling(Passwords):
+    """Passwords whose pool is full once one was checked."""
+
+    async def verify(self, stored: str | None, password: str) -> bool:
+        matches = await super().verify(stored, password)
+        while self._slots.acquire(blocking=False):
+            pass
+        return matches
+
+
+def test_p_9_a_hash_that_cannot_be_replaced_now_waits_for_a_later_login(tmp_path: Path) -> None:
+    async def run() -> tuple[int, str, str]:
+        async with hosted(tmp_path, passwords=Filling(Cost(64, 3))) as site:
+            old = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
+            assert (await site.post(SIGNUP, ADA)).status == 200
+            with closing(sqlite3.connect(tmp_path / "data.sqlite3", isolation_level=None)) as database:
+                database.execute("UPDATE user SET password = ?", (old,))
+                answer = await site.post(LOGIN, {"email": ADA["email"], "password": PASSWORD})
+                (kept,) = database.execute("SELECT password FROM user").fetchone()
+            return answer.status, kept, old
+
+    status, kept, old = asyncio.run(run())
+    assert status == 200
+    assert kept == old
 
 
 def test_p_10_a_long_password_is_refused_before_hashing(live: Live) -> None:

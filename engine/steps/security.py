@@ -28,23 +28,25 @@ async def validate_password(run: Run, password: str | Secret, against: Secret | 
 
 
 async def _rehash(run: Run, against: Stored, password: str) -> None:
-    """Replaces an outdated hash; should the storage be busy, the next login will."""
-    fresh = await run.passwords.hash(password)
-    other = run.services.run(None)
-    # A run that writes already goes on in its own transaction; a reading one must not become a writing one.
-    writer = run if run.db.wrote else other
+    """Replaces an outdated hash; where the load is too high for that now, a later login will."""
     try:
-        await run.services.store.replace_secret(writer, against, fresh)
-        if writer is other:
-            await other.db.commit()
+        fresh = await run.passwords.hash(password)
+        # A run that writes already goes on in its own transaction; a reading one must not become a writing one.
+        if run.db.wrote:
+            await run.services.store.replace_secret(run, against, fresh)
+        else:
+            await _replace_alone(run.services.run(), against, fresh)
     except Fault as fault:
-        if writer is other:
-            other.db.rollback()
         if fault.name != "unavailable":
             raise
+
+
+async def _replace_alone(run: Run, against: Stored, fresh: str) -> None:
+    try:
+        await run.services.store.replace_secret(run, against, fresh)
+        await run.db.commit()
     except BaseException:
-        if writer is other:
-            other.db.rollback()
+        run.db.rollback()
         raise
 
 
