@@ -67,9 +67,12 @@ class Program:
         return Shape(self.workspace.functions[name].input)
 
 
-def check_folder(root: Path, shown_as: str | None = None) -> Checked:
-    """Reads and checks the workspace in a folder; `problems` has everything found, the database's limits included."""
-    checked = check(*read_workspace(root, shown_as))
+def check_folder(root: Path, shown_as: str | None = None, *, tests: bool = True) -> Checked:
+    """Reads and checks the workspace in a folder; `problems` has everything found, the database's limits included.
+
+    Without `tests` the test files are left aside.
+    """
+    checked = check(*read_workspace(root, shown_as, tests=tests))
     if checked.errors:
         return checked
     found = sorted([*checked.problems, *_unaskable(checked)], key=lambda problem: problem.place)

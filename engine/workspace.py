@@ -174,11 +174,15 @@ class Workspace:
         return [table.name for table in self.tables.values() if table.auth]
 
 
-def read_workspace(root: Path, shown_as: str | None = None) -> tuple[Workspace, list[Problem]]:
-    """The workspace in a folder, and every problem of reading it; `shown_as` replaces the folder's name in messages."""
+def read_workspace(root: Path, shown_as: str | None = None, *, tests: bool = True) -> tuple[Workspace, list[Problem]]:
+    """The workspace in a folder, and every problem of reading it; `shown_as` replaces the folder's name in messages.
+
+    Without `tests` the `*.test.yaml` are left aside.
+    """
     reader = _Reader(root, str(root) if shown_as is None else shown_as)
     for path in stack_files(root):
-        reader.read(path)
+        if tests or not is_test(path):
+            reader.read(path)
     return reader.workspace(), reader.problems
 
 
@@ -187,6 +191,11 @@ def stack_files(root: Path) -> list[Path]:
     found = (path for pattern in ("*.yaml", "*.yml") for path in root.rglob(pattern))
     visible = (path for path in found if not any(part.startswith(".") for part in path.relative_to(root).parts))
     return sorted(path for path in visible if path.is_file())[:MAX_FILES]
+
+
+def is_test(path: Path) -> bool:
+    """Whether the name is one by which test files are found."""
+    return path.name.endswith((".test.yaml", ".test.yml"))
 
 
 class _Reader:
@@ -212,6 +221,9 @@ class _Reader:
         kind = self._kind(document)
         if kind is None or not isinstance(document.data, dict):
             return
+        if (kind == "test") != is_test(path):
+            self._misnamed(kind, document)
+            return
         found = list(schema.problems(schema.file_validator(kind), document, (), document.data))
         self.problems += found
         if found:
@@ -232,6 +244,13 @@ class _Reader:
         hint = f"put '{later}:' first" if later else did_you_mean(first, schema.FILE_KINDS)
         self._report("SW050", f"a file can't begin with '{first}'", document.key_span((first,)), hint)
         return None
+
+    def _misnamed(self, kind: str, document: Document) -> None:
+        span = document.key_span((kind,))
+        if kind == "test":
+            self._report("SW065", "tests are found by their file's name", span, "name the file '….test.yaml'")
+        else:
+            self._report("SW065", f"'{kind}:' can't stand in a test file", span, "give the file a name without '.test'")
 
     def _report(self, code: str, message: str, span: Span, hint: str = "") -> None:
         self.problems.append(Problem(code, message, span, hint))

@@ -82,6 +82,14 @@ WORKSPACES: dict[str, tuple[dict[str, str], list[str]]] = {
     ),
     "a file that says nothing": ({"a": "# nothing\n"}, ["a.yaml:1:1: SW050 the file says nothing: it must be a mapping"]),
     "a file of no kind": ({"a": "endpint: GET /x\nstack: []\n"}, ["a.yaml:1:1: SW050 a file can't begin with 'endpint'"]),
+    "tests in a file of another name": (
+        {"a": "test: GET /x\ncases: [{name: n}]\n"},
+        ["a.yaml:1:1: SW065 tests are found by their file's name"],
+    ),
+    "an endpoint in a test file": (
+        {"a.test.yaml": "endpoint: GET /x\nstack: []\n"},
+        ["a.test.yaml:1:1: SW065 'endpoint:' can't stand in a test file"],
+    ),
     "a table in a broken file brings no more news": (
         {"u": "table: user\ncolums: {id: int}\n", "a": "endpoint: GET /x\nstack:\n  - get_record: user\n    where: {id: 1}\n    as: u\n  - return: $u\n"},
         ["u.yaml:2:1: SW051 'colums' is not known here"],

@@ -155,6 +155,12 @@ def test_ctrl_c_is_quiet(shop: Path, flags: Sequence[str]) -> None:
         assert server.said[before:] == ""
 
 
+def test_a_test_file_with_a_mistake_stops_no_server(shop: Path) -> None:
+    write(shop / "stacks", {"draft.test.yaml": "test: GET /hello\ncases:\n  - nam: [\n"})
+    with serve(shop) as server, server.client() as client:
+        assert client.get(ME).status_code == 401
+
+
 # Reloading
 
 

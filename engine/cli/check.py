@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from engine.errors import Problem, SetupError
-from engine.http.serve import Settings
+from engine.errors import Problem
+from engine.http.serve import Settings, existing
 from engine.program import check_folder
 from engine.testing import fixtures
 
@@ -20,9 +20,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    folder = Settings.from_environment().merged(workspace=options.workspace).workspace
-    if not folder.is_dir():
-        raise SetupError(f"there is no workspace folder '{folder}': name yours, or make one with 'stackwright new'")
+    folder = existing(Settings.from_environment().merged(workspace=options.workspace).workspace)
     checked = check_folder(folder)
     problems = [*checked.problems, *fixtures.problems(checked.workspace)]
     sys.stdout.write(FORMATS[options.format](problems))

@@ -6,8 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from engine.errors import SetupError
-from engine.http.serve import Settings
+from engine.http.serve import Settings, existing
 from engine.testing import replay
 
 
@@ -17,7 +16,5 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    folder = Settings.from_environment().merged(workspace=options.workspace).workspace
-    if not folder.is_dir():
-        raise SetupError(f"there is no workspace folder '{folder}'")
+    folder = existing(Settings.from_environment().merged(workspace=options.workspace).workspace)
     return 0 if replay.run_folder(folder, str(folder), options.select, sys.stdout.write) else 1

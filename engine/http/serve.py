@@ -99,11 +99,19 @@ def write_out(data: bytes) -> None:
         pass
 
 
-def checked_workspace(folder: Path) -> Checked:
-    """The checked workspace in a folder. Raises SetupError where there is none, `Problems` where it has errors."""
+def existing(folder: Path) -> Path:
+    """The workspace's folder. Raises SetupError where there is none."""
     if not folder.is_dir():
         raise SetupError(f"there is no workspace folder '{folder}': name yours, or make one with 'stackwright new'")
-    checked = check_folder(folder)
+    return folder
+
+
+def checked_workspace(folder: Path) -> Checked:
+    """The checked workspace in a folder, its tests left aside.
+
+    Raises SetupError where there is none, `Problems` where it has errors.
+    """
+    checked = check_folder(existing(folder), tests=False)  # a test that is being written stops no server
     if checked.errors:
         raise Problems(checked.problems)
     return checked
