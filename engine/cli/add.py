@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from engine.errors import SetupError
-from engine.http.serve import Settings
+from engine.http.serve import Settings, existing
 from engine.shipped import copy_files, shipped
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,59}")
@@ -21,9 +21,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    root = Settings.from_environment().merged(workspace=options.workspace).workspace
-    if not root.is_dir():
-        raise SetupError(f"there is no workspace folder '{root}'")
+    root = existing(Settings.from_environment().merged(workspace=options.workspace).workspace)
     if not _NAME.fullmatch(options.table):
         raise SetupError(f"'{options.table}' is no table's name: use letters, digits and _")
     files = auth_files(root, options.table)

@@ -1,0 +1,67 @@
+"""The README tells the truth: its stack is the shipped one, and its terminals show what they show."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.commands import ROOT, environment, serve
+
+README = (ROOT / "README.md").read_text("utf-8")
+TERMINALS = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+TOLD = re.compile(r"eyJ[\w.-]+…?|(?<=\"created_at\":)\d+|[\d.]+ ms")  # what is another one each time
+LACKING = [name for name in ("bash", "curl", "sed", "cut") if shutil.which(name) is None]
+
+
+def commands(terminal: str) -> Iterator[tuple[str, str]]:
+    """Each command of a terminal with what it printed."""
+    for part in re.split(r"^\$ ", terminal, flags=re.MULTILINE)[1:]:
+        command, _, printed = part.partition("\n")
+        yield command, printed
+
+
+@contextmanager
+def terminal_in(folder: Path, is_served: bool) -> Iterator[str]:
+    """The address of a server on the folder's stacks, where one is needed."""
+    if is_served:
+        with serve(folder) as server:
+            yield server.url.removeprefix("http://")
+    else:
+        yield ""
+
+
+@pytest.mark.skipif(bool(LACKING), reason=f"missing: {', '.join(LACKING)}")
+@pytest.mark.parametrize("terminal", TERMINALS, ids=[next(commands(each))[0][:40] for each in TERMINALS])
+def test_a_terminal_shows_what_happens(tmp_path: Path, terminal: str) -> None:
+    shutil.copytree(ROOT / "stacks", tmp_path / "stacks")
+    with terminal_in(tmp_path, "localhost:8000" in terminal) as address:
+        lines = [
+            f"{command.replace('localhost:8000', address)}\necho; printf '\\0'" for command, _ in commands(terminal)
+        ]
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        done = subprocess.run(
+            ["bash", "-c", "\n".join(lines)],
+            cwd=tmp_path,
+            env=environment(PATH=path),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    printed = [each.rstrip("\n") for each in done.stdout.split("\0")[:-1]]
+    assert [TOLD.sub("…", each) for each in printed] == [
+        TOLD.sub("…", each.rstrip("\n")) for _, each in commands(terminal)
+    ]
+
+
+def test_the_login_is_the_shipped_one() -> None:
+    [shown] = re.findall(r"```yaml\n# stacks/auth/login.yaml\n(.*?)```", README, re.DOTALL)
+    shipped = (ROOT / "stacks" / "auth" / "login.yaml").read_text("utf-8")
+    assert shown == shipped.partition("\n")[2]
