@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -605,6 +606,8 @@ def test_the_log_gathers_entries_for_a_moment() -> None:
 
 # Over real sockets: `python tests/test_http.py PORT PROTOCOL` serves the endpoints below
 
+CONNECTIONS = 20
+
 
 def main() -> None:
     port, kind, root = int(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
@@ -639,8 +642,10 @@ def main() -> None:
         made, routes=[Route("/stream", page), Route("/torn", torn)], shutdown=[bye], patience=Patience(seconds=1)
     )
     http: Any = "httptools" if kind == "plain" else protocol()
-    Protocol.head_seconds = 1.0
-    uvicorn.run(server, port=port, http=http, access_log=False, log_level="warning", loop="uvloop")
+    Protocol.head_seconds = Protocol.stall_seconds = 1.0
+    uvicorn.run(
+        server, port=port, http=http, access_log=False, log_level="error", loop="uvloop", limit_concurrency=CONNECTIONS
+    )
     sys.stdout.flush()
 
 
@@ -786,6 +791,32 @@ def test_a_head_too_large_is_refused(process: Process) -> None:
 @pytest.mark.parametrize("pieces", [[], [HELLO[:20]], [HELLO + HELLO[:20]], [HELLO[:5], HELLO[5:20]]])
 def test_a_head_too_slow_ends_the_connection(process: Process, pieces: list[bytes]) -> None:
     assert process.exchange(*pieces).count(b"HTTP/1.1") == (HELLO in b"".join(pieces))
+
+
+@pytest.mark.parametrize("process", ["joined"], indirect=True)
+def test_an_answer_that_nobody_reads_ends_the_connection(process: Process) -> None:
+    with process.connect() as connection:
+        connection.sendall(b"GET /api:main/big HTTP/1.1\r\nhost: it\r\n\r\n" * 60)
+        time.sleep(4)
+        assert len(received(connection)) < 60 * 300_000
+    with process.connect() as connection:
+        connection.sendall(b"GET /api:main/big HTTP/1.1\r\nhost: it\r\n\r\n" * 20 + LAST)
+        found = 0
+        while chunk := connection.recv(300_000):
+            found += len(chunk)
+            time.sleep(0.05)  # slow, but it reads
+    assert found > 20 * 300_000
+
+
+@pytest.mark.parametrize("process", ["joined"], indirect=True)
+def test_a_connection_too_many_gets_the_envelope(process: Process) -> None:
+    with ExitStack() as held:
+        for _ in range(CONNECTIONS):
+            held.enter_context(process.connect())
+        head, _, body = process.exchange(LAST).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 503 ")
+    assert b"retry-after: 1" in head.lower()
+    assert json.loads(body)["code"] == "ERROR_CODE_UNAVAILABLE"
 
 
 def test_the_protocol_fits_the_uvicorn_that_is_installed() -> None:

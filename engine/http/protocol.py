@@ -6,13 +6,17 @@ It leans on the inside of uvicorn, of the versions in `FITS`. `protocol()` gives
 from __future__ import annotations
 
 import asyncio
+import os
 from math import inf
 from typing import Any
 
 import uvicorn
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.flow_control import service_unavailable
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from engine.http.responses import CLOSE, Header
+from engine.errors import Fault
+from engine.http.responses import CLOSE, Header, refusal, write
 
 FITS = ("0.54.",)
 MAX_HEAD = 65_536  # bytes of a request's line and headers
@@ -29,14 +33,18 @@ def protocol() -> type[asyncio.Protocol]:
 
 
 class Protocol(HttpToolsProtocol):
-    """Closes connections whose request head is too large or too slow, for which uvicorn waits for ever.
+    """Closes connections whose request head is too large or too slow, or whose answers nobody reads.
+
+    For these uvicorn waits for ever.
 
     One timer a connection looks at a deadline now and then; uvicorn's own, one a request, costs 5 % of a small one.
     """
 
     head_seconds = 15.0  # for a head to arrive
+    stall_seconds = 30.0  # that a client may read nothing of an answer
 
-    _deadline = 0.0  # by the loop's clock
+    _deadline = _stalled = 0.0  # by the loop's clock
+    _unsent = 0  # bytes of answers when it was last looked at
     _head_size = 0
     _in_head = True
     _watch: asyncio.TimerHandle | None = None
@@ -87,14 +95,20 @@ class Protocol(HttpToolsProtocol):
     def _look(self) -> None:
         if self.transport.get_protocol() is not self:
             return  # it has become a WebSocket's
-        if self.loop.time() >= self._deadline:
+        now, unsent = self.loop.time(), self.transport.get_write_buffer_size()
+        if unsent != self._unsent:
+            self._unsent, self._stalled = unsent, now + self.stall_seconds
+        if unsent and now >= self._stalled:
+            self.transport.abort()
+        elif not unsent and now >= self._deadline:
             self.transport.close()
         else:
             self._look_again()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         cycle.__class__ = Cycle  # it has no other state: only how it sends differs
-        super()._start_asgi_task(cycle, app)
+        chosen: Any = _shed if app is service_unavailable else app
+        super()._start_asgi_task(cycle, chosen)
 
 
 class Cycle(RequestResponseCycle):
@@ -136,6 +150,13 @@ class Cycle(RequestResponseCycle):
         if not self.keep_alive:
             self.transport.close()
         self.on_response()
+
+
+async def _shed(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers for a server that holds as many connections as it may."""
+    id = os.urandom(8).hex()
+    fault = Fault("unavailable", "Too many requests. Try again in a second.", headers=(("Retry-After", "1"),))
+    await write(send, refusal(fault, id), [CLOSE], id)
 
 
 def _head(status: bytes, headers: list[Header]) -> bytes:
