@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from engine.errors import Problems, SetupError, did_you_mean
 
@@ -25,6 +27,9 @@ COMMANDS = {
 }
 
 
+_CHOICE = re.compile(r"invalid choice: '(?P<word>.*)' \(choose from (?P<choices>.*)\)", re.DOTALL)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; the exit status: 0, 1 where something failed, 2 where the words were off."""
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -40,9 +45,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if command not in COMMANDS:
         parser.error(f"there is no command '{command}': {did_you_mean(command, COMMANDS, listed=len(COMMANDS))}")
     module = importlib.import_module(f"engine.cli.{command}")
-    words = argparse.ArgumentParser(prog=f"stackwright {command}", description=COMMANDS[command].capitalize() + ".")
+    words = Words(prog=f"stackwright {command}", description=COMMANDS[command].capitalize() + ".")
     module.declare(words)
     return run(module.run, words.parse_args(given[1:]))
+
+
+class Words(argparse.ArgumentParser):
+    """A command's words, refused in the same language as everything else."""
+
+    def error(self, message: str) -> NoReturn:
+        """Ends the process with status 2."""
+        found = _CHOICE.search(message)
+        if found is not None:
+            choices = [each.strip("' ") for each in found["choices"].split(",")]
+            message = f"'{found['word']}' can't stand here; {did_you_mean(found['word'], choices)}"
+        super().error(message)
 
 
 def run(command: Callable[[argparse.Namespace], int], options: argparse.Namespace) -> int:
