@@ -29,6 +29,7 @@ from engine.values import (
     join_all,
     list_of,
     object_of,
+    surplus,
 )
 from engine.workspace import Endpoint, Function, Table, Workspace
 
@@ -400,6 +401,9 @@ class StackChecker(Inference):
                 did_you_mean(str(value.value), column.values) if isinstance(value, Literal) and column.values else ""
             )
             self.report("SW124", f"the column '{name}' is {column.kind.present()}, this is {kind}", span, allowed)
+        elif extra := surplus(kind, column.kind):
+            hint = "declare it there, or leave it out with | pick or | unpick"
+            self.report("SW124", f"the objects of the column '{name}' have no '{extra}'", span, hint)
         elif (
             column.values
             and isinstance(value, Literal)

@@ -21,12 +21,15 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Shape:
-    """An object's fields: `bind` checks a mapping against their published schema and makes it what stacks see."""
+    """An object's fields: `bind` checks a mapping against their published schema and makes it what stacks see.
+
+    Where it isn't `closed`, what the fields don't declare is dropped, in objects within objects too.
+    """
 
     def __init__(self, fields: Iterable[Field], *, closed: bool = True) -> None:
         self.fields = tuple(fields)
         self.names = frozenset(each.name for each in self.fields)
-        self.closed = closed
+        self._prune = None if closed else _pruner(self.fields)
         self.schema = fields_schema(self.fields)
         self._validator = jsonschema_rs.Draft202012Validator(
             self.schema, validate_formats=False, pattern_options=jsonschema_rs.RegexOptions()
@@ -40,8 +43,8 @@ class Shape:
 
         `data` is changed in place. Raises a `Fault` named `input_error` that lists every failing field.
         """
-        if not self.closed and not self.names.issuperset(data):
-            data = {name: value for name, value in data.items() if name in self.names}
+        if self._prune is not None:
+            data = self._prune(data)
         for name, convert in self._before:
             if name in data:
                 data[name] = convert(data[name])
@@ -97,6 +100,22 @@ def _steps(fields: Iterable[Field], choose: Callable[[Field], Convert | None]) -
 
 def _each(convert: Convert) -> Convert:
     return lambda value: [convert(item) for item in value] if isinstance(value, list) else value
+
+
+def _pruner(fields: Iterable[Field]) -> Convert:
+    """What leaves out of an object all that the fields don't declare, and is the same object where that is nothing."""
+    fields = tuple(fields)
+    names = frozenset(each.name for each in fields)
+    inner = _steps(fields, lambda each: _pruner(each.properties) if each.properties else None)
+
+    def prune(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value  # the validator says so
+        kept = value if names.issuperset(value) else {name: value[name] for name in value if name in names}
+        pruned = {name: convert(kept[name]) for name, convert in inner if name in kept}
+        return {**kept, **pruned} if pruned else kept
+
+    return prune
 
 
 def _before(field: Field) -> Convert | None:

@@ -287,6 +287,18 @@ def _fits_fields(given: Kind, wanted: Kind) -> bool:
     )
 
 
+def surplus(given: Kind, wanted: Kind) -> str:
+    """A field that `given` surely has and `wanted` hasn't, in objects within objects and lists too; else empty."""
+    if given.item is not None and wanted.item is not None:
+        return surplus(given.item, wanted.item)
+    if given.fields is None or wanted.fields is None:
+        return ""
+    found = (
+        name if name not in wanted.fields else surplus(kind, wanted.fields[name]) for name, kind in given.fields.items()
+    )
+    return next(filter(None, found), "")
+
+
 def comparable(left: Kind, right: Kind) -> bool:
     """Whether values of the two kinds can ever be equal."""
     if left.is_open or right.is_open or "never" in (left.name, right.name):

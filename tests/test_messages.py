@@ -80,6 +80,13 @@ WORKSPACES: dict[str, tuple[dict[str, str], list[str]]] = {
         },
         ["a.yaml:3:5: SW129 'f' needs 'n'", "a.yaml:4:12: SW127 'f' has no input 'm'"],
     ),
+    "an object with more than its column has": (
+        {
+            "t": "table: t\ncolumns: {id: int, o: {type: 'object[]', properties: {a: int}}}\n",
+            "a": "endpoint: POST /x\nstack:\n  - add_record: t\n    data: {o: [{a: 1, b: 2}]}\n",
+        },
+        ["a.yaml:4:12: SW124 the objects of the column 'o' have no 'b'"],
+    ),
     "a file that says nothing": ({"a": "# nothing\n"}, ["a.yaml:1:1: SW050 the file says nothing: it must be a mapping"]),
     "a file of no kind": ({"a": "endpint: GET /x\nstack: []\n"}, ["a.yaml:1:1: SW050 a file can't begin with 'endpint'"]),
     "tests in a file of another name": (

@@ -139,6 +139,29 @@ FUNCTION = """
 """
 
 
+def test_a_function_sees_what_it_declares(tmp_path: Path) -> None:
+    total = (
+        "function: total\ninput: {items: {type: 'object[]', properties: {n: int}}}\nstack:\n  - return: $input.items"
+    )
+    stack = (
+        "- run_function: total\n  with: {items: $input.items}\n  as: seen\n- return: {seen: $seen, given: $input.items}"
+    )
+    items = [{"n": 1, "sku": "a"}]
+    found = run_stack(
+        tmp_path, stack, "{items: {type: 'object[]', properties: {n: int, sku: text}}}", {"items": items}, total=total
+    )
+    assert found == {"seen": [{"n": 1}], "given": [{"n": 1, "sku": "a"}]}
+
+
+def test_what_is_not_declared_can_be_dropped(tmp_path: Path) -> None:
+    echo = "endpoint: POST /it\ninput: {o: {type: object, properties: {a: int, in?: {type: 'object[]', properties: {b: int}}}}}\nstack: []\nresponse: $input"
+    made = program(tmp_path, {"workspace": "workspace: w\nunknown_input: ignore\n", "it": echo})
+    given = {"x": 1, "o": {"a": 1, "y": 2, "in": [{"b": 3, "z": 4}]}}
+    assert answer(made, "POST /it", given) == {"o": {"a": 1, "in": [{"b": 3}]}}
+    with pytest.raises(Fault, match="Input must be an object"):
+        answer(made, "POST /it", {"o": 1})
+
+
 def test_a_function(tmp_path: Path) -> None:
     stack = "- run_function: billing/total\n  with: {items: $input.items}\n  as: bill\n- return: $bill"
     items = '{items: {type: "object[]", properties: {price: decimal, count: int}}}'
