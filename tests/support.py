@@ -51,10 +51,19 @@ def messages(problems: list[Problem]) -> list[str]:
     return [f"{each.span.line}:{each.span.column} {each.severity} {each.code} {each.message}" for each in problems]
 
 
+OPENED: list[SqliteStore] = []  # closed at the end of each test
+
+
+def opened(store: SqliteStore) -> SqliteStore:
+    """The store, which is closed when the test is over."""
+    OPENED.append(store)
+    return store
+
+
 def services(folder: Path, tables: Mapping[str, Any], **more: Any) -> Services:
     """Real services in a folder, with the cost of hashing lowered and chance held still."""
     return Services(
-        store=SqliteStore.open(folder / "data.sqlite3", tables, synchronous="OFF"),
+        store=opened(SqliteStore.open(folder / "data.sqlite3", tables, synchronous="OFF")),
         tokens=Tokens(KeyRing.open(folder / "keys"), "test", "test", milliseconds),
         passwords=Passwords(TEST_COST),
         chance=random.Random(1),

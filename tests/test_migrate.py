@@ -19,6 +19,7 @@ from engine.errors import SetupError
 from engine.store import migrate
 from engine.store.sqlite import SqliteStore, connect
 from engine.values import INT
+from tests.support import opened
 
 BEFORE = """
 table: thing
@@ -254,7 +255,7 @@ def test_all_that_is_refused_is_said_at_once(folder: Path) -> None:
 )
 def test_tables_that_no_database_holds_are_refused(tmp_path: Path, texts: list[str], said: str) -> None:
     with pytest.raises(SetupError) as caught:
-        store = open_store(tmp_path, *texts)
+        store = opened(open_store(tmp_path, *texts))
         store.add(store.tables["a"], ())
     assert said in str(caught.value)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
 from pathlib import Path
 
@@ -20,8 +21,11 @@ def declare(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     folder = Settings.from_environment().merged(workspace=options.workspace).workspace
     checked = checked_workspace(folder)
-    compiler = Compiler(checked, SqliteStore.unopened(checked.workspace.tables))
-    sys.stdout.write(plan_of(compiler, options.name).source() + "\n")
+    store = SqliteStore.unopened(checked.workspace.tables)
+    try:
+        sys.stdout.write(plan_of(Compiler(checked, store), options.name).source() + "\n")
+    finally:
+        asyncio.run(store.close())
     return 0
 
 

@@ -7,7 +7,7 @@ import hashlib
 import os
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, Literal
 
@@ -137,12 +137,14 @@ class SqliteStore:
 
     @classmethod
     def _opened(cls, path: Path, tables: Mapping[str, Table], synchronous: str) -> SqliteStore:
-        reader, writer = connect(path), connect(path)
-        reader.execute(f"PRAGMA busy_timeout = {_READ_BUSY_MS}")
-        reader.execute("PRAGMA query_only = ON")
-        writer.execute(f"PRAGMA synchronous = {synchronous}")
-        # Only now: another process that starts or stops may hold the file for a moment.
-        writer.execute("PRAGMA busy_timeout = 0")
+        with ExitStack() as opened:
+            reader, writer = (opened.enter_context(closing(connect(path))) for _ in range(2))
+            reader.execute(f"PRAGMA busy_timeout = {_READ_BUSY_MS}")
+            reader.execute("PRAGMA query_only = ON")
+            writer.execute(f"PRAGMA synchronous = {synchronous}")
+            # Only now: another process that starts or stops may hold the file for a moment.
+            writer.execute("PRAGMA busy_timeout = 0")
+            opened.pop_all()
         return cls(tables, reader, writer)
 
     def session(self) -> SqliteSession:
