@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.errors import Problem, Span, did_you_mean, nearest
 from engine.fields import Field, fields_kind
-from engine.infer import Inference, contains_secret
+from engine.infer import ROUNDS, Inference, contains_secret
 from engine.registry import Parameter, substitute, unify
 from engine.scope import Scope, merge, merge_all
 from engine.stack import Assignment, Block, Branch, Case, Rejection, Step, Word
@@ -37,7 +37,6 @@ REQUEST = object_of(
     {"id": TEXT, "method": TEXT, "path": TEXT, "ip": TEXT.maybe(), "headers": Kind("object"), "time": TIMESTAMP}
 )
 ERROR = object_of({"code": TEXT, "message": TEXT, "payload": ANY, "step": TEXT})
-ROUNDS = 4  # a loop's kinds settle after two or three; past this they are taken as they are
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -390,7 +389,7 @@ class StackChecker(Inference):
                 span,
                 "make the column 'password' or 'sensitive: true'",
             )
-        if (kind.nullable or kind.name == "null") and not column.may_be_null and not column.has_default:
+        if kind.may_be_null and not column.may_be_null and not column.has_default:
             if value is not None:
                 self.null(value, f"the column '{name}' needs a value")
             else:
@@ -461,7 +460,7 @@ class StackChecker(Inference):
             return scope
         if each.name in RESERVED:
             return self.assign(word, kind, scope)
-        if owner.nullable or owner.name == "null":
+        if owner.may_be_null:
             self.report("SW210", f"'${each.name}' may be null here, no part of it can be set", word.span)
         return self._assigned(each.name, _with_path(owner.present(), each.path, kind), scope)
 
@@ -587,7 +586,7 @@ class StackChecker(Inference):
             self.leaving(node, kind, "the response")
         declared = self.returns.kind if self.returns else None
         if declared is not None:
-            if (kind.nullable or kind.name == "null") and not declared.nullable:
+            if kind.may_be_null and not declared.nullable:
                 self.null(node, "'returns:' says it never is")
             elif not fits(kind.present(), declared.present()):
                 self.report("SW148", f"'returns:' says {declared}, this is {kind}", node.span)
@@ -666,7 +665,7 @@ class StackChecker(Inference):
                     span,
                     "declare the input 'sensitive: true'",
                 )
-            if (kind.nullable or kind.name == "null") and not wanted.nullable:
+            if kind.may_be_null and not wanted.nullable:
                 value = _entry_values(node).get(name) if node is not None else None
                 if value is not None:
                     self.null(value, f"'{name}' of '{function.name}' needs a value")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from engine import registry
 from engine.errors import Problem, Severity, Span, did_you_mean, nearest
-from engine.registry import Definition, Parameter, substitute, unify
+from engine.registry import Definition, Misfit, Parameter, substitute, unify
 from engine.scope import Scope, key_of
 from engine.syntax import (
     Attribute,
@@ -42,6 +43,7 @@ from engine.values import (
     TIMESTAMP,
     Kind,
     comparable,
+    conversion,
     fits,
     join,
     join_all,
@@ -50,6 +52,8 @@ from engine.values import (
     object_of,
 )
 
+Kinds = tuple[Kind, ...]
+ROUNDS = 4  # what is taken from itself settles after two or three; past this its kinds are taken as they are
 COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">=", "in", "not in"})
 
 
@@ -94,7 +98,7 @@ class Inference:
     def value(self, node: Node, scope: Scope, what: str) -> Kind:
         """The kind of an operand that can't be null."""
         kind = self.infer(node, scope)
-        if kind.nullable or kind.name == "null":
+        if kind.may_be_null:
             self.null(node, what)
             return kind.present() if kind.name != "null" else ANY
         return kind
@@ -208,7 +212,7 @@ class Inference:
 
     def _attribute(self, node: Attribute, scope: Scope) -> Kind:
         owner = self.infer(node.of, scope)
-        if owner.nullable or owner.name == "null":
+        if owner.may_be_null:
             if not node.optional:
                 self.null(node.of, f"'.{node.name}' can't be read from null")
             owner = owner.present()
@@ -234,7 +238,7 @@ class Inference:
 
     def _index(self, node: Index, scope: Scope) -> Kind:
         owner = self.infer(node.of, scope)
-        if owner.nullable or owner.name == "null":
+        if owner.may_be_null:
             if not node.optional:
                 self.null(node.of, "'[…]' can't be read from null")
             owner = owner.present()
@@ -373,14 +377,14 @@ class Inference:
                 hint = did_you_mean(str(literal.value), kind.values)
                 self.report("SW216", f"'{literal.value}' is none of the values it is compared with", literal.span, hint)
                 return
-        self.report("SW216", f"{left} and {right} can never be equal", node.span, _conversion(left, right))
+        self.report("SW216", f"{left} and {right} can never be equal", node.span, conversion(left, right))
 
     def _order(self, node: Binary, scope: Scope) -> Kind:
         left = self.value(node.left, scope, f"'{node.operator}' can't order null")
         right = self.value(node.right, scope, f"'{node.operator}' can't order null")
         families = {kind.family for kind in (left, right) if not kind.is_open and kind.name != "never"}
         if len(families) > 1:
-            self.report("SW217", f"{left} and {right} have no order", node.span, _conversion(left, right))
+            self.report("SW217", f"{left} and {right} have no order", node.span, conversion(left, right))
         elif families - {"number", "text"}:
             self.report("SW217", f"'{node.operator}' orders numbers and texts, not {left}", node.span)
         return BOOL
@@ -433,6 +437,7 @@ class Inference:
 
     def _applied(self, definition: Definition, nodes: list[Node], node: Filter | Call, scope: Scope) -> Kind:
         pairs = list(paired(definition, nodes))
+        before = len(self.problems)
         self._check_count(definition, nodes, node)
         bindings: dict[str, Kind] = {}
         kinds: dict[int, Kind] = {}
@@ -440,7 +445,8 @@ class Inference:
         for place, (parameter, argument) in sorted(enumerate(pairs), key=lambda each: isinstance(each[1][1], Lambda)):
             kinds[place] = self._argument(definition, parameter, argument, bindings, scope)
         given = [kinds[place] for place in sorted(kinds)]
-        kind = self._result(definition, given, [argument for _, argument in pairs], bindings)
+        arguments = [argument for _, argument in pairs]
+        kind = self._result(definition, given, arguments, bindings, is_new=len(self.problems) == before)
         # The taint of any argument is the result's; a bool says too little to keep.
         tainted = any(contains_secret(each) for each in given) and not definition.declassifies
         if definition.declassifies:
@@ -476,20 +482,33 @@ class Inference:
 
     def check_argument(self, definition: Definition, parameter: Parameter, kind: Kind, node: Node) -> None:
         """Reports an argument that its parameter can't take."""
-        wanted = parameter.kind
         if parameter.syntax == "lambda":
             self.report("SW218", f"'{definition.name}' needs a lambda here", node.span, "write $x => …")
             return
-        takes_null = wanted.nullable if parameter.options else _takes_null(wanted)
-        if (kind.nullable or kind.name == "null") and not takes_null:
-            self.null(node, f"'{definition.name}' needs {_bound(wanted)}")
-            return
-        options = parameter.options or (wanted,)
-        if not any(fits(kind.present(), _bound(option)) for option in options):
-            role = "" if parameter is definition.main else f" as its {parameter.name}"
-            asked = " or ".join(_bound(option).label for option in options)
-            message = f"'{definition.name}' needs {asked}{role}, {_named(node)} is {kind}"
-            self.report("SW218", message, node.span, _conversion(kind, _bound(wanted)))
+        wanted = _wanted(parameter)
+        asked = f"'{definition.name}' needs {' or '.join(map(_asked, wanted))}"
+        asked += "" if parameter is definition.main else f" as its {parameter.name}"
+        for place, given, options in islice(self._misfits(node, kind, wanted), 1):
+            if given.may_be_null:
+                self.null(place, asked)
+            elif any(fits(_without_nulls(given), option) for option in options):
+                hint = f"leave null out: {_shown(place)} | filter($item => $item != null)"
+                self.report("SW210", f"{_named(place)} may hold null, {asked}", place.span, hint)
+            else:
+                hint = conversion(given, options[0])
+                self.report("SW218", f"{asked}, {_named(place)} is {given}", place.span, hint)
+
+    def _misfits(self, node: Node, kind: Kind, wanted: Kinds) -> Iterator[tuple[Node, Kind, Kinds]]:
+        """What is of none of the kinds `wanted`, with its kind and theirs: items of a list written out, or `node`."""
+        items = tuple(each.item or ANY for each in wanted if each.name == "list")
+        if isinstance(node, ListOf) and items:
+            for item in node.items:
+                if isinstance(item, Spread):
+                    yield from self._misfits(item.of, self.kinds[item.of].present(), wanted)
+                else:
+                    yield from self._misfits(item, self.kinds[item], items)
+        elif not any(fits(list_of(kind), list_of(each)) for each in wanted):
+            yield node, kind, wanted
 
     def _lambda(
         self, definition: Definition, parameter: Parameter, node: Lambda, bindings: dict[str, Kind], scope: Scope
@@ -501,21 +520,39 @@ class Inference:
         if len(node.parameters) != len(given):
             message = f"the lambda of '{definition.name}' takes {_counted(len(given))}, not {len(node.parameters)}"
             self.report("SW219", message, node.span)
-        inner = scope
-        for name, pattern in zip(node.parameters, [*given, *[ANY] * len(node.parameters)], strict=False):
-            inner = inner.assign(name, substitute(pattern, bindings))
         if returned == BOOL:
-            self.condition(node.body, inner)
+            true, _ = self.condition(node.body, _entered(node, given, bindings, scope))
+            # What a filter keeps is what its condition was true of.
+            bindings |= {each.table: true.proved(name) for name, each in _variables(node, given)}
         else:
-            unify(returned, self.infer(node.body, inner), bindings)
+            if returned in given:
+                self._settle(node, given, returned, bindings, scope)
+            unify(returned, self.infer(node.body, _entered(node, given, bindings, scope)), bindings)
         self.kinds[node] = Kind("lambda")
         return Kind("lambda", secret=contains_secret(self.kinds[node.body]) and returned != BOOL)
 
+    def _settle(self, node: Lambda, given: Kinds, returned: Kind, bindings: dict[str, Kind], scope: Scope) -> None:
+        """Learns what a lambda is given that is given what it returned before."""
+        self.silent += 1
+        for _ in range(ROUNDS):
+            known = dict(bindings)
+            unify(returned, self.infer(node.body, _entered(node, given, bindings, scope)), bindings)
+            if bindings == known:
+                break
+        self.silent -= 1
+
     def _result(
-        self, definition: Definition, kinds: list[Kind], nodes: list[Node], bindings: Mapping[str, Kind]
+        self, definition: Definition, kinds: list[Kind], nodes: list[Node], bindings: Mapping[str, Kind], is_new: bool
     ) -> Kind:
+        """The kind of the result; that arguments don't go together `is_new` where none of them is wrong by itself."""
         if definition.result is not None and kinds:
-            return definition.result(kinds, [literal_of(node) for node in nodes])
+            try:
+                return definition.result(kinds, [literal_of(node) for node in nodes])
+            except Misfit as misfit:
+                if is_new:
+                    place = nodes[misfit.place]
+                    place = place.items[misfit.item] if isinstance(place, ListOf) and misfit.item is not None else place
+                    self.report("SW218", misfit.message, place.span, misfit.hint)
         return substitute(definition.returns, bindings)
 
     def _misplaced(self, node: Node, scope: Scope) -> Kind:
@@ -557,13 +594,39 @@ def paired(definition: Definition, nodes: list[Node]) -> Iterator[tuple[Paramete
             yield parameters[-1], node
 
 
-def _bound(kind: Kind) -> Kind:
-    """A kind with its type variables replaced by their bounds."""
-    return substitute(kind, {})
+def _entered(node: Lambda, given: Kinds, bindings: Mapping[str, Kind], scope: Scope) -> Scope:
+    """What is known inside a lambda."""
+    for name, pattern in zip(node.parameters, [*given, *[ANY] * len(node.parameters)], strict=False):
+        scope = scope.assign(name, substitute(pattern, bindings))
+    return scope
 
 
-def _takes_null(kind: Kind) -> bool:
-    return kind.nullable or _bound(kind).name == "any"
+def _variables(node: Lambda, given: Kinds) -> Iterator[tuple[str, Kind]]:
+    """The parameters of a lambda that stand for a type variable."""
+    return ((name, kind) for name, kind in zip(node.parameters, given, strict=False) if kind.name == "variable")
+
+
+def _wanted(parameter: Parameter) -> Kinds:
+    """The kinds that a parameter takes, type variables replaced by their bounds."""
+    if not parameter.options:
+        return (substitute(parameter.kind, {}),)
+    kinds = (substitute(option, {}) for option in parameter.options)
+    return tuple(kind.maybe() if parameter.kind.nullable else kind for kind in kinds)
+
+
+def _asked(kind: Kind) -> str:
+    """A kind as a parameter asks for it: an int is a decimal too."""
+    match kind.present():
+        case Kind("decimal"):
+            return "a number"
+        case Kind("list", item=Kind("decimal")):
+            return "a list of numbers"
+        case present:
+            return present.label
+
+
+def _without_nulls(kind: Kind) -> Kind:
+    return replace(kind, item=kind.item.present()) if kind.item is not None else kind
 
 
 def _arithmetic_kind(operator: str, left: str, right: str) -> Kind:
@@ -603,13 +666,6 @@ def _comparison(node: Node, kind: Kind) -> str:
         case "list":
             return f"({_shown(node)} | count) > 0"
     return f"{_shown(node)} != null"
-
-
-def _conversion(left: Kind, right: Kind) -> str:
-    families = {left.family, right.family}
-    if families == {"text", "number"}:
-        return "turn one into the other's kind with | to_int, | to_decimal or | to_text"
-    return ""
 
 
 def _counted(number: int) -> str:

@@ -36,6 +36,14 @@ class Scope:
             return self
         return replace(self, narrowed={**self.narrowed, key: kind})
 
+    def proved(self, name: str) -> Kind:
+        """The kind of a variable with all that tests proved of its parts."""
+        kind = self.narrowed.get(name, self.kinds[name])
+        for key, part in self.narrowed.items():
+            if key.startswith(name + "."):
+                kind = _with_part(kind, key.split(".")[1:], part)
+        return kind
+
     def ended(self) -> Scope:
         """After a step that no run goes past."""
         return replace(self, dead=True)
@@ -43,6 +51,18 @@ class Scope:
     def with_columns(self, columns: Mapping[str, Kind] | None) -> Scope:
         """Inside a `where`."""
         return replace(self, columns=columns)
+
+
+def _with_part(kind: Kind, path: list[str], part: Kind) -> Kind:
+    if not path:
+        return part
+    name, *rest = path
+    if name not in (kind.fields or {}):
+        return kind
+    fields = kind.fields or {}
+    changed = _with_part(fields[name], rest, part)
+    optional = kind.optional if changed.may_be_null else kind.optional - {name}
+    return replace(kind, fields={**fields, name: changed}, optional=optional)
 
 
 def merge(left: Scope, right: Scope) -> Scope:

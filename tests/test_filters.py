@@ -18,7 +18,7 @@ from engine.bounds import MAX_DEPTH, MAX_ITEMS, MAX_TEXT
 from engine.compare import same
 from engine.errors import Fault
 from engine.filters import encoding, kinds, lists, numbers, objects, patterns, secrecy, text, time
-from engine.registry import Definition
+from engine.registry import Definition, Misfit
 from engine.values import (
     ANY,
     INT,
@@ -397,7 +397,10 @@ def test_an_optional_field_may_come_from_either_side() -> None:
 def test_a_rule_takes_any_arguments(definition: Definition, literal: object, given: Kind) -> None:
     assert definition.result is not None
     for count in range(1, len(definition.parameters) + 1):
-        assert isinstance(definition.result([given] * count, [literal] * count), Kind)
+        try:
+            assert isinstance(definition.result([given] * count, [literal] * count), Kind)
+        except Misfit as misfit:
+            assert 0 <= misfit.place < count
 
 
 @given(FEW, FEW)

@@ -99,7 +99,7 @@ FAULTS: dict[str, tuple[str, str, str]] = {
     "growing text": ("- set: {a: xx}\n- while: true\n  do: [{set: {a: $a ~ $a}}]", "fatal", "the text would be longer than 16777216 characters"),
     "a sum past the finite": ("- set: {a: 1.0e+308}\n- return: ${$a + $a}", "fatal", "the result is too large for a decimal"),
     "a sum past 64 bits": ("- set: {a: 9223372036854775807}\n- return: ${$a + $a}", "fatal", "the result is no int of 64 bits"),
-    "a filter's helper": ("- return: \"${[1, 'a'] | sum}\"", "fatal", "a value is not of the kind that this step needs"),
+    "a filter's helper": ("- set: {keys: \"${'[[1]]' | json_decode}\"}\n- return: \"${{a: 1} | pick($keys)}\"", "fatal", "a value is not of the kind that this step needs"),
     "index": ("- set: {a: [1]}\n- return: '$a[3]'", "fatal", "the list has 1 items, there is none at 3"),
 }  # fmt: skip
 

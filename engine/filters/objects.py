@@ -10,23 +10,15 @@ from collections.abc import Callable, Container, Mapping
 
 from engine import registry
 from engine.bounds import room_for_items, unfit
-from engine.errors import Fault, kind_fault
-from engine.filters.paths import MISSING, follow, follow_kind, is_place, parts, place, visible
+from engine.errors import kind_fault
+from engine.filters.paths import MISSING, follow, follow_kind, is_place, literal_steps, parts, place, visible
 from engine.filters.rules import kind_at, literal_at
+from engine.registry import Misfit
 from engine.values import ANY, NULL, OBJECT, TEXT, Kind, join, join_all, list_of, object_of
 
 
-def _steps(literals: list[object]) -> list[str] | None:
-    """The steps of the path that the author wrote, null where it is known only when running."""
-    path = literal_at(literals, 1)
-    try:
-        return None if path is ... else parts(path)
-    except Fault:
-        return None
-
-
 def _get_kind(kinds: list[Kind], literals: list[object]) -> Kind:
-    steps, default = _steps(literals), kind_at(kinds, 2, NULL)
+    steps, default = literal_steps(literals), kind_at(kinds, 2, NULL)
     return join(ANY, default) if steps is None else follow_kind(kinds[0], steps, default)
 
 
@@ -59,7 +51,7 @@ def has(value: object | None, path: str | int) -> bool:
 
 
 def _set_kind(kinds: list[Kind], literals: list[object]) -> Kind:
-    steps = _steps(literals)
+    steps = literal_steps(literals)
     return _put_kind(kinds[0], steps, kind_at(kinds, 2)) if steps else _blurred(kinds[0])
 
 
@@ -137,7 +129,7 @@ def _put_item(items: list[object], head: str, rest: list[str], value: object) ->
 
 
 def _unset_kind(kinds: list[Kind], literals: list[object]) -> Kind:
-    steps, fields = _steps(literals), visible(kinds[0])
+    steps, fields = literal_steps(literals), visible(kinds[0])
     if steps is None or len(steps) != 1 or kinds[0].name != "object" or fields is None:
         return _blurred(kinds[0])
     return _without(fields, kinds[0].optional, steps)
@@ -295,6 +287,8 @@ def _merge_kind(kinds: list[Kind], literals: list[object]) -> Kind:
     left, right = kinds[0], kind_at(kinds, 1)
     if left.name == right.name == "list":
         return join(left, right)
+    if {left.name, right.name} == {"list", "object"}:
+        raise Misfit(f"{left} can't be merged with {right}, but two objects or two lists can", 1)
     if left.name != "object" or right.name != "object":
         return ANY
     under, over = visible(left), visible(right)

@@ -5,12 +5,17 @@ The checker asks for a result's kind after it has reported what is wrong with th
 
 from __future__ import annotations
 
-from engine.values import ANY, Kind
+from engine.values import ANY, DECIMAL, INT, Kind
 
 
 def kind_at(kinds: list[Kind], place: int, default: Kind = ANY) -> Kind:
     """The kind of an argument, `default` where it is left out."""
     return kinds[place] if place < len(kinds) else default
+
+
+def number_kind(item: Kind | None) -> Kind:
+    """The kind of a number that is one of the items of a list, or made of them: an int of ints, and of none."""
+    return DECIMAL if item is None or item.name in ("decimal", "any") else INT
 
 
 def literal_at(literals: list[object], place: int, default: object = ...) -> object:
