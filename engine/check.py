@@ -209,7 +209,7 @@ class StackChecker(Inference):
         self.results: list[Kind] = []
         self.exits: list[list[Scope]] = []
         self.assigned: dict[str, Kind] = {}
-        self.declared: dict[str, Span] = {}
+        self.declared: dict[str, tuple[Span, str]] = {}
         self.creates_token = False
         self.in_finally = 0
 
@@ -226,11 +226,9 @@ class StackChecker(Inference):
         return join_all(self.results) if self.results else NULL
 
     def _unused(self) -> None:
-        for name, span in self.declared.items():
+        for name, (span, mend) in self.declared.items():
             if name not in self.reads and not name.startswith("_"):
-                self.report(
-                    "SW240", f"the variable '{name}' is never used", span, "leave 'as:' out, or use it", "warning"
-                )
+                self.report("SW240", f"the variable '{name}' is never used", span, f"{mend}, or use it", "warning")
 
     def block(self, steps: Block, scope: Scope) -> Scope:
         for number, step in enumerate(steps):
@@ -251,17 +249,18 @@ class StackChecker(Inference):
         rule = _RULES.get(step.name, StackChecker._generic)
         if step.result is not None and (step.name in _WITHOUT_RESULT or step.definition.returns == NULL):
             self.report("SW106", f"'{step.name}' has no result to name", step.result.span, "leave 'as:' out")
-            step = replace(step, result=None)
+            # Whoever reads the name makes no second mistake.
+            return rule(self, replace(step, result=None), scope).assign(step.result.text, ANY)
         return rule(self, step, scope)
 
-    def assign(self, word: Word, kind: Kind, scope: Scope) -> Scope:
-        """After a result took the name `word`."""
+    def assign(self, word: Word, kind: Kind, scope: Scope, mend: str = "leave 'as:' out") -> Scope:
+        """After a result took the name `word`; `mend` is what to do where nobody reads it."""
         if word.text in RESERVED:
             self.report(
                 "SW142", f"'{word.text}' is a given name, a result can't take it", word.span, "choose another name"
             )
             return scope
-        self.declared.setdefault(word.text, word.span)
+        self.declared.setdefault(word.text, (word.span, mend))
         return self._assigned(word.text, kind, scope)
 
     def _assigned(self, name: str, kind: Kind, scope: Scope) -> Scope:
@@ -447,8 +446,11 @@ class StackChecker(Inference):
         for each in assignments:
             kind = self.infer(each.value, scope)
             word = Word(each.name, each.span)
-            scope = self._set_path(word, each, kind, scope) if each.path else self.assign(word, kind, scope)
+            scope = self._set_path(word, each, kind, scope) if each.path else self._set_variable(word, kind, scope)
         return scope
+
+    def _set_variable(self, word: Word, kind: Kind, scope: Scope) -> Scope:
+        return self.assign(word, kind, scope, "leave it out")
 
     def _set_path(self, word: Word, each: Assignment, kind: Kind, scope: Scope) -> Scope:
         owner = scope.narrowed.get(each.name, scope.kinds.get(each.name))

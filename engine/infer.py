@@ -31,6 +31,7 @@ from engine.syntax import (
     Unary,
     Variable,
 )
+from engine.unparse import unparse
 from engine.values import (
     ANY,
     BOOL,
@@ -69,8 +70,8 @@ def contains_secret(kind: Kind) -> bool:
 class Inference:
     """Infers kinds into `kinds`, a node at a time, and gathers problems.
 
-    `reads` gathers the variables read, `secret_reads` the secret columns taken from records. Nothing is reported
-    while `silent`; where `eager`, both sides of an `and` or `or` are evaluated.
+    `reads` gathers the variables read, `secret_reads` the secret columns taken from records; `parameters` are those of
+    the lambdas around. Nothing is reported while `silent`; where `eager`, both sides of an `and` or `or` are evaluated.
     """
 
     def __init__(self) -> None:
@@ -78,6 +79,7 @@ class Inference:
         self.problems: list[Problem] = []
         self.reads: set[str] = set()
         self.secret_reads: set[tuple[str, str]] = set()
+        self.parameters: tuple[str, ...] = ()
         self.silent = 0
         self.eager = False
 
@@ -104,11 +106,17 @@ class Inference:
         return kind
 
     def null(self, node: Node, what: str) -> None:
-        shown = _shown(node)
-        hint = f"rule null out before: '- precondition: {shown} != null', or give a default: '{shown} ?? …'"
+        self.report("SW210", f"{_named(node)} may be null here, {what}", node.span, self._null_mend(node))
+
+    def _null_mend(self, node: Node) -> str:
+        shown, key = _shown(node), key_of(node)
         if isinstance(node, Literal):
-            hint = "write a value"
-        self.report("SW210", f"{_named(node)} may be null here, {what}", node.span, hint)
+            return "write a value"
+        if key is None:
+            return f"give a default: '{shown} ?? …', or set a variable to it and rule null out of that"
+        if key.split(".")[0] in self.parameters:
+            return f"give a default: '{shown} ?? …', or leave null out before with | filter(…)"
+        return f"rule null out before: '- precondition: {shown} != null', or give a default: '{shown} ?? …'"
 
     def condition(self, node: Node, scope: Scope) -> tuple[Scope, Scope]:
         """Checks that `node` is a bool; what is known where it is true, and where it is false."""
@@ -194,7 +202,7 @@ class Inference:
             return scope.maybe[node.name]
         known = [*scope.kinds, *scope.maybe]
         self.reads.add(nearest(node.name, known) or node.name)  # a misspelling is a use
-        hint = _GIVEN_HINTS.get(node.name) or did_you_mean(node.name, known)
+        hint = _GIVEN_HINTS.get(node.name) or did_you_mean(f"${node.name}", (f"${name}" for name in known))
         if node.name in (scope.columns or {}):
             hint = f"the column is written '{node.name}' here, without the $"
         self.report("SW201", f"unknown variable '${node.name}'", node.span, hint)
@@ -517,6 +525,7 @@ class Inference:
             self.report("SW218", f"'{definition.name}' takes no lambda here", node.span)
             return Kind("lambda")
         given, returned = parameter.callback
+        outer, self.parameters = self.parameters, (*self.parameters, *node.parameters)
         if len(node.parameters) != len(given):
             message = f"the lambda of '{definition.name}' takes {_counted(len(given))}, not {len(node.parameters)}"
             self.report("SW219", message, node.span)
@@ -528,6 +537,7 @@ class Inference:
             if returned in given:
                 self._settle(node, given, returned, bindings, scope)
             unify(returned, self.infer(node.body, _entered(node, given, bindings, scope)), bindings)
+        self.parameters = outer
         self.kinds[node] = Kind("lambda")
         return Kind("lambda", secret=contains_secret(self.kinds[node.body]) and returned != BOOL)
 
@@ -642,8 +652,17 @@ def _arithmetic_kind(operator: str, left: str, right: str) -> Kind:
 
 
 def _shown(node: Node) -> str:
-    key = key_of(node)
-    return f"${key}" if key else "…"
+    return _path_text(node) or "…"
+
+
+def _path_text(node: Node) -> str:
+    """A variable, a column or a part of one as it is written; empty for all else."""
+    match node:
+        case Variable() | Column():
+            return unparse(node)
+        case Attribute(of) | Index(of, Literal()) if _path_text(of):
+            return unparse(node)
+    return ""
 
 
 def _unknown_member(owner: Kind, node: Attribute) -> str:
@@ -653,8 +672,8 @@ def _unknown_member(owner: Kind, node: Attribute) -> str:
 
 
 def _named(node: Node) -> str:
-    key = key_of(node)
-    return f"'${key}'" if key else "this"
+    shown = _path_text(node)
+    return f"'{shown}'" if shown else "this"
 
 
 def _comparison(node: Node, kind: Kind) -> str:
