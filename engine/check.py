@@ -81,7 +81,9 @@ class WorkspaceChecker:
         self.problems: list[Problem] = []
         self._functions: dict[str, CheckedStack] = {}
         self._open: list[str] = []
-        self._env = object_of({each.name: each.kind for each in workspace.env})
+        # What the environment holds is only known where the workspace's own file can be read.
+        known = object_of({each.name: each.kind for each in workspace.env})
+        self._env = OBJECT if workspace.is_broken("workspace") else known
 
     def tables(self) -> None:
         """Checks the defaults of columns."""
@@ -117,11 +119,13 @@ class WorkspaceChecker:
         return self._finish(checker, checker.run(function.stack, None), function)
 
     def _finish(self, checker: StackChecker, result: Kind, owner: Endpoint | Function) -> CheckedStack:
-        broken = ("stack", owner.document.text.path) in self.workspace.broken
+        broken = self.workspace.is_broken("stack", owner.document.text.path)
         # Steps that could not be read leave holes: what follows from a hole is no news.
         found = [each for each in checker.problems if not (broken and each.code in _FOLLOWING)]
         self.problems += found
-        return CheckedStack(checker.kinds, result, frozenset(checker.secret_reads), checker.creates_token)
+        return CheckedStack(
+            checker.kinds, ANY if broken else result, frozenset(checker.secret_reads), checker.creates_token
+        )
 
     def _endpoint_header(self, endpoint: Endpoint) -> None:
         workspace, span = self.workspace, endpoint.span
@@ -189,12 +193,12 @@ def auth_table_problems(workspace: Workspace, word: Word) -> Iterator[Problem]:
         if not workspace.tables[word.text].auth:
             hint = f"add 'auth: true' to the table '{word.text}'"
             yield Problem("SW121", f"the table '{word.text}' has no 'auth: true'", word.span, hint)
-    elif ("table", word.text) not in workspace.broken:
+    elif not workspace.is_broken("table", word.text):
         yield Problem("SW120", f"unknown table '{word.text}'", word.span, did_you_mean(word.text, workspace.tables))
 
 
 # What only follows from a step that could not be read.
-_FOLLOWING = frozenset({"SW201", "SW202", "SW240"})
+_FOLLOWING = frozenset({"SW201", "SW202", "SW210", "SW240"})
 
 
 class StackChecker(Inference):
@@ -302,7 +306,7 @@ class StackChecker(Inference):
             return None
         if parameter.syntax == "auth_table":
             self.problems += [] if self.silent else auth_table_problems(self.workspace, word)
-        elif word.text not in self.workspace.tables and ("table", word.text) not in self.workspace.broken:
+        elif word.text not in self.workspace.tables and not self.workspace.is_broken("table", word.text):
             self.report(
                 "SW120", f"unknown table '{word.text}'", word.span, did_you_mean(word.text, self.workspace.tables)
             )
@@ -641,7 +645,7 @@ class StackChecker(Inference):
         kind = self.infer(given, scope) if given is not None else object_of({})
         function = self.workspace.functions.get(word.text)
         if function is None:
-            if ("function", word.text) not in self.workspace.broken:
+            if not self.workspace.is_broken("function", word.text):
                 hint = did_you_mean(word.text, self.workspace.functions)
                 self.report("SW126", f"unknown function '{word.text}'", word.span, hint)
             return self.result(step, ANY, scope)

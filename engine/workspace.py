@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from engine import schema, source
-from engine.errors import Problem, Problems, Span, did_you_mean
+from engine.errors import Problem, Problems, Span, Text, did_you_mean
 from engine.fields import Field, fields_kind, read_field, read_fields
 from engine.source import Document
 from engine.stack import Block, StackReader
@@ -20,6 +20,10 @@ from engine.values import Kind
 DEFAULT_BODY_LIMIT = 1 << 20
 DEFAULT_TIME_LIMIT = 30.0
 MAX_FILES = 20_000
+# The first line of a file, as far as it can be told in one that is no YAML.
+_DECLARATION = re.compile(
+    rf"""(?m)^["']?({"|".join(schema.FILE_KINDS)})["']?[ ]*:[ ]*(?:[&!]\S*[ ]+)?["']?([A-Za-z_][\w/-]*)"""
+)
 
 T = TypeVar("T")
 
@@ -147,7 +151,8 @@ class TestFile:
 class Workspace:
     """Everything a folder says, as far as it could be read.
 
-    `broken` holds the names that unreadable files declare, so that no use of them is reported too.
+    `broken` holds the kinds and names that unreadable files declare, so that no use of them is reported too. A name is
+    empty where even that can't be told: it may be any.
     """
 
     name: str
@@ -163,6 +168,10 @@ class Workspace:
     tests: tuple[TestFile, ...] = ()
     broken: frozenset[tuple[str, str]] = frozenset()
     root: Path = Path()
+
+    def is_broken(self, kind: str, name: str | None = None) -> bool:
+        """Whether a file that can't be read declares, or may declare, a thing of this kind and name."""
+        return _is_broken(self.broken, kind, name)
 
     def endpoint(self, name: str) -> Endpoint | None:
         """The endpoint named `POST /auth/login`, or `login` by the path alone where one verb has it."""
@@ -208,16 +217,20 @@ class _Reader:
             document = source.read_file(path, shown)
         except Problems as broken:
             self.problems += broken.problems
+            self._note_broken(broken.problems[0].span.text)
             return
         kind = self._kind(document)
-        if kind is None or not isinstance(document.data, dict):
-            return
-        found = list(schema.problems(schema.file_validator(kind), document, (), document.data))
+        found = list(schema.problems(schema.file_validator(kind), document, (), document.data)) if kind else []
         self.problems += found
-        if found:
-            self.broken.add((kind, str(document.data[kind])))
+        if kind is None or found:
+            self._note_broken(document.text)
         else:
             self.documents[kind].append(document)
+
+    def _note_broken(self, text: Text) -> None:
+        """Remembers what a file that can't be read declares, as far as its text shows."""
+        declared = _DECLARATION.search(text.content)
+        self.broken |= {(declared[1], declared[2])} if declared else {(kind, "") for kind in schema.FILE_KINDS}
 
     def _kind(self, document: Document) -> str | None:
         data = document.data
@@ -329,6 +342,7 @@ class _Reader:
             )
 
     def _resolved(self, tables: dict[str, Table]) -> dict[str, Table]:
+        self.broken |= {("table", name) for name, table in tables.items() if "id" not in table.columns}
         tables = {name: table for name, table in tables.items() if "id" in table.columns}
         id_types = {name: table.id.type for name, table in tables.items()}
         for table in tables.values():
@@ -341,7 +355,7 @@ class _Reader:
     def _check_references(self, fields: Iterable[Field], tables: Iterable[str]) -> None:
         for each in fields:
             self._check_references(each.properties, tables)
-            if each.table and each.table not in tables and ("table", each.table) not in self.broken:
+            if each.table and each.table not in tables and not _is_broken(self.broken, "table", each.table):
                 self._report("SW060", f"unknown table '{each.table}'", each.span, did_you_mean(each.table, tables))
 
     def _input(self, document: Document, id_types: Mapping[str, str]) -> tuple[Field, ...]:
@@ -387,7 +401,7 @@ class _Reader:
         name = _mapping(document).get("group")
         if name is None or name in groups:
             return groups[name] if name else default
-        if ("group", name) not in self.broken:
+        if not _is_broken(self.broken, "group", name):
             self._report("SW063", f"unknown group '{name}'", document.span(("group",)), did_you_mean(name, groups))
         return default
 
@@ -415,6 +429,10 @@ class _Reader:
             else:
                 seen[key] = endpoint
                 yield endpoint
+
+
+def _is_broken(broken: Iterable[tuple[str, str]], kind: str, name: str | None) -> bool:
+    return any(each == kind and (name is None or known in (name, "")) for each, known in broken)
 
 
 def _cors(options: Mapping[str, Any]) -> Cors:
