@@ -10,7 +10,7 @@ from collections.abc import Callable, Container, Mapping
 
 from engine import registry
 from engine.bounds import room_for_items, unfit
-from engine.errors import kind_fault
+from engine.errors import value_fault
 from engine.filters.paths import MISSING, follow, follow_kind, is_place, literal_steps, parts, place, visible
 from engine.filters.rules import kind_at, literal_at
 from engine.registry import Misfit
@@ -96,8 +96,8 @@ def set_(base: dict[str, object] | list[object], path: str | int, value: object 
     {} | set("a.b", 1)                  => {a: {b: 1}}
     {a: [1, 2]} | set("a.0", null)      => {a: [null, 2]}
     [1] | set(1, 2)                     => [1, 2]
-    [1] | set(5, 2)                     => fault kind
-    {a: 1} | set("a.b", 2)              => fault kind
+    [1] | set(5, 2)                     => fault value
+    {a: 1} | set("a.b", 2)              => fault value
     """
     steps = parts(path)
     if not steps or not isinstance(base, (dict, list)):
@@ -115,7 +115,7 @@ def _put(base: object, steps: list[str], value: object) -> object:
         return {**base, head: _put(base.get(head), rest, value)}
     if base is None and not is_place(head):
         return {head: _put(None, rest, value)}
-    raise kind_fault(f"'set' finds {'no list' if is_place(head) else 'no object'} in which to set '{head}'")
+    raise value_fault(f"'set' finds {'no list' if is_place(head) else 'no object'} in which to set '{head}'")
 
 
 def _put_item(items: list[object], head: str, rest: list[str], value: object) -> object:
@@ -124,7 +124,7 @@ def _put_item(items: list[object], head: str, rest: list[str], value: object) ->
         return [*items, _put(None, rest, value)]
     index = place(head, len(items))
     if index is None:
-        raise kind_fault(f"'set' finds no place '{head}' in a list of {len(items)}")
+        raise value_fault(f"'set' finds no place '{head}' in a list of {len(items)}")
     return [*items[:index], _put(items[index], rest, value), *items[index + 1 :]]
 
 

@@ -18,7 +18,7 @@ import re2
 
 from engine import registry
 from engine.bounds import range_fault, room_for_text
-from engine.errors import kind_fault
+from engine.errors import value_fault
 
 MAX_PATTERN = 1000  # characters
 _MEMORY = 8 * 1024 * 1024  # bytes for one compiled pattern
@@ -37,7 +37,7 @@ def _compiled(pattern: str) -> Any:
     except re2.error as error:
         detail = error.args[0] if error.args else ""
         reason = detail.decode(errors="replace") if isinstance(detail, bytes) else str(detail)
-        raise kind_fault(f"the pattern isn't a regular expression: {reason}") from error
+        raise value_fault(f"the pattern isn't a regular expression: {reason}") from error
 
 
 @registry.filter(aliases=("regex_test",))
@@ -49,8 +49,8 @@ def regex_matches(text: str, pattern: str) -> bool:
     "abbbbc" | regex_matches("^a.*c$")  => true
     "xabc" | regex_matches("^a")        => false
     "ÄB" | regex_matches("(?i)äb")      => true
-    "a" | regex_matches("(")            => fault kind
-    "a" | regex_matches("(?=a)")        => fault kind
+    "a" | regex_matches("(")            => fault value
+    "a" | regex_matches("(?=a)")        => fault value
     """
     return _compiled(pattern).search(text) is not None
 
@@ -64,7 +64,7 @@ def regex_replace(text: str, pattern: str, replacement: str) -> str:
     "Hello   World" | regex_replace("\\\\s+", "-")           => "Hello-World"
     "a@b" | regex_replace("(\\\\w)@(\\\\w)", "$2 at $1")       => "b at a"
     "abc" | regex_replace("x*", "-")                       => "-a-b-c-"
-    "a" | regex_replace("a", "$1")                         => fault kind
+    "a" | regex_replace("a", "$1")                         => fault value
     """
     compiled = _compiled(pattern)
     template = _template(replacement, compiled.groups)
@@ -81,7 +81,7 @@ def _template(replacement: str, groups: int) -> list[str | int]:
     template = [_part(part) if place % 2 else part for place, part in enumerate(_REFERENCE.split(replacement))]
     unknown = next((part for part in template if isinstance(part, int) and part > groups), None)
     if unknown is not None:
-        raise kind_fault(f"the replacement names '${unknown}', but the pattern has {groups} groups")
+        raise value_fault(f"the replacement names '${unknown}', but the pattern has {groups} groups")
     return template
 
 

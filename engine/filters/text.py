@@ -7,7 +7,7 @@ import re
 from engine import registry
 from engine.bounds import bounded_text, range_fault, room_for_items, room_for_text, stretch, unfit
 from engine.compare import identities
-from engine.errors import kind_fault
+from engine.errors import value_fault
 from engine.filters.rules import kind_at
 from engine.registry import Misfit
 from engine.values import ANY, BOOL, Kind, comparable, conversion
@@ -219,10 +219,10 @@ def replace(text: str, search: str, replacement: str) -> str:
     "Hella World" | replace("o", "a")  => "Hella Warld"
     "a.b.c" | replace(".", "")         => "abc"
     "abc" | replace("x", "y")          => "abc"
-    "abc" | replace("", "y")           => fault kind
+    "abc" | replace("", "y")           => fault value
     """
     if not search:
-        raise kind_fault("'replace' can't search for an empty text")
+        raise value_fault("'replace' can't search for an empty text")
     room_for_text(len(text) + text.count(search) * (len(replacement) - len(search)))
     return text.replace(search, replacement)
 

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from engine import registry
 from engine.bounds import integer, range_fault
-from engine.errors import kind_fault
+from engine.errors import value_fault
 from engine.registry import Timestamp
 
 MAX_FORMAT = 200  # characters
@@ -110,8 +110,8 @@ def format_timestamp(value: Timestamp, format: str = "c", timezone: str = "UTC")
     1698710400000 | format_timestamp("l, F j, Y")                        => "Tuesday, October 31, 2023"
     1698710400000 | format_timestamp                                     => "2023-10-31T00:00:00+00:00"
     (-1) | format_timestamp("Y-m-d H:i:s.v")                             => "1969-12-31 23:59:59.999"
-    0 | format_timestamp("q")                                            => fault kind
-    0 | format_timestamp("Y", "Europe/Nowhere")                          => fault kind
+    0 | format_timestamp("q")                                            => fault value
+    0 | format_timestamp("Y", "Europe/Nowhere")                          => fault value
     """
     moment = _moment(value, _zone(timezone))
     return "".join(literal or _writer(letter)(moment) for letter, literal in _tokens(format))
@@ -120,7 +120,7 @@ def format_timestamp(value: Timestamp, format: str = "c", timezone: str = "UTC")
 def _writer(letter: str) -> Callable[[datetime], str]:
     if letter in WRITTEN:
         return WRITTEN[letter]
-    raise kind_fault(f"'{letter}' means nothing in a date format: write '\\{letter}' for the letter itself")
+    raise value_fault(f"'{letter}' means nothing in a date format: write '\\{letter}' for the letter itself")
 
 
 def _tokens(format: str) -> Iterator[tuple[str, str]]:
@@ -138,7 +138,7 @@ def _zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(name[:MAX_ZONE])
     except (LookupError, ValueError, OSError) as error:
-        raise kind_fault(f"'{name[:MAX_ZONE]}' is no time zone: write one like 'Europe/Vienna'") from error
+        raise value_fault(f"'{name[:MAX_ZONE]}' is no time zone: write one like 'Europe/Vienna'") from error
 
 
 def _moment(value: int, zone: tzinfo) -> datetime:
@@ -163,19 +163,19 @@ def parse_timestamp(text: str, format: str, timezone: str = "UTC") -> Timestamp:
     "2023-08-15 13:45:30" | parse_timestamp("Y-m-d H:i:s", "America/Los_Angeles")      => 1692132330000
     "2023-10-31T02:00:00+02:00" | parse_timestamp("c")                                 => 1698710400000
     "31.10.2023" | parse_timestamp("d.m.Y")                                            => 1698710400000
-    "31.02.2023" | parse_timestamp("d.m.Y")                                            => fault kind
-    "soon" | parse_timestamp("Y")                                                      => fault kind
+    "31.02.2023" | parse_timestamp("d.m.Y")                                            => fault value
+    "soon" | parse_timestamp("Y")                                                      => fault value
     """
     match = _reader(format).fullmatch(text)
     if match is None:
-        raise kind_fault(f"the text isn't a time in the format '{format}'")
+        raise value_fault(f"the text isn't a time in the format '{format}'")
     fields: dict[str, str] = match.groupdict()
     if "U" in fields:
         return int(fields["U"]) * 1000
     try:
         return _milliseconds(_read(fields, _zone(timezone)))
     except (ValueError, OverflowError) as error:
-        raise kind_fault("the text names a day or a time that doesn't exist") from error
+        raise value_fault("the text names a day or a time that doesn't exist") from error
 
 
 @functools.lru_cache(maxsize=256)
@@ -185,13 +185,13 @@ def _reader(format: str) -> re.Pattern[str]:
     try:
         return re.compile("".join(parts), re.IGNORECASE | re.ASCII)
     except re.error as error:
-        raise kind_fault(f"the format '{format}' has a letter twice") from error
+        raise value_fault(f"the format '{format}' has a letter twice") from error
 
 
 def _group(letter: str) -> str:
     if letter in READ:
         return f"(?P<{letter}>{READ[letter]})"
-    raise kind_fault(f"'{letter}' can't be read from a text: write '\\{letter}' for the letter itself")
+    raise value_fault(f"'{letter}' can't be read from a text: write '\\{letter}' for the letter itself")
 
 
 def _read(fields: Mapping[str, str], zone: tzinfo) -> datetime:
@@ -258,16 +258,16 @@ def to_timestamp(text: str, timezone: str = "UTC") -> Timestamp:
     "2023-10-31" | to_timestamp                            => 1698710400000
     "2023-10-31T02:00:00.5+02:00" | to_timestamp           => 1698710400500
     "2023-08-15 13:45:30" | to_timestamp("America/Los_Angeles")  => 1692132330000
-    "next friday" | to_timestamp                           => fault kind
-    "2023-02-30" | to_timestamp                            => fault kind
+    "next friday" | to_timestamp                           => fault value
+    "2023-02-30" | to_timestamp                            => fault value
     """
     if not _ISO.fullmatch(text):
-        raise kind_fault("'to_timestamp' takes a date, or a date and time, like '2023-10-31T14:30:00Z'")
+        raise value_fault("'to_timestamp' takes a date, or a date and time, like '2023-10-31T14:30:00Z'")
     try:
         moment = datetime.fromisoformat(text)
         return _milliseconds(moment if moment.tzinfo else moment.replace(tzinfo=_zone(timezone)))
     except (ValueError, OverflowError) as error:
-        raise kind_fault("the text names a day or a time that doesn't exist") from error
+        raise value_fault("the text names a day or a time that doesn't exist") from error
 
 
 @registry.filter
