@@ -122,6 +122,9 @@ class WorkspaceChecker:
         broken = self.workspace.is_broken("stack", owner.document.text.path)
         # Steps that could not be read leave holes: what follows from a hole is no news.
         found = [each for each in checker.problems if not (broken and each.code in _FOLLOWING)]
+        # A variable that nobody seems to use may be the one whose name is misspelt.
+        if any(each.code == "SW201" for each in found):
+            found = [each for each in found if each.code != "SW240"]
         self.problems += found
         return CheckedStack(
             checker.kinds, ANY if broken else result, frozenset(checker.secret_reads), checker.creates_token
@@ -354,10 +357,7 @@ class StackChecker(Inference):
                 self.kinds.setdefault(each, ANY)
             return
         before = len(self.problems)
-        # All values are taken before the database is asked: no part of the condition guards another.
-        self.eager = True
         self.condition(node, scope.with_columns(columns))
-        self.eager = False
         for each in walk(node):
             if self.kinds.get(each, ANY).secret and len(self.problems) == before:
                 hint = "a password is checked with validate_password"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
@@ -55,6 +56,7 @@ from engine.values import (
 
 Kinds = tuple[Kind, ...]
 ROUNDS = 4  # what is taken from itself settles after two or three; past this its kinds are taken as they are
+_MENTION = re.compile(r"(?<![\w$\\])\$([A-Za-z_]\w*)")  # a variable
 COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">=", "in", "not in"})
 
 
@@ -71,7 +73,7 @@ class Inference:
     """Infers kinds into `kinds`, a node at a time, and gathers problems.
 
     `reads` gathers the variables read, `secret_reads` the secret columns taken from records; `parameters` are those of
-    the lambdas around. Nothing is reported while `silent`; where `eager`, both sides of an `and` or `or` are evaluated.
+    the lambdas around. Nothing is reported while `silent`.
     """
 
     def __init__(self) -> None:
@@ -81,7 +83,6 @@ class Inference:
         self.secret_reads: set[tuple[str, str]] = set()
         self.parameters: tuple[str, ...] = ()
         self.silent = 0
-        self.eager = False
 
     def report(self, code: str, message: str, span: Span, hint: str = "", severity: Severity = "error") -> None:
         if not self.silent:
@@ -112,6 +113,8 @@ class Inference:
         shown, key = _shown(node), key_of(node)
         if isinstance(node, Literal):
             return "write a value"
+        if isinstance(node, Column):
+            return f"rule null out: '{shown} != null and …', or give a default: '({shown} ?? …)'"
         if key is None:
             return f"give a default: '{shown} ?? …', or set a variable to it and rule null out of that"
         if key.split(".")[0] in self.parameters:
@@ -136,23 +139,29 @@ class Inference:
             case Binary("or", left, right) if not truth:
                 return self.narrow(right, self.narrow(left, scope, False), False)
             case Binary("==" | "!=" as operator, left, right):
-                return self._narrow_equal(left, right, scope, (operator == "==") is truth)
+                return self._narrow_equality(left, right, scope, (operator == "==") is truth)
+            case Binary("in" | "not in" as operator, left, right) if (operator == "in") is truth:
+                return self._narrow_equal(left, self.kinds.get(right, ANY).item or ANY, scope)
             case Filter(of, "is_null", []):
                 return self._narrow_null(of, scope, truth)
+            case Filter(of, "is_empty", []) if not truth:
+                return self._narrow_null(of, scope, False)
             case Filter(of, name, []) if truth and name in _TESTS:
                 return self._narrow_kind(of, scope, _TESTS[name])
         return scope
 
-    def _narrow_equal(self, left: Node, right: Node, scope: Scope, equal: bool) -> Scope:
+    def _narrow_equality(self, left: Node, right: Node, scope: Scope, equal: bool) -> Scope:
         for subject, other in ((left, right), (right, left)):
             if isinstance(other, Literal) and other.value is None:
                 return self._narrow_null(subject, scope, equal)
-        if equal:  # what equals a value that can't be null is not null
+        if equal:
             for subject, other in ((left, right), (right, left)):
-                kind = self.kinds.get(other, ANY)
-                if not kind.nullable and kind.name not in ("any", "null"):
-                    scope = self._narrow_null(subject, scope, False)
+                scope = self._narrow_equal(subject, self.kinds.get(other, ANY), scope)
         return scope
+
+    def _narrow_equal(self, subject: Node, other: Kind, scope: Scope) -> Scope:
+        """What equals a value that can't be null is not null."""
+        return scope if other.may_be_null or other.is_open else self._narrow_null(subject, scope, False)
 
     def _narrow_null(self, node: Node, scope: Scope, is_null: bool) -> Scope:
         key, kind = key_of(node), self.kinds.get(node, ANY)
@@ -178,7 +187,18 @@ class Inference:
     # One rule for each sort of node.
 
     def _literal(self, node: Literal, scope: Scope) -> Kind:
+        if isinstance(node.value, str) and not node.span.text.line(node.span.line).startswith(
+            "$$", node.span.column - 1
+        ):
+            self._check_text(node.value, node.span, scope)
         return kind_of(node.value)
+
+    def _check_text(self, text: str, span: Span, scope: Scope) -> None:
+        """Warns of a variable in a text that stays text."""
+        name = next((name for name in _MENTION.findall(text) if name in scope.kinds), None)
+        if name is not None:
+            hint = f"write ${{${name}}} in a text; all of it is an expression where it begins with $"
+            self.report("SW241", f"'${name}' is nothing but text here", span, hint, "warning")
 
     def _template(self, node: Template, scope: Scope) -> Kind:
         kinds = [self._joined(part, scope) for part in node.parts]
@@ -241,7 +261,8 @@ class Inference:
                 return kind.maybe() if node.name in owner.optional else kind
             self.report("SW205", _unknown_member(owner, node), node.name_span, did_you_mean(node.name, owner.fields))
         elif owner.name not in ("any", "object", "never"):
-            self.report("SW206", f"{_named(node.of)} is {owner}, it has no '.{node.name}'", node.name_span)
+            hint = _ELSEWHERE.get(node.name.lower(), "")
+            self.report("SW206", f"{_named(node.of)} is {owner}, it has no '.{node.name}'", node.name_span, hint)
         return ANY
 
     def _index(self, node: Index, scope: Scope) -> Kind:
@@ -329,11 +350,12 @@ class Inference:
             case "and" | "or":
                 true, false = self.condition(node.left, scope)
                 known = true if node.operator == "and" else false
-                self.condition(node.right, scope if self.eager else known)
+                self.condition(node.right, scope.with_columns_of(known) if scope.columns is not None else known)
                 return BOOL
             case "??":
                 return self._default(node, scope)
             case "~":
+                self._check_reach(node)
                 kinds = [self._joined(node.left, scope), self._joined(node.right, scope)]
                 return TEXT.masked() if any(kind.secret for kind in kinds) else TEXT
             case "in" | "not in":
@@ -385,6 +407,10 @@ class Inference:
                 hint = did_you_mean(str(literal.value), kind.values)
                 self.report("SW216", f"'{literal.value}' is none of the values it is compared with", literal.span, hint)
                 return
+            if kind.name == "bool" and isinstance(literal, Literal) and literal.value in ("true", "false"):
+                hint = f"write {literal.value} without quotes"
+                self.report("SW216", f"{left} and {right} can never be equal", literal.span, hint)
+                return
         self.report("SW216", f"{left} and {right} can never be equal", node.span, conversion(left, right))
 
     def _order(self, node: Binary, scope: Scope) -> Kind:
@@ -397,7 +423,16 @@ class Inference:
             self.report("SW217", f"'{node.operator}' orders numbers and texts, not {left}", node.span)
         return BOOL
 
+    def _check_reach(self, node: Binary) -> None:
+        """Warns of a filter that reaches less far than it seems to: of `$a * 100 | round`, it takes the 100."""
+        if isinstance(node.right, Filter) and isinstance(node.right.of, Literal):
+            taken = unparse(node.right.of)
+            hint = f"write (… {node.operator} {taken}) | {node.right.name} for all of it"
+            message = f"'{node.right.name}' takes {taken} alone: filters bind tighter than '{node.operator}'"
+            self.report("SW221", message, node.right.name_span, hint, "warning")
+
     def _arithmetic(self, node: Binary, scope: Scope) -> Kind:
+        self._check_reach(node)
         before = len(self.problems)
         left = self._number(node.left, scope, node.operator)
         self.silent += (said := len(self.problems) > before)  # two texts with a + between are one mistake
@@ -434,8 +469,9 @@ class Inference:
         return self._applied(definition, node.arguments, node, scope)
 
     def _unknown(self, sort: str, name: str, span: Span, known: Iterable[str], others: Iterable[str]) -> None:
-        other = "write $x | " + name if sort == "function" else f"write {name}(…)"
-        hint = other if name in set(others) else did_you_mean(name, known)
+        hint = _ELSEWHERE.get(name.lower()) or did_you_mean(name, known)
+        if name in set(others):
+            hint = "write $x | " + name if sort == "function" else f"write {name}(…)"
         self.report("SW208", f"unknown {sort} '{name}'", span, hint)
 
     def _skip(self, nodes: Iterable[Node], scope: Scope) -> None:
@@ -698,6 +734,34 @@ def _usage(definition: Definition) -> str:
     return f"{definition.name}({', '.join(names)})"
 
 
+# What other languages call it.
+_ELSEWHERE: Mapping[str, str] = {
+    **dict.fromkeys(("length", "len", "size"), "write … | count for a list or an object, … | strlen for a text"),
+    **dict.fromkeys(("uppercase", "touppercase", "upcase", "strtoupper"), "write … | to_upper"),
+    **dict.fromkeys(("lowercase", "tolowercase", "downcase", "strtolower"), "write … | to_lower"),
+    **dict.fromkeys(("strip", "trimstart", "trimend"), "write … | trim, | ltrim or | rtrim"),
+    **dict.fromkeys(("includes", "in_array", "str_contains"), "write … | contains(…)"),
+    **dict.fromkeys(("int", "intval", "parseint"), "write … | to_int"),
+    **dict.fromkeys(("float", "decimal", "number", "parsefloat"), "write … | to_decimal"),
+    **dict.fromkeys(("str", "string", "text", "tostring"), "write … | to_text"),
+    **dict.fromkeys(("bool", "boolean"), "write … | to_bool"),
+    **dict.fromkeys(("substring", "substr"), "write … | substr(start, length)"),
+    **dict.fromkeys(("date", "strftime", "format_date"), "write … | format_timestamp(…)"),
+    **dict.fromkeys(("json", "stringify", "to_json", "tojson"), "write … | json_encode"),
+    **dict.fromkeys(("parse_json", "from_json", "fromjson"), "write … | json_decode"),
+    **dict.fromkeys(("group_by", "groupby", "key_by"), "write … | index_by(…)"),
+    **dict.fromkeys(("order_by", "sort_by", "sorted", "orderby"), "write … | sort(…)"),
+    **dict.fromkeys(("where", "select", "reject"), "write … | filter($item => …)"),
+    **dict.fromkeys(("any", "exists"), "write … | some($item => …)"),
+    **dict.fromkeys(("default", "coalesce", "ifnull", "nvl"), "write … ?? …"),
+    **dict.fromkeys(("average", "mean"), "write … | avg"),
+    **dict.fromkeys(("add", "append"), "write … | push(…) for a list, + for numbers"),
+    "all": "write … | every($item => …)",
+    "implode": "write … | join(…)",
+    "explode": "write … | split(…)",
+    "uniq": "write … | unique",
+    "distinct": "write … | unique",
+}
 _TESTS: Mapping[str, Kind] = {
     "is_text": TEXT, "is_int": INT, "is_decimal": DECIMAL,
     "is_bool": BOOL, "is_list": list_of(ANY), "is_object": OBJECT,

@@ -327,6 +327,8 @@ def comparable(left: Kind, right: Kind) -> bool:
 
 def conversion(left: Kind, right: Kind) -> str:
     """The hint on how a value of one kind becomes one of the other; empty where there is no plain way."""
+    if "timestamp" in (left.name, right.name) and "text" in (left.family, right.family):
+        return "turn the text into a timestamp with | to_timestamp"
     if {left.family, right.family} == {"text", "number"}:
         return "turn one into the other's kind with | to_int, | to_decimal or | to_text"
     return ""
