@@ -9,6 +9,7 @@ from typing import Any
 from engine.errors import Problem, Span, did_you_mean, nearest
 from engine.fields import Field, fields_kind
 from engine.infer import ROUNDS, Inference, contains_secret
+from engine.mismatch import Value, mismatches
 from engine.registry import Parameter, substitute, unify
 from engine.scope import Scope, merge, merge_all
 from engine.stack import Assignment, Block, Branch, Case, Rejection, Step, Word
@@ -24,6 +25,7 @@ from engine.values import (
     TIMESTAMP,
     Kind,
     comparable,
+    conversion,
     fits,
     join,
     join_all,
@@ -398,10 +400,7 @@ class StackChecker(Inference):
             else:
                 self.report("SW210", f"'{name}' may be null here, the column needs a value", span)
         elif not fits(kind.present(), column.kind.present()):
-            allowed = (
-                did_you_mean(str(value.value), column.values) if isinstance(value, Literal) and column.values else ""
-            )
-            self.report("SW124", f"the column '{name}' is {column.kind.present()}, this is {kind}", span, allowed)
+            self._column_mismatch(column, Value(span, kind.present(), value))
         elif (
             column.values
             and isinstance(value, Literal)
@@ -414,6 +413,21 @@ class StackChecker(Inference):
                 value.span,
                 did_you_mean(str(value.value), column.values),
             )
+
+    def _column_mismatch(self, column: Field, given: Value) -> None:
+        for each in mismatches(given, column.kind.present(), column.name, self.kinds):
+            if each.wanted is None:
+                self.report("SW123", f"the column '{column.name}' has no '{each.path}'", each.span)
+            elif each.given is None:
+                self.report("SW125", f"the column '{column.name}' needs '{each.path}', {each.wanted}", each.span)
+            elif each.given.may_be_null and each.node is not None:
+                self.null(each.node, f"'{each.path}' needs a value")
+            else:
+                hint = conversion(each.given, each.wanted)
+                if isinstance(each.node, Literal):
+                    hint = did_you_mean(str(each.node.value), column.values)
+                named = f"the column '{column.name}'" if each.path == column.name else f"'{each.path}'"
+                self.report("SW124", f"{named} is {each.wanted}, this is {each.given}", each.span, hint)
 
     def _missing_columns(self, step: Step, table: Table, given: Mapping[str, Kind]) -> None:
         needed = [
@@ -658,29 +672,36 @@ class StackChecker(Inference):
     def _function_inputs(self, step: Step, function: Function, given: Kind, node: Node | None) -> None:
         spans = {} if node is None else _entry_spans(node)
         inputs = {each.name: each for each in function.input}
+        values = {} if node is None else _entry_values(node)
         for name, kind in (given.fields or {}).items():
             span = spans.get(name, step.span)
             if name not in inputs:
                 self.report("SW127", f"'{function.name}' has no input '{name}'", span, did_you_mean(name, inputs))
                 continue
-            wanted = inputs[name].kind
-            if contains_secret(kind) and not contains_secret(wanted) and not wanted.is_open:
-                self.report(
-                    "SW230",
-                    f"a secret would lose its mask in '{name}' of '{function.name}'",
-                    span,
-                    "declare the input 'sensitive: true'",
-                )
-            if kind.may_be_null and not wanted.nullable:
-                value = _entry_values(node).get(name) if node is not None else None
-                if value is not None:
-                    self.null(value, f"'{name}' of '{function.name}' needs a value")
-            elif not fits(kind.present(), wanted.present()):
-                self.report("SW128", f"'{name}' of '{function.name}' is {wanted}, this is {kind}", span)
+            self._function_input(function, inputs[name], Value(span, kind, values.get(name)))
         missing = [name for name, each in inputs.items() if each.required and name not in (given.fields or {})]
         if missing:
             listed = ", ".join(f"'{name}'" for name in missing)
             self.report("SW129", f"'{function.name}' needs {listed}", step.span, "give it under 'with:'")
+
+    def _function_input(self, function: Function, wanted: Field, given: Value) -> None:
+        if contains_secret(given.kind) and not contains_secret(wanted.kind) and not wanted.kind.is_open:
+            message = f"a secret would lose its mask in '{wanted.name}' of '{function.name}'"
+            self.report("SW230", message, given.span, "declare the input 'sensitive: true'")
+        for each in mismatches(given, wanted.taken, wanted.name, self.kinds):
+            if each.wanted is None:
+                self.report("SW127", f"'{function.name}' has no input '{each.path}'", each.span)
+            elif each.given is None:
+                self.report("SW129", f"'{function.name}' needs '{each.path}', {each.wanted}", each.span)
+            elif each.given.may_be_null and wanted.kind.nullable and each.path == wanted.name:
+                message = f"'{each.path}' of '{function.name}' may be left out, but not be null"
+                hint = "declare it 'nullable: true' there, or rule null out before"
+                self.report("SW210", message, each.span, hint)
+            elif each.given.may_be_null and each.node is not None:
+                self.null(each.node, f"'{each.path}' of '{function.name}' needs a value")
+            else:
+                message = f"'{each.path}' of '{function.name}' is {each.wanted}, this is {each.given}"
+                self.report("SW128", message, each.span, conversion(each.given, each.wanted))
 
 
 def _without(scope: Scope, name: str, before: Scope) -> Scope:

@@ -388,9 +388,16 @@ class Inference:
 
     def _equality(self, node: Binary, scope: Scope) -> Kind:
         left, right = self.infer(node.left, scope), self.infer(node.right, scope)
-        if not comparable(left, right) or _is_no_value(left, node.right) or _is_no_value(right, node.left):
+        if self._is_hash(node.left) or self._is_hash(node.right):
+            hint = "check it with validate_password"
+            self.report("SW216", "a password's column holds a hash, which equals no text", node.span, hint)
+        elif not comparable(left, right) or _is_no_value(left, node.right) or _is_no_value(right, node.left):
             self._never_equal(node, left, right)
         return BOOL
+
+    def _is_hash(self, node: Node) -> bool:
+        """Whether `node` is the password of a record."""
+        return isinstance(node, Attribute) and self.kinds[node].name == "password" and self.kinds[node.of].is_record
 
     def _never_equal(self, node: Binary, left: Kind, right: Kind) -> None:
         if "null" in (left.name, right.name):

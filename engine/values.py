@@ -299,7 +299,9 @@ def _fits_inside(given: Kind, wanted: Kind) -> bool:
 def _fits_fields(given: Kind, wanted: Kind) -> bool:
     if given.fields is None or wanted.fields is None:
         return True
-    return all(_fits_field(given, name, kind, name in wanted.optional) for name, kind in wanted.fields.items())
+    return given.fields.keys() <= wanted.fields.keys() and all(
+        _fits_field(given, name, kind, name in wanted.optional) for name, kind in wanted.fields.items()
+    )
 
 
 def _fits_field(owner: Kind, name: str, wanted: Kind, optional: bool) -> bool:

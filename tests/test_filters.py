@@ -321,7 +321,7 @@ TREE = {"a": 1, "b": {"c": "x"}, "l": [{"n": 1}, {"n": None}], "z": None}
         ("get", [TREE, "b.x", 7]),
         ("get", [TREE, "l.0.n", "none"]),
         ("get", [TREE, "l.9.n"]),
-        ("get", [TREE, "z.y"]),
+        ("get", [TREE, "z.y", 5]),
         ("get", [[1, 2], 1]),
         ("get", [None, "a", 1]),
         ("set", [TREE, "a", "text"]),

@@ -32,6 +32,7 @@ LAYERS = [
     "scope",
     "bounds",
     "compare",
+    "mismatch",
     "infer",
     "check",
     "builders",

@@ -80,6 +80,33 @@ WORKSPACES: dict[str, tuple[dict[str, str], list[str]]] = {
         },
         ["a.yaml:3:5: SW129 'f' needs 'n'", "a.yaml:4:12: SW127 'f' has no input 'm'"],
     ),
+    "a function's nested inputs": (
+        {
+            "f": "function: f\ninput:\n  items: {type: 'object[]', properties: {price: decimal, note?: text, count: {type: int, default: 1}}}\nstack: [return: '$input.items | count']\n",
+            "a": "endpoint: POST /x\ninput: {p: {type: object, properties: {price: text}}}\nstack:\n  - run_function: f\n    with: {items: [{price: 1}, {price: '1'}, {note: null, x: 1}, $input.p]}\n",
+        },
+        [
+            "a.yaml:5:41: SW128 'items[1].price' of 'f' is a decimal, this is a text",
+            "a.yaml:5:46: SW129 'f' needs 'items[2].price', a decimal",
+            "a.yaml:5:53: SW210 this may be null here, 'items[2].note' of 'f' needs a value",
+            "a.yaml:5:59: SW127 'f' has no input 'items[2].x'",
+            "a.yaml:5:66: SW128 'items[3].price' of 'f' is a decimal, this is a text",
+        ],
+    ),
+    "null for an input that may be left out": (
+        {
+            "f": "function: f\ninput: {n?: int}\nstack: [return: '$input.n ?? 1']\n",
+            "a": "endpoint: POST /x\ninput: {n?: int}\nstack:\n  - run_function: f\n    with: {n: $input.n}\n",
+        },
+        ["a.yaml:5:12: SW210 'n' of 'f' may be left out, but not be null"],
+    ),
+    "null for an input that takes it": (
+        {
+            "f": "function: f\ninput: {n: {type: int, nullable: true}}\nstack: [return: '$input.n ?? 1']\n",
+            "a": "endpoint: POST /x\ninput: {n?: int}\nstack:\n  - run_function: f\n    with: {n: $input.n}\n",
+        },
+        [],
+    ),
     "a file that says nothing": ({"a": "# nothing\n"}, ["a.yaml:1:1: SW050 the file says nothing: it must be a mapping"]),
     "a file of no kind": ({"a": "endpint: GET /x\nstack: []\n"}, ["a.yaml:1:1: SW050 a file can't begin with 'endpint'"]),
     "a table in a broken file brings no more news": (

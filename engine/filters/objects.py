@@ -10,15 +10,18 @@ from collections.abc import Callable, Container, Mapping
 
 from engine import registry
 from engine.bounds import room_for_items, unfit
-from engine.errors import value_fault
+from engine.errors import did_you_mean, value_fault
 from engine.filters.paths import MISSING, follow, follow_kind, is_place, literal_steps, parts, place, visible
 from engine.filters.rules import kind_at, literal_at
 from engine.registry import Misfit
-from engine.values import ANY, NULL, OBJECT, TEXT, Kind, join, join_all, list_of, object_of
+from engine.values import ANY, NEVER, NULL, OBJECT, TEXT, Kind, join, join_all, list_of, object_of
 
 
 def _get_kind(kinds: list[Kind], literals: list[object]) -> Kind:
     steps, default = literal_steps(literals), kind_at(kinds, 2, NULL)
+    if len(kinds) == 2 and steps and kinds[0].name != "null" and follow_kind(kinds[0], steps, NEVER).name == "never":
+        hint = did_you_mean(steps[0], visible(kinds[0]) or ())
+        raise Misfit(f"nothing lies at '{literals[1]}' in {kinds[0]}", 1, hint)
     return join(ANY, default) if steps is None else follow_kind(kinds[0], steps, default)
 
 
