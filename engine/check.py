@@ -144,8 +144,21 @@ class WorkspaceChecker:
                 self.problems.append(
                     Problem("SW131", f"the path has '{{{name}}}', but there is no input '{name}'", span, hint)
                 )
-        self.problems += list(self._header_secrets(endpoint, names))
+        self.problems += self._path_inputs(endpoint, names)
+        self.problems += self._header_secrets(endpoint, names)
         self._defaults(endpoint.input)
+
+    def _path_inputs(self, endpoint: Endpoint, names: Mapping[str, Field]) -> Iterator[Problem]:
+        for name, each in names.items():
+            if name in endpoint.parameters and (each.is_list or each.type in ("object", "json", "file")):
+                message = f"'{name}' stands in the path, it can't be {each.kind.present()}"
+                yield Problem("SW131", message, each.span, "take it as text, or in the query or the body")
+            elif each.type == "file" and endpoint.method in ("GET", "HEAD"):
+                message = f"'{name}' is a file, a {endpoint.method} has no body to bring it"
+                yield Problem("SW134", message, each.span, "use POST, PUT or PATCH")
+        for name in dict.fromkeys(endpoint.parameters):
+            if endpoint.parameters.count(name) > 1:
+                yield Problem("SW131", f"the path has '{{{name}}}' twice", endpoint.span, "give each a name of its own")
 
     def _header_secrets(self, endpoint: Endpoint, names: Mapping[str, Field]) -> Iterator[Problem]:
         """A secret in a URL ends up in logs, histories and referrers (OWASP ASVS 14.2.1)."""
@@ -202,6 +215,14 @@ def auth_table_problems(workspace: Workspace, word: Word) -> Iterator[Problem]:
         yield Problem("SW120", f"unknown table '{word.text}'", word.span, did_you_mean(word.text, workspace.tables))
 
 
+@dataclass(frozen=True, slots=True)
+class Exits:
+    """What is known where the rounds of a loop are left by `break` and by `continue`."""
+
+    breaks: list[Scope] = field(default_factory=list)
+    continues: list[Scope] = field(default_factory=list)
+
+
 # What only follows from a step that could not be read.
 _FOLLOWING = frozenset({"SW201", "SW202", "SW210", "SW240"})
 
@@ -216,7 +237,7 @@ class StackChecker(Inference):
         self.owner, self.workspace, self.method, self.returns = owner, owner.workspace, method, returns
         self.given = Scope(kinds=given)
         self.results: list[Kind] = []
-        self.exits: list[list[Scope]] = []
+        self.exits: list[Exits] = []
         self.assigned: dict[str, Kind] = {}
         self.declared: dict[str, tuple[Span, str]] = {}
         self.creates_token = False
@@ -226,6 +247,10 @@ class StackChecker(Inference):
         """Checks the steps, then the response; the kind of what the stack answers."""
         scope = self.block(stack, self.given)
         if response is not None:
+            if scope.dead:
+                self.report(
+                    "SW141", "the response is never reached", response.span, "every path returns or throws", "warning"
+                )
             kind = self.infer(response, scope)
             self.leaving(response, kind, "the response")
             self.results.append(kind)
@@ -302,6 +327,9 @@ class StackChecker(Inference):
         if self.method in ("GET", "HEAD") and step.name in WRITES:
             hint = "use POST, PUT, PATCH or DELETE"
             self.report("SW143", f"'{step.name}' writes, a {self.method} must not", step.span, hint, "warning")
+        if step.result is None and step.name in ASKS:
+            hint = "add 'as:' and use the result, or take the step out"
+            self.report("SW149", f"'{step.name}' does nothing without 'as:'", step.span, hint, "warning")
         return self.result(step, substitute(step.definition.returns, bindings), scope)
 
     def _table_of(self, step: Step) -> Table | None:
@@ -477,12 +505,31 @@ class StackChecker(Inference):
             self.report(
                 code, f"the variable '{each.name}' {what} here, so no part of it can be", word.span, "set it first"
             )
-            return scope
+            return scope.assign(each.name, ANY)
         if each.name in RESERVED:
             return self.assign(word, kind, scope)
         if owner.may_be_null:
             self.report("SW210", f"'${each.name}' may be null here, no part of it can be set", word.span)
+        if not self._holds(each, owner.present()):
+            return scope.assign(each.name, ANY)
         return self._assigned(each.name, _with_path(owner.present(), each.path, kind), scope)
+
+    def _holds(self, each: Assignment, kind: Kind) -> bool:
+        """Whether a path leads through objects and lists only; what is null on the way is made an object."""
+        shown = each.name
+        for step in each.path:
+            is_place = isinstance(step, int)
+            if is_place and kind.may_be_null:
+                self.report("SW210", f"'{shown}' may be null here, no item of it can be set", each.span)
+                return False
+            kind = kind.present()
+            if kind.name == "file" or not fits(kind, list_of(ANY) if is_place else OBJECT):
+                what = f"there is no item {step} in it to set" if is_place else f"no '{step}' can be set in it"
+                self.report("SW206", f"'{shown}' is {kind}, {what}", each.span)
+                return False
+            kind = _part(kind, step)
+            shown += f"[{step}]" if is_place else f".{step}"
+        return True
 
     def _if(self, step: Step, scope: Scope) -> Scope:
         true, false = self.condition(step.arguments["condition"], scope)
@@ -512,21 +559,27 @@ class StackChecker(Inference):
             self.report("SW216", f"'{case.value.text}' can never be the value of {kind}", case.value.span, hint)
         return self.block(case.block, scope)
 
-    def _loop(self, step: Step, scope: Scope, body: Callable[[Scope], Scope]) -> Scope:
+    def _loop(self, scope: Scope, body: Callable[[Scope], Scope], *, endless: bool = False) -> Scope:
         """Runs `body` until what it assigns settles; then once more, aloud."""
         entry = scope
         self.silent += 1
         for _ in range(ROUNDS):
-            self.exits.append([])
-            again = merge_all([entry, body(entry), *self.exits.pop()])
+            ends, _ = self._round(entry, body)
+            again = merge_all([entry, *ends])
             settled = again == entry
             entry = again
             if settled:
                 break
         self.silent -= 1
-        self.exits.append([])
+        ends, breaks = self._round(entry, body)
+        return merge_all(breaks if endless else [merge(scope, entry), *ends, *breaks])
+
+    def _round(self, entry: Scope, body: Callable[[Scope], Scope]) -> tuple[list[Scope], list[Scope]]:
+        """What is known where a round leads to the next, and where it breaks out of the loop."""
+        self.exits.append(Exits())
         end = body(entry)
-        return merge_all([merge(scope, entry), end, *self.exits.pop()])
+        exits = self.exits.pop()
+        return [end, *exits.continues], exits.breaks
 
     def _for_each(self, step: Step, scope: Scope) -> Scope:
         items: Node = step.arguments["items"]
@@ -543,12 +596,13 @@ class StackChecker(Inference):
 
         def body(entry: Scope) -> Scope:
             inner = self._assigned("index", INT, entry)
-            inner = self.assign(step.result, item, inner) if step.result else inner
+            if step.result:
+                inner = self.assign(step.result, item, inner, f"name it '_{step.result.text}'")
             return self.block(step.arguments["do"], inner)
 
         if step.result is None:
             self.report("SW145", "a for_each needs 'as:', the name of the item", step.span, "add 'as: item'")
-        return self._outside(self._loop(step, scope, body), scope)
+        return self._outside(self._loop(scope, body), scope)
 
     def _outside(self, after: Scope, before: Scope) -> Scope:
         """After a loop its `$index` is what it was before."""
@@ -568,7 +622,7 @@ class StackChecker(Inference):
             inner = self.assign(step.result, INT, entry) if step.result else entry
             return self.block(step.arguments["do"], inner)
 
-        return self._loop(step, scope, body)
+        return self._loop(scope, body)
 
     def _while(self, step: Step, scope: Scope) -> Scope:
         condition: Node = step.arguments["condition"]
@@ -577,10 +631,8 @@ class StackChecker(Inference):
             true, _ = self.condition(condition, entry)
             return self.block(step.arguments["do"], true)
 
-        after = self._loop(step, scope, body)
-        if isinstance(condition, Literal) and condition.value is True and not _breaks(step.arguments["do"]):
-            return after.ended()
-        return after
+        endless = isinstance(condition, Literal) and condition.value is True
+        return self._loop(scope, body, endless=endless)
 
     def _leave(self, step: Step, scope: Scope) -> Scope:
         if not self.exits:
@@ -588,7 +640,8 @@ class StackChecker(Inference):
         elif self.in_finally:
             self.report("SW147", f"'{step.name}' can't leave a finally block", step.span)
         else:
-            self.exits[-1].append(scope)
+            exits = self.exits[-1]
+            (exits.breaks if step.name == "break" else exits.continues).append(scope)
         return scope.ended()
 
     def _return(self, step: Step, scope: Scope) -> Scope:
@@ -719,9 +772,22 @@ def _entry_values(node: Node) -> dict[str, Node]:
     return {entry.key: entry.value for entry in entries if not isinstance(entry, Spread)}
 
 
+def _part(owner: Kind, step: str | int) -> Kind:
+    """The kind of what lies one step inside of an object or a list."""
+    if isinstance(step, int):
+        return owner.item or ANY
+    if owner.fields is None:
+        return ANY
+    kind = owner.fields.get(step, NULL)
+    return kind.maybe() if step in owner.optional else kind
+
+
 def _with_path(owner: Kind, path: tuple[str | int, ...], value: Kind) -> Kind:
     """The kind of `owner` after the part at `path` became `value`."""
     first, *rest = path
+    if owner.may_be_null:  # an object is made in its place
+        made = _with_path(object_of({}), path, value)
+        return made if owner.name == "null" else join(_with_path(owner.present(), path, value), made)
     if isinstance(first, int):
         item = owner.item or ANY
         return list_of(join(item, _with_path(item, tuple(rest), value) if rest else value))
@@ -731,7 +797,7 @@ def _with_path(owner: Kind, path: tuple[str | int, ...], value: Kind) -> Kind:
         )
     if owner.name != "object" or owner.fields is None:
         return owner if owner.name != "object" or not contains_secret(value) else owner.masked()
-    inner = _with_path(owner.fields.get(first, object_of({})), tuple(rest), value) if rest else value
+    inner = _with_path(_part(owner, first), tuple(rest), value) if rest else value
     return object_of({**owner.fields, first: inner}, owner.optional - {first})
 
 
@@ -753,22 +819,6 @@ def _literal_kind(value: object) -> Kind:
     return INT if isinstance(value, int | float) else TEXT
 
 
-def _breaks(block: Block) -> bool:
-    """Whether a `break` of this very loop is among the steps."""
-    return any(
-        step.name == "break" or (step.name not in ("for_each", "while", "repeat") and any(map(_breaks, _blocks(step))))
-        for step in block
-    )
-
-
-def _blocks(step: Step) -> Iterator[Block]:
-    for value in step.arguments.values():
-        if isinstance(value, tuple) and all(isinstance(each, Step) for each in value):
-            yield value
-        elif isinstance(value, tuple):
-            yield from (each.block for each in value if isinstance(each, Branch | Case))
-
-
 def _known(span: Span | None) -> Span:
     assert span is not None, "a function that is open was called from a place"
     return span
@@ -778,6 +828,7 @@ def _known(span: Span | None) -> Span:
 _WITHOUT_RESULT = frozenset(
     {"set", "if", "switch", "while", "break", "continue", "return", "throw", "precondition", "group", "try"}
 )
+ASKS = frozenset({"get_record", "has_record", "validate_password", "create_token"})  # steps with a result and no effect
 WRITES = frozenset({"add_record", "edit_record", "delete_record"})
 
 _RULES: Mapping[str, Callable[[StackChecker, Step, Scope], Scope]] = {

@@ -775,7 +775,7 @@ _TESTS: Mapping[str, Kind] = {
 }  # fmt: skip
 _GIVEN_HINTS = {
     "auth": "only an endpoint with 'auth:' has it",
-    "index": "only a for_each gives it",
+    "index": "only a for_each gives it; a repeat counts in its 'as:'",
     "error": "only a catch block gives it",
     "input": "declare it under 'input:'",
 }

@@ -107,6 +107,22 @@ WORKSPACES: dict[str, tuple[dict[str, str], list[str]]] = {
         },
         [],
     ),
+    "a list in the path": (
+        {"a": "endpoint: GET /x/{ids}\ninput: {ids: 'int[]'}\nstack: [return: $input.ids]\n"},
+        ["a.yaml:2:9: SW131 'ids' stands in the path, it can't be a list of int"],
+    ),
+    "a path parameter twice": (
+        {"a": "endpoint: GET /x/{id}/y/{id}\ninput: {id: int}\nstack: [return: $input.id]\n"},
+        ["a.yaml:1:11: SW131 the path has '{id}' twice"],
+    ),
+    "a file in a GET": (
+        {"a": "endpoint: GET /x\ninput: {f: file}\nstack: [return: $input.f.name]\n"},
+        ["a.yaml:2:9: SW134 'f' is a file, a GET has no body to bring it"],
+    ),
+    "a response that is never reached": (
+        {"a": "endpoint: GET /x\nstack: [return: 1]\nresponse: 2\n"},
+        ["a.yaml:3:11: SW141 the response is never reached"],
+    ),
     "a file that says nothing": ({"a": "# nothing\n"}, ["a.yaml:1:1: SW050 the file says nothing: it must be a mapping"]),
     "a file of no kind": ({"a": "endpint: GET /x\nstack: []\n"}, ["a.yaml:1:1: SW050 a file can't begin with 'endpint'"]),
     "a table in a broken file brings no more news": (
