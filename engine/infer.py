@@ -490,11 +490,13 @@ class Inference:
         pairs = list(paired(definition, nodes))
         before = len(self.problems)
         self._check_count(definition, nodes, node)
+        self.silent += (said := len(self.problems) > before)  # arguments too many or too few make one mistake
         bindings: dict[str, Kind] = {}
         kinds: dict[int, Kind] = {}
         # Lambdas last: their parameters' kinds come from the other arguments.
         for place, (parameter, argument) in sorted(enumerate(pairs), key=lambda each: isinstance(each[1][1], Lambda)):
             kinds[place] = self._argument(definition, parameter, argument, bindings, scope)
+        self.silent -= said
         given = [kinds[place] for place in sorted(kinds)]
         arguments = [argument for _, argument in pairs]
         kind = self._result(definition, given, arguments, bindings, is_new=len(self.problems) == before)
@@ -519,7 +521,9 @@ class Inference:
             self.report("SW209", f"'{definition.name}' needs its {missing}", node.name_span, _usage(definition))
         elif most is not None and len(nodes) > most:
             message = f"'{definition.name}' takes {_counted(most - piped)}, {len(nodes) - piped} are given"
-            self.report("SW209", message, node.name_span, _usage(definition))
+            is_lambda = any(isinstance(each, Lambda) for each in nodes)
+            hint = "a lambda of several is written ($a, $b) => …" if is_lambda else _usage(definition)
+            self.report("SW209", message, node.name_span, hint)
 
     def _argument(
         self, definition: Definition, parameter: Parameter, node: Node, bindings: dict[str, Kind], scope: Scope
@@ -537,7 +541,7 @@ class Inference:
             self.report("SW218", f"'{definition.name}' needs a lambda here", node.span, "write $x => …")
             return
         wanted = _wanted(parameter)
-        asked = f"'{definition.name}' needs {' or '.join(map(_asked, wanted))}"
+        asked = f"'{definition.name}' needs {_listed([_asked(each) for each in wanted])}"
         asked += "" if parameter is definition.main else f" as its {parameter.name}"
         for place, given, options in islice(self._misfits(node, kind, wanted), 1):
             if given.may_be_null:
@@ -548,6 +552,10 @@ class Inference:
             else:
                 hint = conversion(given, options[0])
                 self.report("SW218", f"{asked}, {_named(place)} is {given}", place.span, hint)
+        if wanted[0].values and _is_no_value(wanted[0], node):
+            chosen = str(literal_of(node))
+            hint = did_you_mean(chosen.lower(), wanted[0].values)
+            self.report("SW218", f"'{definition.name}' knows no {parameter.name} '{chosen}'", node.span, hint)
 
     def _misfits(self, node: Node, kind: Kind, wanted: Kinds) -> Iterator[tuple[Node, Kind, Kinds]]:
         """What is of none of the kinds `wanted`, with its kind and theirs: items of a list written out, or `node`."""
@@ -728,6 +736,12 @@ def _comparison(node: Node, kind: Kind) -> str:
         case "list":
             return f"({_shown(node)} | count) > 0"
     return f"{_shown(node)} != null"
+
+
+def _listed(names: list[str]) -> str:
+    """`a`, `a or b`, `a, b or c`."""
+    *first, last = names
+    return f"{', '.join(first)} or {last}" if first else last
 
 
 def _counted(number: int) -> str:

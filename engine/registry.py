@@ -287,7 +287,7 @@ def unify(pattern: Kind, given: Kind, bindings: dict[str, Kind]) -> None:
         known = bindings.get(pattern.table)
         given = given.present() if pattern.nullable else given
         bindings[pattern.table] = given if known is None else join(known, given)
-    elif pattern.name == given.name == "list":
+    elif pattern.name == "list" and (given.name == "list" or given.is_open):
         unify(pattern.item or ANY, given.item or ANY, bindings)
 
 

@@ -8,12 +8,13 @@ from typing import Literal, TypeVar
 from engine import registry
 from engine.bounds import room_for_items, stretch, survey, unfit
 from engine.compare import identities, sort_keys
-from engine.errors import did_you_mean
+from engine.errors import did_you_mean, value_fault
 from engine.filters.kinds import written
 from engine.filters.paths import follow_kind, literal_steps, lookup, parts, visible
 from engine.registry import Misfit
 from engine.values import ANY, NEVER, NULL, OBJECT, Kind, kind_of, list_of
 
+ORDERS = ("asc", "desc")
 T = TypeVar("T")
 U = TypeVar("U")
 
@@ -139,6 +140,8 @@ def _at_path(kinds: list[Kind], literals: list[object]) -> Kind:
         return ANY
     if follow_kind(item, steps, NEVER).name == "never":
         hint = did_you_mean(steps[0], visible(item) or ())
+        if steps[0] in ORDERS:
+            hint = f'the order comes second: sort("", "{steps[0]}")'
         raise Misfit(f"nothing lies at '{literals[1]}' in the items of the list", 1, hint)
     return follow_kind(item, steps, NULL)
 
@@ -226,8 +229,11 @@ def sort(items: list[T], path: str = "", order: Literal["asc", "desc"] = "asc") 
     ["b", "a", "B", null] | sort              => [null, "B", "a", "b"]
     [{n: 1}, {n: 2}] | sort("n", "desc")      => [{n: 2}, {n: 1}]
     [1, "a"] | sort                           => fault kind
+    [2, 1] | sort("", "up")                   => fault kind
     [{n: 1}] | sort                           => fault kind
     """
+    if order not in ORDERS:
+        raise value_fault("'sort' takes an order that is asc or desc")
     steps = parts(path)
     keys = sort_keys([lookup(item, steps) for item in items])
     places = sorted(range(len(items)), key=keys.__getitem__, reverse=order == "desc")

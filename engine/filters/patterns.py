@@ -19,6 +19,8 @@ import re2
 from engine import registry
 from engine.bounds import range_fault, room_for_text
 from engine.errors import value_fault
+from engine.filters.rules import content_checked, literal_at
+from engine.values import BOOL, TEXT, Kind
 
 MAX_PATTERN = 1000  # characters
 _MEMORY = 8 * 1024 * 1024  # bytes for one compiled pattern
@@ -40,7 +42,7 @@ def _compiled(pattern: str) -> Any:
         raise value_fault(f"the pattern isn't a regular expression: {reason}") from error
 
 
-@registry.filter(aliases=("regex_test",))
+@registry.filter(result=content_checked(BOOL, (1, _compiled)), aliases=("regex_test",))
 def regex_matches(text: str, pattern: str) -> bool:
     """Whether a pattern matches anywhere in a text; `^` and `$` tie it to its ends.
 
@@ -49,13 +51,21 @@ def regex_matches(text: str, pattern: str) -> bool:
     "abbbbc" | regex_matches("^a.*c$")  => true
     "xabc" | regex_matches("^a")        => false
     "ÄB" | regex_matches("(?i)äb")      => true
-    "a" | regex_matches("(")            => fault value
-    "a" | regex_matches("(?=a)")        => fault value
+    "a" | regex_matches("(")            => fault kind
+    "a" | regex_matches("(?=a)")        => fault kind
     """
     return _compiled(pattern).search(text) is not None
 
 
-@registry.filter
+def _replace_kind(kinds: list[Kind], literals: list[object]) -> Kind:
+    content_checked(TEXT, (1, _compiled))(kinds, literals)
+    pattern = literal_at(literals, 1)
+    if not isinstance(pattern, str):
+        return TEXT
+    return content_checked(TEXT, (2, lambda text: _template(text, _compiled(pattern).groups)))(kinds, literals)
+
+
+@registry.filter(result=_replace_kind)
 def regex_replace(text: str, pattern: str, replacement: str) -> str:
     """Text with every match of a pattern replaced; `$1` is the first group, `$0` the match, `$$` a dollar sign.
 
@@ -64,7 +74,7 @@ def regex_replace(text: str, pattern: str, replacement: str) -> str:
     "Hello   World" | regex_replace("\\\\s+", "-")           => "Hello-World"
     "a@b" | regex_replace("(\\\\w)@(\\\\w)", "$2 at $1")       => "b at a"
     "abc" | regex_replace("x*", "-")                       => "-a-b-c-"
-    "a" | regex_replace("a", "$1")                         => fault value
+    "a" | regex_replace("a", "$1")                         => fault kind
     """
     compiled = _compiled(pattern)
     template = _template(replacement, compiled.groups)
