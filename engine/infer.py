@@ -1,16 +1,15 @@
-"""The kind of every expression, and what a condition proves; mistakes become problems on the way."""
+"""The kind of every expression; mistakes become problems on the way."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
-from itertools import islice
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from engine import registry
-from engine.errors import Problem, Severity, Span, did_you_mean, nearest
-from engine.registry import Definition, Misfit, Parameter, substitute, unify
+from engine.applications import Applications, literal_of, paired
+from engine.errors import Span, did_you_mean, nearest
+from engine.judge import contains_secret
+from engine.operations import Operations
 from engine.scope import Scope, key_of
 from engine.syntax import (
     Attribute,
@@ -18,7 +17,6 @@ from engine.syntax import (
     Call,
     Column,
     Conditional,
-    Entry,
     Filter,
     Index,
     Lambda,
@@ -32,61 +30,16 @@ from engine.syntax import (
     Unary,
     Variable,
 )
-from engine.unparse import unparse
-from engine.values import (
-    ANY,
-    BOOL,
-    DECIMAL,
-    INT,
-    NEVER,
-    NULL,
-    OBJECT,
-    TEXT,
-    TIMESTAMP,
-    Kind,
-    comparable,
-    conversion,
-    fits,
-    join,
-    join_all,
-    kind_of,
-    list_of,
-    object_of,
-)
+from engine.values import ANY, INT, NEVER, OBJECT, TEXT, Kind, fits, join, join_all, kind_of, list_of, object_of
+from engine.wording import ELSEWHERE, GIVEN_HINTS, named, unknown_member
 
-Kinds = tuple[Kind, ...]
-ROUNDS = 4  # what is taken from itself settles after two or three; past this its kinds are taken as they are
+__all__ = ["Inference", "contains_secret", "literal_of", "paired"]
+
 _MENTION = re.compile(r"(?<![\w$\\])\$([A-Za-z_]\w*)")  # a variable
-COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">=", "in", "not in"})
 
 
-def contains_secret(kind: Kind) -> bool:
-    """Whether a value of this kind would carry a secret along; a record keeps its own beside it."""
-    if kind.secret:
-        return True
-    if kind.item is not None and contains_secret(kind.item):
-        return True
-    return not kind.is_record and any(contains_secret(each) for each in (kind.fields or {}).values())
-
-
-class Inference:
-    """Infers kinds into `kinds`, a node at a time, and gathers problems.
-
-    `reads` gathers the variables read, `secret_reads` the secret columns taken from records; `parameters` are those of
-    the lambdas around. Nothing is reported while `silent`.
-    """
-
-    def __init__(self) -> None:
-        self.kinds: dict[Node, Kind] = {}
-        self.problems: list[Problem] = []
-        self.reads: set[str] = set()
-        self.secret_reads: set[tuple[str, str]] = set()
-        self.parameters: tuple[str, ...] = ()
-        self.silent = 0
-
-    def report(self, code: str, message: str, span: Span, hint: str = "", severity: Severity = "error") -> None:
-        if not self.silent:
-            self.problems.append(Problem(code, message, span, hint, severity))
+class Inference(Operations, Applications):
+    """Infers the kind of any node; the rules for operators, filters and functions are those of its bases."""
 
     def infer(self, node: Node, scope: Scope) -> Kind:
         """The kind of `node` where `scope` is known."""
@@ -97,94 +50,6 @@ class Inference:
     def _narrowed(self, node: Node, scope: Scope, kind: Kind) -> Kind:
         key = key_of(node)
         return scope.narrowed.get(key, kind) if key is not None else kind
-
-    def value(self, node: Node, scope: Scope, what: str) -> Kind:
-        """The kind of an operand that can't be null."""
-        kind = self.infer(node, scope)
-        if kind.may_be_null:
-            self.null(node, what)
-            return kind.present() if kind.name != "null" else ANY
-        return kind
-
-    def null(self, node: Node, what: str) -> None:
-        self.report("SW210", f"{_named(node)} may be null here, {what}", node.span, self._null_mend(node))
-
-    def _null_mend(self, node: Node) -> str:
-        shown, key = _shown(node), key_of(node)
-        if isinstance(node, Literal):
-            return "write a value"
-        if isinstance(node, Column):
-            return f"rule null out: '{shown} != null and …', or give a default: '({shown} ?? …)'"
-        if key is None:
-            return f"give a default: '{shown} ?? …', or set a variable to it and rule null out of that"
-        if key.split(".")[0] in self.parameters:
-            return f"give a default: '{shown} ?? …', or leave null out before with | filter(…)"
-        return f"rule null out before: '- precondition: {shown} != null', or give a default: '{shown} ?? …'"
-
-    def condition(self, node: Node, scope: Scope) -> tuple[Scope, Scope]:
-        """Checks that `node` is a bool; what is known where it is true, and where it is false."""
-        kind = self.value(node, scope, "a condition must be a bool")
-        if not fits(kind, BOOL):
-            hint = "compare it, as in " + _comparison(node, kind)
-            self.report("SW211", f"a condition must be a bool, {_named(node)} is {kind}", node.span, hint)
-        return self.narrow(node, scope, True), self.narrow(node, scope, False)
-
-    def narrow(self, node: Node, scope: Scope, truth: bool) -> Scope:
-        """What is known where the condition `node` was `truth`."""
-        match node:
-            case Unary("not", operand):
-                return self.narrow(operand, scope, not truth)
-            case Binary("and", left, right) if truth:
-                return self.narrow(right, self.narrow(left, scope, True), True)
-            case Binary("or", left, right) if not truth:
-                return self.narrow(right, self.narrow(left, scope, False), False)
-            case Binary("==" | "!=" as operator, left, right):
-                return self._narrow_equality(left, right, scope, (operator == "==") is truth)
-            case Binary("in" | "not in" as operator, left, right) if (operator == "in") is truth:
-                return self._narrow_equal(left, self.kinds.get(right, ANY).item or ANY, scope)
-            case Filter(of, "is_null", []):
-                return self._narrow_null(of, scope, truth)
-            case Filter(of, "is_empty", []) if not truth:
-                return self._narrow_null(of, scope, False)
-            case Filter(of, name, []) if truth and name in _TESTS:
-                return self._narrow_kind(of, scope, _TESTS[name])
-        return scope
-
-    def _narrow_equality(self, left: Node, right: Node, scope: Scope, equal: bool) -> Scope:
-        for subject, other in ((left, right), (right, left)):
-            if isinstance(other, Literal) and other.value is None:
-                return self._narrow_null(subject, scope, equal)
-        if equal:
-            for subject, other in ((left, right), (right, left)):
-                scope = self._narrow_equal(subject, self.kinds.get(other, ANY), scope)
-        return scope
-
-    def _narrow_equal(self, subject: Node, other: Kind, scope: Scope) -> Scope:
-        """What equals a value that can't be null is not null."""
-        return scope if other.may_be_null or other.is_open else self._narrow_null(subject, scope, False)
-
-    def _narrow_null(self, node: Node, scope: Scope, is_null: bool) -> Scope:
-        key, kind = key_of(node), self.kinds.get(node, ANY)
-        if key is None:
-            return scope
-        if is_null:
-            return scope.narrow(key, NULL) if kind.nullable or kind.is_open else scope
-        scope = scope.narrow(key, kind.present())
-        return self._narrow_owner(node, scope)
-
-    def _narrow_owner(self, node: Node, scope: Scope) -> Scope:
-        """`$a?.b` that is not null proves that `$a` is none either."""
-        if isinstance(node, Attribute) and node.optional:
-            return self._narrow_null(node.of, scope, False)
-        return scope
-
-    def _narrow_kind(self, node: Node, scope: Scope, kind: Kind) -> Scope:
-        key, known = key_of(node), self.kinds.get(node, ANY)
-        if key is None:
-            return scope
-        return scope.narrow(key, replace(kind, secret=known.secret) if known.is_open else known.present())
-
-    # One rule for each sort of node.
 
     def _literal(self, node: Literal, scope: Scope) -> Kind:
         if isinstance(node.value, str) and not node.span.text.line(node.span.line).startswith(
@@ -204,14 +69,6 @@ class Inference:
         kinds = [self._joined(part, scope) for part in node.parts]
         return TEXT.masked() if any(kind.secret for kind in kinds) else TEXT
 
-    def _joined(self, node: Node, scope: Scope) -> Kind:
-        """The kind of something that becomes a part of a text."""
-        kind = self.value(node, scope, "it can't be part of a text")
-        if kind.name in ("list", "object", "file", "lambda"):
-            hint = f"write it out first: {_shown(node)} | json_encode"
-            self.report("SW212", f"{_named(node)} is {kind}, it can't be part of a text", node.span, hint)
-        return kind
-
     def _variable(self, node: Variable, scope: Scope) -> Kind:
         self.reads.add(node.name)
         if node.name in scope.kinds:
@@ -222,7 +79,7 @@ class Inference:
             return scope.maybe[node.name]
         known = [*scope.kinds, *scope.maybe]
         self.reads.add(nearest(node.name, known) or node.name)  # a misspelling is a use
-        hint = _GIVEN_HINTS.get(node.name) or did_you_mean(f"${node.name}", (f"${name}" for name in known))
+        hint = GIVEN_HINTS.get(node.name) or did_you_mean(f"${node.name}", (f"${name}" for name in known))
         if node.name in (scope.columns or {}):
             hint = f"the column is written '{node.name}' here, without the $"
         self.report("SW201", f"unknown variable '${node.name}'", node.span, hint)
@@ -259,10 +116,10 @@ class Inference:
             if node.name in owner.fields:
                 kind = owner.fields[node.name]
                 return kind.maybe() if node.name in owner.optional else kind
-            self.report("SW205", _unknown_member(owner, node), node.name_span, did_you_mean(node.name, owner.fields))
+            self.report("SW205", unknown_member(owner, node), node.name_span, did_you_mean(node.name, owner.fields))
         elif owner.name not in ("any", "object", "never"):
-            hint = _ELSEWHERE.get(node.name.lower(), "")
-            self.report("SW206", f"{_named(node.of)} is {owner}, it has no '.{node.name}'", node.name_span, hint)
+            hint = ELSEWHERE.get(node.name.lower(), "")
+            self.report("SW206", f"{named(node.of)} is {owner}, it has no '.{node.name}'", node.name_span, hint)
         return ANY
 
     def _index(self, node: Index, scope: Scope) -> Kind:
@@ -289,7 +146,7 @@ class Inference:
                 return self._member(owner, Attribute(node.of, name, False, node.index.span, node.span))
             return join_all((owner.fields or {}).values()).masked() if contains_secret(owner) else ANY
         if not owner.is_open and owner.name != "never":
-            self.report("SW206", f"{_named(node.of)} is {owner}, it has no '[…]'", node.span)
+            self.report("SW206", f"{named(node.of)} is {owner}, it has no '[…]'", node.span)
         return ANY
 
     def _list(self, node: ListOf, scope: Scope) -> Kind:
@@ -300,7 +157,7 @@ class Inference:
             return self.infer(node, scope)
         kind = self.value(node.of, scope, "it can't be spread")
         if not fits(kind, list_of(ANY)):
-            self.report("SW213", f"only a list can be spread into a list, {_named(node.of)} is {kind}", node.span)
+            self.report("SW213", f"only a list can be spread into a list, {named(node.of)} is {kind}", node.span)
         return (kind.item or ANY).masked() if kind.secret else kind.item or ANY
 
     def _object(self, node: ObjectOf, scope: Scope) -> Kind:
@@ -325,474 +182,19 @@ class Inference:
     def _spread(self, node: Spread, scope: Scope) -> Kind:
         kind = self.value(node.of, scope, "it can't be spread")
         if not fits(kind, OBJECT):
-            self.report("SW213", f"only an object can be spread into an object, {_named(node.of)} is {kind}", node.span)
+            self.report("SW213", f"only an object can be spread into an object, {named(node.of)} is {kind}", node.span)
             return OBJECT
         return kind
-
-    def _unary(self, node: Unary, scope: Scope) -> Kind:
-        if node.operator == "not":
-            self.condition(node.operand, scope)
-            return BOOL
-        kind = self._number(node.operand, scope, "-")
-        return INT if kind.name == "timestamp" else kind
-
-    def _number(self, node: Node, scope: Scope, operator: str) -> Kind:
-        kind = self.value(node, scope, f"'{operator}' needs a number")
-        if not kind.is_open and kind.family != "number" and kind.name != "never":
-            hint = "join texts with ~" if operator == "+" and kind.family == "text" else ""
-            hint = hint or ("turn it into a number: … | to_int, or to_decimal" if kind.family == "text" else "")
-            self.report("SW214", f"'{operator}' needs numbers, {_named(node)} is {kind}", node.span, hint)
-            return ANY
-        return kind
-
-    def _binary(self, node: Binary, scope: Scope) -> Kind:
-        match node.operator:
-            case "and" | "or":
-                true, false = self.condition(node.left, scope)
-                known = true if node.operator == "and" else false
-                self.condition(node.right, scope.with_columns_of(known) if scope.columns is not None else known)
-                return BOOL
-            case "??":
-                return self._default(node, scope)
-            case "~":
-                self._check_reach(node)
-                kinds = [self._joined(node.left, scope), self._joined(node.right, scope)]
-                return TEXT.masked() if any(kind.secret for kind in kinds) else TEXT
-            case "in" | "not in":
-                return self._membership(node, scope)
-            case "==" | "!=":
-                return self._equality(node, scope)
-            case "<" | "<=" | ">" | ">=":
-                return self._order(node, scope)
-        return self._arithmetic(node, scope)
-
-    def _default(self, node: Binary, scope: Scope) -> Kind:
-        left = self.infer(node.left, scope)
-        right = self.infer(node.right, self._narrow_null(node.left, scope, True))
-        return right if left.name == "null" else join(left.present(), right)
-
-    def _membership(self, node: Binary, scope: Scope) -> Kind:
-        left = self.infer(node.left, scope)
-        right = self.value(node.right, scope, f"'{node.operator}' needs a list")
-        if not fits(right, list_of(ANY)):
-            hint = 'for a part of a text, write … | contains("…")' if right.family == "text" else ""
-            self.report(
-                "SW215",
-                f"'{node.operator}' needs a list on its right, {_named(node.right)} is {right}",
-                node.right.span,
-                hint,
-            )
-        elif right.item is not None and not comparable(left, right.item):
-            self._never_equal(node, left, right.item)
-        return BOOL
-
-    def _equality(self, node: Binary, scope: Scope) -> Kind:
-        left, right = self.infer(node.left, scope), self.infer(node.right, scope)
-        if self._is_hash(node.left) or self._is_hash(node.right):
-            hint = "check it with validate_password"
-            self.report("SW216", "a password's column holds a hash, which equals no text", node.span, hint)
-        elif not comparable(left, right) or _is_no_value(left, node.right) or _is_no_value(right, node.left):
-            self._never_equal(node, left, right)
-        return BOOL
-
-    def _is_hash(self, node: Node) -> bool:
-        """Whether `node` is the password of a record."""
-        return isinstance(node, Attribute) and self.kinds[node].name == "password" and self.kinds[node.of].is_record
-
-    def _never_equal(self, node: Binary, left: Kind, right: Kind) -> None:
-        if "null" in (left.name, right.name):
-            subject = node.left if right.name == "null" else node.right
-            self.report(
-                "SW216",
-                f"{_named(subject)} can't be null here, so this is always the same",
-                node.span,
-                "leave the test out",
-            )
-            return
-        for kind, literal in ((left, node.right), (right, node.left)):
-            if kind.values and isinstance(literal, Literal):
-                hint = did_you_mean(str(literal.value), kind.values)
-                self.report("SW216", f"'{literal.value}' is none of the values it is compared with", literal.span, hint)
-                return
-            if kind.name == "bool" and isinstance(literal, Literal) and literal.value in ("true", "false"):
-                hint = f"write {literal.value} without quotes"
-                self.report("SW216", f"{left} and {right} can never be equal", literal.span, hint)
-                return
-        self.report("SW216", f"{left} and {right} can never be equal", node.span, conversion(left, right))
-
-    def _order(self, node: Binary, scope: Scope) -> Kind:
-        left = self.value(node.left, scope, f"'{node.operator}' can't order null")
-        right = self.value(node.right, scope, f"'{node.operator}' can't order null")
-        families = {kind.family for kind in (left, right) if not kind.is_open and kind.name != "never"}
-        if len(families) > 1:
-            self.report("SW217", f"{left} and {right} have no order", node.span, conversion(left, right))
-        elif families - {"number", "text"}:
-            self.report("SW217", f"'{node.operator}' orders numbers and texts, not {left}", node.span)
-        return BOOL
-
-    def _check_reach(self, node: Binary) -> None:
-        """Warns of a filter that reaches less far than it seems to: of `$a * 100 | round`, it takes the 100."""
-        if isinstance(node.right, Filter) and isinstance(node.right.of, Literal):
-            taken = unparse(node.right.of)
-            hint = f"write (… {node.operator} {taken}) | {node.right.name} for all of it"
-            message = f"'{node.right.name}' takes {taken} alone: filters bind tighter than '{node.operator}'"
-            self.report("SW221", message, node.right.name_span, hint, "warning")
-
-    def _arithmetic(self, node: Binary, scope: Scope) -> Kind:
-        self._check_reach(node)
-        before = len(self.problems)
-        left = self._number(node.left, scope, node.operator)
-        self.silent += (said := len(self.problems) > before)  # two texts with a + between are one mistake
-        right = self._number(node.right, scope, node.operator)
-        self.silent -= said
-        kind = _arithmetic_kind(node.operator, left.name, right.name)
-        return kind.masked() if left.secret or right.secret else kind
 
     def _conditional(self, node: Conditional, scope: Scope) -> Kind:
         true, false = self.condition(node.test, scope)
         return join(self.infer(node.then, true), self.infer(node.otherwise, false))
-
-    def _range(self, node: Range, scope: Scope) -> Kind:
-        for end in (node.start, node.stop):
-            kind = self.value(end, scope, "'..' needs ints")
-            if not fits(kind, INT):
-                self.report("SW214", f"'..' needs ints, {_named(end)} is {kind}", end.span)
-        return list_of(INT)
-
-    def _filter(self, node: Filter, scope: Scope) -> Kind:
-        definition = registry.filters().get(node.name)
-        if definition is None:
-            self._unknown("filter", node.name, node.name_span, registry.filters(), registry.functions())
-            self._skip([node.of, *node.arguments], scope)
-            return ANY
-        return self._applied(definition, [node.of, *node.arguments], node, scope)
-
-    def _call(self, node: Call, scope: Scope) -> Kind:
-        definition = registry.functions().get(node.name)
-        if definition is None:
-            self._unknown("function", node.name, node.name_span, registry.functions(), registry.filters())
-            self._skip(node.arguments, scope)
-            return ANY
-        return self._applied(definition, node.arguments, node, scope)
-
-    def _unknown(self, sort: str, name: str, span: Span, known: Iterable[str], others: Iterable[str]) -> None:
-        hint = _ELSEWHERE.get(name.lower()) or did_you_mean(name, known)
-        if name in set(others):
-            hint = "write $x | " + name if sort == "function" else f"write {name}(…)"
-        self.report("SW208", f"unknown {sort} '{name}'", span, hint)
-
-    def _skip(self, nodes: Iterable[Node], scope: Scope) -> None:
-        for node in nodes:
-            if not isinstance(node, Lambda):
-                self.infer(node, scope)
-
-    def _applied(self, definition: Definition, nodes: list[Node], node: Filter | Call, scope: Scope) -> Kind:
-        pairs = list(paired(definition, nodes))
-        before = len(self.problems)
-        self._check_count(definition, nodes, node)
-        self.silent += (said := len(self.problems) > before)  # arguments too many or too few make one mistake
-        bindings: dict[str, Kind] = {}
-        kinds: dict[int, Kind] = {}
-        # Lambdas last: their parameters' kinds come from the other arguments.
-        for place, (parameter, argument) in sorted(enumerate(pairs), key=lambda each: isinstance(each[1][1], Lambda)):
-            kinds[place] = self._argument(definition, parameter, argument, bindings, scope)
-        self.silent -= said
-        given = [kinds[place] for place in sorted(kinds)]
-        arguments = [argument for _, argument in pairs]
-        kind = self._result(definition, given, arguments, bindings, is_new=len(self.problems) == before)
-        # The taint of any argument is the result's; a bool says too little to keep.
-        tainted = any(contains_secret(each) for each in given) and not definition.declassifies
-        if definition.declassifies:
-            self._check_reveal(definition, given, node)
-            return kind.plain()
-        return kind.masked() if tainted and kind.fields is None else kind
-
-    def _check_reveal(self, definition: Definition, given: list[Kind], node: Node) -> None:
-        if definition.name == "reveal" and given and given[0].name == "password":
-            self.report("SW220", "a password can't be revealed", node.span, "check it with validate_password")
-
-    def _check_count(self, definition: Definition, nodes: list[Node], node: Filter | Call) -> None:
-        wanted = definition.parameters
-        piped = 1 if isinstance(node, Filter) else 0
-        least = sum(parameter.required for parameter in wanted)
-        most = None if any(parameter.many for parameter in wanted) else len(wanted)
-        if len(nodes) < least:
-            missing = wanted[len(nodes)].name
-            self.report("SW209", f"'{definition.name}' needs its {missing}", node.name_span, _usage(definition))
-        elif most is not None and len(nodes) > most:
-            message = f"'{definition.name}' takes {_counted(most - piped)}, {len(nodes) - piped} are given"
-            is_lambda = any(isinstance(each, Lambda) for each in nodes)
-            hint = "a lambda of several is written ($a, $b) => …" if is_lambda else _usage(definition)
-            self.report("SW209", message, node.name_span, hint)
-
-    def _argument(
-        self, definition: Definition, parameter: Parameter, node: Node, bindings: dict[str, Kind], scope: Scope
-    ) -> Kind:
-        if isinstance(node, Lambda):
-            return self._lambda(definition, parameter, node, bindings, scope)
-        kind = self.infer(node, scope)
-        self.check_argument(definition, parameter, kind, node)
-        unify(parameter.kind, kind, bindings)
-        return kind
-
-    def check_argument(self, definition: Definition, parameter: Parameter, kind: Kind, node: Node) -> None:
-        """Reports an argument that its parameter can't take."""
-        if parameter.syntax == "lambda":
-            self.report("SW218", f"'{definition.name}' needs a lambda here", node.span, "write $x => …")
-            return
-        wanted = _wanted(parameter)
-        asked = f"'{definition.name}' needs {_listed([_asked(each) for each in wanted])}"
-        asked += "" if parameter is definition.main else f" as its {parameter.name}"
-        for place, given, options in islice(self._misfits(node, kind, wanted), 1):
-            if given.may_be_null:
-                self.null(place, asked)
-            elif any(fits(_without_nulls(given), option) for option in options):
-                hint = f"leave null out: {_shown(place)} | filter($item => $item != null)"
-                self.report("SW210", f"{_named(place)} may hold null, {asked}", place.span, hint)
-            else:
-                hint = conversion(given, options[0])
-                self.report("SW218", f"{asked}, {_named(place)} is {given}", place.span, hint)
-        if wanted[0].values and _is_no_value(wanted[0], node):
-            chosen = str(literal_of(node))
-            hint = did_you_mean(chosen.lower(), wanted[0].values)
-            self.report("SW218", f"'{definition.name}' knows no {parameter.name} '{chosen}'", node.span, hint)
-
-    def _misfits(self, node: Node, kind: Kind, wanted: Kinds) -> Iterator[tuple[Node, Kind, Kinds]]:
-        """What is of none of the kinds `wanted`, with its kind and theirs: items of a list written out, or `node`."""
-        items = tuple(each.item or ANY for each in wanted if each.name == "list")
-        if isinstance(node, ListOf) and items:
-            for item in node.items:
-                if isinstance(item, Spread):
-                    yield from self._misfits(item.of, self.kinds[item.of].present(), wanted)
-                else:
-                    yield from self._misfits(item, self.kinds[item], items)
-        elif not any(fits(list_of(kind), list_of(each)) for each in wanted):
-            yield node, kind, wanted
-
-    def _lambda(
-        self, definition: Definition, parameter: Parameter, node: Lambda, bindings: dict[str, Kind], scope: Scope
-    ) -> Kind:
-        if parameter.callback is None:
-            self.report("SW218", f"'{definition.name}' takes no lambda here", node.span)
-            return Kind("lambda")
-        given, returned = parameter.callback
-        outer, self.parameters = self.parameters, (*self.parameters, *node.parameters)
-        if len(node.parameters) != len(given):
-            message = f"the lambda of '{definition.name}' takes {_counted(len(given))}, not {len(node.parameters)}"
-            self.report("SW219", message, node.span)
-        if returned == BOOL:
-            true, _ = self.condition(node.body, _entered(node, given, bindings, scope))
-            # What a filter keeps is what its condition was true of.
-            bindings |= {each.table: true.proved(name) for name, each in _variables(node, given)}
-        else:
-            if returned in given:
-                self._settle(node, given, returned, bindings, scope)
-            unify(returned, self.infer(node.body, _entered(node, given, bindings, scope)), bindings)
-        self.parameters = outer
-        self.kinds[node] = Kind("lambda")
-        return Kind("lambda", secret=contains_secret(self.kinds[node.body]) and returned != BOOL)
-
-    def _settle(self, node: Lambda, given: Kinds, returned: Kind, bindings: dict[str, Kind], scope: Scope) -> None:
-        """Learns what a lambda is given that is given what it returned before."""
-        self.silent += 1
-        for _ in range(ROUNDS):
-            known = dict(bindings)
-            unify(returned, self.infer(node.body, _entered(node, given, bindings, scope)), bindings)
-            if bindings == known:
-                break
-        self.silent -= 1
-
-    def _result(
-        self, definition: Definition, kinds: list[Kind], nodes: list[Node], bindings: Mapping[str, Kind], is_new: bool
-    ) -> Kind:
-        """The kind of the result; that arguments don't go together `is_new` where none of them is wrong by itself."""
-        if definition.result is not None and kinds:
-            try:
-                return definition.result(kinds, [literal_of(node) for node in nodes])
-            except Misfit as misfit:
-                if is_new:
-                    place = nodes[misfit.place]
-                    place = place.items[misfit.item] if isinstance(place, ListOf) and misfit.item is not None else place
-                    self.report("SW218", misfit.message, place.span, misfit.hint)
-        return substitute(definition.returns, bindings)
 
     def _misplaced(self, node: Node, scope: Scope) -> Kind:
         self.report("SW218", "a lambda can only be a filter's argument", node.span)
         return ANY
 
 
-def _is_no_value(kind: Kind, node: Node) -> bool:
-    """Whether `node` is a text that is none of the values of an enum."""
-    return (
-        bool(kind.values)
-        and isinstance(node, Literal)
-        and isinstance(node.value, str)
-        and node.value not in kind.values
-    )
-
-
-def literal_of(node: Node) -> Any:
-    """The value that a tree of literals spells; Ellipsis where it is more than literals."""
-    match node:
-        case Literal(value):
-            return value
-        case ListOf(items):
-            values = [literal_of(item) for item in items]
-            return ... if ... in values else values
-        case ObjectOf(entries) if all(isinstance(entry, Entry) for entry in entries):
-            pairs = {entry.key: literal_of(entry.value) for entry in entries if isinstance(entry, Entry)}
-            return ... if ... in pairs.values() else pairs
-    return ...
-
-
-def paired(definition: Definition, nodes: list[Node]) -> Iterator[tuple[Parameter, Node]]:
-    """Each argument with its parameter; the last parameter takes the rest where it takes many."""
-    parameters = list(definition.parameters)
-    for place, node in enumerate(nodes):
-        if place < len(parameters):
-            yield parameters[place], node
-        elif parameters and parameters[-1].many:
-            yield parameters[-1], node
-
-
-def _entered(node: Lambda, given: Kinds, bindings: Mapping[str, Kind], scope: Scope) -> Scope:
-    """What is known inside a lambda."""
-    for name, pattern in zip(node.parameters, [*given, *[ANY] * len(node.parameters)], strict=False):
-        scope = scope.assign(name, substitute(pattern, bindings))
-    return scope
-
-
-def _variables(node: Lambda, given: Kinds) -> Iterator[tuple[str, Kind]]:
-    """The parameters of a lambda that stand for a type variable."""
-    return ((name, kind) for name, kind in zip(node.parameters, given, strict=False) if kind.name == "variable")
-
-
-def _wanted(parameter: Parameter) -> Kinds:
-    """The kinds that a parameter takes, type variables replaced by their bounds."""
-    if not parameter.options:
-        return (substitute(parameter.kind, {}),)
-    kinds = (substitute(option, {}) for option in parameter.options)
-    return tuple(kind.maybe() if parameter.kind.nullable else kind for kind in kinds)
-
-
-def _asked(kind: Kind) -> str:
-    """A kind as a parameter asks for it: an int is a decimal too."""
-    match kind.present():
-        case Kind("decimal"):
-            return "a number"
-        case Kind("list", item=Kind("decimal")):
-            return "a list of numbers"
-        case present:
-            return present.label
-
-
-def _without_nulls(kind: Kind) -> Kind:
-    return replace(kind, item=kind.item.present()) if kind.item is not None else kind
-
-
-def _arithmetic_kind(operator: str, left: str, right: str) -> Kind:
-    if operator == "/":
-        return DECIMAL
-    if "decimal" in (left, right):
-        return DECIMAL
-    if "any" in (left, right) or "never" in (left, right):
-        return ANY
-    if operator in "+-" and "timestamp" in (left, right):
-        return INT if left == right or (operator == "-" and right == "timestamp") else TIMESTAMP
-    return INT
-
-
-def _shown(node: Node) -> str:
-    return _path_text(node) or "…"
-
-
-def _path_text(node: Node) -> str:
-    """A variable, a column or a part of one as it is written; empty for all else."""
-    match node:
-        case Variable() | Column():
-            return unparse(node)
-        case Attribute(of) | Index(of, Literal()) if _path_text(of):
-            return unparse(node)
-    return ""
-
-
-def _unknown_member(owner: Kind, node: Attribute) -> str:
-    if isinstance(node.of, Variable) and node.of.name in ("input", "env"):
-        return f"unknown {'input' if node.of.name == 'input' else 'environment variable'} '{node.name}'"
-    return f"unknown {'column' if owner.is_record else 'field'} '{node.name}' of {owner}"
-
-
-def _named(node: Node) -> str:
-    shown = _path_text(node)
-    return f"'{shown}'" if shown else "this"
-
-
-def _comparison(node: Node, kind: Kind) -> str:
-    match kind.family:
-        case "number":
-            return f"{_shown(node)} > 0"
-        case "text":
-            return f'{_shown(node)} != ""'
-        case "list":
-            return f"({_shown(node)} | count) > 0"
-    return f"{_shown(node)} != null"
-
-
-def _listed(names: list[str]) -> str:
-    """`a`, `a or b`, `a, b or c`."""
-    *first, last = names
-    return f"{', '.join(first)} or {last}" if first else last
-
-
-def _counted(number: int) -> str:
-    return f"{number or 'no'} argument" + ("" if number == 1 else "s")
-
-
-def _usage(definition: Definition) -> str:
-    names = [parameter.name if parameter.required else f"{parameter.name}?" for parameter in definition.parameters]
-    if definition.family == "filter":
-        return f"… | {definition.name}" + (f"({', '.join(names[1:])})" if len(names) > 1 else "")
-    return f"{definition.name}({', '.join(names)})"
-
-
-# What other languages call it.
-_ELSEWHERE: Mapping[str, str] = {
-    **dict.fromkeys(("length", "len", "size"), "write … | count for a list or an object, … | strlen for a text"),
-    **dict.fromkeys(("uppercase", "touppercase", "upcase", "strtoupper"), "write … | to_upper"),
-    **dict.fromkeys(("lowercase", "tolowercase", "downcase", "strtolower"), "write … | to_lower"),
-    **dict.fromkeys(("strip", "trimstart", "trimend"), "write … | trim, | ltrim or | rtrim"),
-    **dict.fromkeys(("includes", "in_array", "str_contains"), "write … | contains(…)"),
-    **dict.fromkeys(("int", "intval", "parseint"), "write … | to_int"),
-    **dict.fromkeys(("float", "decimal", "number", "parsefloat"), "write … | to_decimal"),
-    **dict.fromkeys(("str", "string", "text", "tostring"), "write … | to_text"),
-    **dict.fromkeys(("bool", "boolean"), "write … | to_bool"),
-    **dict.fromkeys(("substring", "substr"), "write … | substr(start, length)"),
-    **dict.fromkeys(("date", "strftime", "format_date"), "write … | format_timestamp(…)"),
-    **dict.fromkeys(("json", "stringify", "to_json", "tojson"), "write … | json_encode"),
-    **dict.fromkeys(("parse_json", "from_json", "fromjson"), "write … | json_decode"),
-    **dict.fromkeys(("group_by", "groupby", "key_by"), "write … | index_by(…)"),
-    **dict.fromkeys(("order_by", "sort_by", "sorted", "orderby"), "write … | sort(…)"),
-    **dict.fromkeys(("where", "select", "reject"), "write … | filter($item => …)"),
-    **dict.fromkeys(("any", "exists"), "write … | some($item => …)"),
-    **dict.fromkeys(("default", "coalesce", "ifnull", "nvl"), "write … ?? …"),
-    **dict.fromkeys(("average", "mean"), "write … | avg"),
-    **dict.fromkeys(("add", "append"), "write … | push(…) for a list, + for numbers"),
-    "all": "write … | every($item => …)",
-    "implode": "write … | join(…)",
-    "explode": "write … | split(…)",
-    "uniq": "write … | unique",
-    "distinct": "write … | unique",
-}
-_TESTS: Mapping[str, Kind] = {
-    "is_text": TEXT, "is_int": INT, "is_decimal": DECIMAL,
-    "is_bool": BOOL, "is_list": list_of(ANY), "is_object": OBJECT,
-}  # fmt: skip
-_GIVEN_HINTS = {
-    "auth": "only an endpoint with 'auth:' has it",
-    "index": "only a for_each gives it; a repeat counts in its 'as:'",
-    "error": "only a catch block gives it",
-    "input": "declare it under 'input:'",
-}
 _RULES: Mapping[type[Node], Callable[[Inference, Any, Scope], Kind]] = {
     Literal: Inference._literal,
     Template: Inference._template,

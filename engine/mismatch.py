@@ -75,3 +75,13 @@ def _of_fields(value: Value, wanted: Kind, path: str, kinds: Mapping[Node, Kind]
 def _entries(node: Node | None) -> list[Entry]:
     entries = node.entries if isinstance(node, ObjectOf) else []
     return [entry for entry in entries if isinstance(entry, Entry)]
+
+
+def entry_spans(node: Node) -> dict[str, Span]:
+    """The places of the keys of an object that is written out."""
+    return {entry.key: entry.key_span for entry in _entries(node)}
+
+
+def entry_values(node: Node) -> dict[str, Node]:
+    """The values of an object that is written out."""
+    return {entry.key: entry.value for entry in _entries(node)}
