@@ -29,6 +29,7 @@ LAYERS = [
     "shapes",
     "stack",
     "workspace",
+    "workspace_reader",
     "scope",
     "bounds",
     "compare",
