@@ -22,6 +22,7 @@ LAYERS = [
     "fields",
     "syntax",
     "lexer",
+    "cursor",
     "parser",
     "unparse",
     "registry",
