@@ -25,7 +25,7 @@ from engine.compile import Compiler
 from engine.program import check_folder
 from engine.run import Services
 from engine.store.sqlite import SqliteStore
-from engine.workspace import read_workspace
+from engine.workspace_reader import read_workspace
 
 ROOT = Path(__file__).parent.parent
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))

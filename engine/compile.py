@@ -506,7 +506,9 @@ def run_function(lowering: StackLowering, function: FunctionName, with_: Argumen
     plan = lowering.compiler.function(function.text)
     lowering.writes = lowering.writes or plan.writes
     given = dictionary(_inputs(lowering, with_))
-    shape = lowering.names.bind(Shape(declared.input, closed=False).bind, f"input_of_{declared.name}")
+    shape = lowering.names.bind(
+        Shape(declared.input, closed=False, null_is_absent=True).bind, f"input_of_{declared.name}"
+    )
     made = call(lowering.names.bind(plan.function, declared.name), name("run"), call(shape, given), const(None))
     return lowering._kept(lowering.step, awaited(made) if plan.is_async else made, plan.is_async)
 

@@ -123,7 +123,7 @@ FAULTS: Mapping[str, tuple[int, str]] = {
 class Fault(Exception):
     """A run that ends with an answer: the envelope's `message` and `payload` under a name of `FAULTS`.
 
-    `reason` sorts faults for tests and logs (`kind`, `division`, `budget`, `column` …) and never
+    `reason` sorts faults for tests and logs (`kind`, `value`, `division`, `budget`, `column` …) and never
     leaves. A `fatal` fault's message is for the log only: its client gets a generic text.
     """
 
@@ -151,6 +151,11 @@ class Fault(Exception):
 def kind_fault(message: str) -> Fault:
     """The fault of a value whose kind only showed at run time to be wrong."""
     return Fault("fatal", message, reason="kind")
+
+
+def value_fault(message: str) -> Fault:
+    """The fault of a value of the right kind whose content is of no use, as a text that spells no number."""
+    return Fault("fatal", message, reason="value")
 
 
 class SetupError(Exception):

@@ -93,6 +93,13 @@ class Field:
         kind = kind.masked() if self.is_secret else kind
         return kind.maybe() if self.may_be_null else kind
 
+    @cached_property
+    def taken(self) -> Kind:
+        """What a stack may give for it: null counts as left out."""
+        item = taken_kind(self.properties) if self.type == "object" and self.properties else self._item_kind
+        kind = list_of(item) if self.is_list else item
+        return kind.maybe() if self.nullable or not self.required else kind
+
     @property
     def _item_kind(self) -> Kind:
         if self.type == "json":
@@ -210,6 +217,12 @@ def fields_schema(fields: Iterable[Field], *, closed: bool = True) -> dict[str, 
 def fields_kind(fields: Iterable[Field]) -> Kind:
     """The kind of an object with these fields, all of them present once bound."""
     return object_of({each.name: each.kind for each in fields})
+
+
+def taken_kind(fields: Iterable[Field]) -> Kind:
+    """The kind of what may be given for these fields, before defaults are filled in."""
+    fields = tuple(fields)
+    return object_of({each.name: each.taken for each in fields}, [each.name for each in fields if not each.required])
 
 
 def read_fields(document: Document, path: Path) -> tuple[Field, ...]:

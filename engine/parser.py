@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import NoReturn, TypeVar
 
-from engine.errors import Problem, Problems, Span
+from engine.cursor import DEEP, LAMBDA_HINT, NESTING_LIMIT, OPERAND_WORDS, SPLIT, Cursor, short
 from engine.lexer import Lexer, Token
 from engine.origin import Origin
 from engine.syntax import (
@@ -28,13 +27,9 @@ from engine.syntax import (
     Template,
     Unary,
     Variable,
-    children,
 )
 
-T = TypeVar("T")
-
 LENGTH_LIMIT = 10_000
-NESTING_LIMIT = 100
 
 # How tightly an operator binds what is left of it.
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=", "in", "not in")
@@ -56,35 +51,10 @@ CONDITIONAL, NOT, COMPARISON, NEGATION, POSTFIX = 1, 4, 5, 11, 13
 
 _CONSTANTS = {"true": True, "false": False, "null": None}
 KEYWORDS = frozenset({*_CONSTANTS, "and", "or", "not", "in", "if", "else"})
-_CLOSERS = {"(": ")", "[": "]", "{": "}"}
 _LAMBDA = re.compile(r"\s*(?:\$?\w+|\([\s\w$,]*\))\s*=>")
 _PART = re.compile(r"\$\$\{|\$\{")
-_DEEP = f"an expression is nested deeper than {NESTING_LIMIT}"
-_SPLIT = "compute a part of it in a `set` step before"
-_LAMBDA_HINT = "a lambda is an argument of a filter or function, as in map($x => $x.name)"
-_TERNARY = "write `a if condition else b`"
-_QUESTION = "write `== null` to ask for null, `?.` to read what may be absent, `??` for what to take instead of null"
 _AFTER_EXPRESSION = "write an operator before it, or put a text into quotes"
 _AFTER_VALUE = "a text that begins with a variable is written with ${ }, as in ${$name} Smith"
-# Words of other languages where an operand or an operator is expected → what to write.
-_OPERAND_WORDS = {
-    **dict.fromkeys(("True", "TRUE"), "write `true`"),
-    **dict.fromkeys(("False", "FALSE"), "write `false`"),
-    **dict.fromkeys(("None", "NULL", "Null", "nil", "undefined"), "write `null`"),
-    "NOT": "write `not`",
-}
-_OPERATOR_WORDS = {
-    "AND": "write `and`",
-    "OR": "write `or`",
-    "IN": "write `in`",
-    "NOT": "write `not in`",
-    "is": "write `==`, as in `== null`",
-    "IS": "write `==`, as in `== null`",
-    "then": "write `a if condition else b`",
-    "=>": _LAMBDA_HINT,
-    "else": "write `a if condition else b`",
-    ":": "it stands only in an object, after the key: {a: 1}",
-}
 
 
 def parse_expression(text: str, origin: Origin, *, columns: bool = False) -> Node:
@@ -137,73 +107,11 @@ def _parts(text: str, origin: Origin) -> Iterator[Node]:
 def _refuse_long(text: str, origin: Origin) -> None:
     if len(text) > LENGTH_LIMIT:
         message = f"an expression of {len(text):,} characters is longer than {LENGTH_LIMIT:,}"
-        Lexer(text, origin).fail("SW021", message, 0, len(text), _SPLIT)
+        Lexer(text, origin).fail("SW021", message, 0, len(text), SPLIT)
 
 
-class Parser:
-    """Parses one expression from `at` on; `bare` says whether a bare name is a column."""
-
-    def __init__(self, text: str, origin: Origin, *, at: int = 0, columns: bool = False, bare: bool = True) -> None:
-        self.lexer = Lexer(text, origin)
-        self.columns = columns
-        self.bare = bare
-        self.depth = 0
-        self.end = at  # of the token taken last
-        self.token = self.lexer.token(at)
-
-    # The parts that every construct is made of.
-
-    def take(self) -> Token:
-        """The current token; the next one becomes current."""
-        token = self.token
-        self.end = token.end
-        self.token = self.lexer.token(token.end)
-        return token
-
-    def span(self, start: int) -> Span:
-        """From `start` to the end of the token taken last."""
-        return self.lexer.origin.span(start, self.end)
-
-    def span_of(self, token: Token) -> Span:
-        return self.lexer.origin.span(token.start, token.end)
-
-    def fail(self, code: str, message: str, token: Token, hint: str = "") -> NoReturn:
-        self.lexer.fail(code, message, token.start, token.end, hint)
-
-    def sequence(self, item: Callable[[], T]) -> list[T]:
-        """What stands between brackets, with commas between and perhaps one at the end."""
-        opener = self.take()
-        items = []
-        while self.token.text != _CLOSERS[opener.text]:
-            items.append(item())
-            if self.token.text != ",":
-                break
-            self.take()
-        self.close(opener)
-        return items
-
-    def close(self, opener: Token) -> None:
-        """Take the bracket that closes `opener`."""
-        closer = _CLOSERS[opener.text[-1]]
-        if self.token.text == closer:
-            self.take()
-        elif self.token.kind == "end":
-            hint = self.lexer.cut_hint() or f"write '{closer}' where it ends"
-            self.fail("SW028", f"'{opener.text}' is never closed", opener, hint)
-        elif self.token.text in _CLOSERS.values():
-            message = f"'{self.token.text}' doesn't close '{opener.text}'"
-            self.fail("SW028", message, self.token, f"write '{closer}' before it")
-        else:
-            self.unexpected(f"write '{closer}' before it, or an operator")
-
-    def unexpected(self, hint: str) -> NoReturn:
-        """The current token can't follow what was read."""
-        token = self.token
-        if token.text in _CLOSERS.values():
-            self.fail("SW028", f"'{token.text}' closes nothing", token, "take it out, or write the bracket it closes")
-        if token.text == "?":
-            hint = _TERNARY if ":" in self.lexer.text[token.end :] else _QUESTION
-        self.fail("SW029", f"'{_short(token)}' can't follow here", token, _OPERATOR_WORDS.get(token.text, hint))
+class Parser(Cursor):
+    """Parses one expression, one method a construct."""
 
     # The whole.
 
@@ -224,26 +132,17 @@ class Parser:
             )
         node = self.expression()
         if self.token.start - start > LENGTH_LIMIT:
-            self.fail("SW021", f"an expression is longer than {LENGTH_LIMIT:,} characters", opener, _SPLIT)
+            self.fail("SW021", f"an expression is longer than {LENGTH_LIMIT:,} characters", opener, SPLIT)
         self.refuse_tall(node)
         if self.token.text != "}":
             self.close(opener)
         return node, self.token.end
 
-    def refuse_tall(self, node: Node) -> None:
-        """Bound the tree, so that whatever walks it later can recurse."""
-        level = [node]
-        for _ in range(NESTING_LIMIT):
-            level = [child for parent in level for child in children(parent)]
-            if not level:
-                return
-        raise Problems([Problem("SW022", _DEEP, level[0].span, _SPLIT)])
-
     def expression(self, binding: int = CONDITIONAL) -> Node:
         """An operand, and the operators after it that bind at least as tightly as `binding`."""
         self.depth += 1
         if self.depth > NESTING_LIMIT:
-            self.fail("SW022", _DEEP, self.token, _SPLIT)
+            self.fail("SW022", DEEP, self.token, SPLIT)
         start = self.token.start
         left = self.operand(binding)
         while BINDING.get(self.token.text, 0) >= binding:
@@ -269,13 +168,6 @@ class Parser:
         value = self.lexer.number(token) if token.kind == "number" else self.lexer.literal(token)
         return Literal(value, self.span(token.start))
 
-    def missing(self) -> NoReturn:
-        token = self.token
-        if token.kind == "end":
-            self.fail("SW029", "a value is missing at the end", token, self.lexer.cut_hint())
-        hint = _TERNARY if token.text == "?" else _LAMBDA_HINT if token.text == "=>" else ""
-        self.fail("SW029", f"a value is missing before '{token.text}'", token, hint)
-
     def word(self) -> Node:
         """A constant, a function or a column."""
         token = self.take()
@@ -287,8 +179,8 @@ class Parser:
         if self.token.text == "(":
             arguments = self.sequence(self.argument)
             return Call(token.text, arguments, self.span_of(token), self.span(token.start))
-        if token.text in _OPERAND_WORDS:
-            self.fail("SW027", f"'{token.text}' isn't part of an expression", token, _OPERAND_WORDS[token.text])
+        if token.text in OPERAND_WORDS:
+            self.fail("SW027", f"'{token.text}' isn't part of an expression", token, OPERAND_WORDS[token.text])
         if not self.bare:
             hint = f"write ${token.text} for the variable, or put a text into quotes"
             self.fail("SW031", f"'{token.text}' isn't a variable", token, hint)
@@ -345,19 +237,6 @@ class Parser:
         value = self.expression()
         return Entry(key, value, self.span_of(token), self.span(token.start))
 
-    def refuse_key(self) -> NoReturn:
-        token = self.token
-        if token.kind == "end":
-            self.fail("SW028", "'{' is never closed", token, self.lexer.cut_hint() or "write '}' where it ends")
-        hint = 'a key is a name or a quoted text, as in {name: 1, "2": 3}'
-        self.fail("SW029", f"'{_short(token)}' can't be a key", token, hint)
-
-    def refuse_shorthand(self, token: Token) -> NoReturn:
-        hint = f"write {token.text}: and its value"
-        if token.text == "return":
-            hint = "what a lambda gives is one expression, without braces and `return`"
-        self.fail("SW029", f"':' is missing after '{_short(token)}'", token, hint)
-
     # What goes on after an operand.
 
     def binary(self, left: Node, start: int) -> Node:
@@ -397,11 +276,6 @@ class Parser:
         self.take()
         return True
 
-    def refuse_chain(self, middle: int) -> NoReturn:
-        between = self.lexer.text[middle : self.end]
-        hint = f"write … and {between} {self.token.text} …" if len(between) <= 40 else "join two comparisons with `and`"
-        self.fail("SW030", f"'{self.token.text}' can't follow another comparison", self.token, hint)
-
     def conditional(self, then: Node, start: int) -> Node:
         token = self.take()
         test = self.expression(CONDITIONAL + 1)
@@ -423,7 +297,7 @@ class Parser:
     def filter(self, of: Node, start: int) -> Node:
         self.take()
         if self.token.kind != "name":
-            shown = f"'{_short(self.token)}'" if self.token.kind != "end" else "the end"
+            shown = f"'{short(self.token)}'" if self.token.kind != "end" else "the end"
             self.fail("SW029", f"a filter's name is missing before {shown}", self.token, "write it, as in $x | trim")
         name = self.take()
         if self.token.text == ":":
@@ -442,29 +316,11 @@ class Parser:
         name = self.take()
         return Attribute(of, name.text, optional, self.span_of(name), self.span(start))
 
-    def refuse_name(self, dot: Token) -> NoReturn:
-        token = self.token
-        if token.kind == "end":
-            self.fail("SW029", f"a name is missing after '{dot.text}'", dot, "write it, as in $user.name")
-        mark = "?." if dot.text == "?." else ""
-        first = token.text.partition(".")[0]
-        hint = f"write {mark}[{first}]" if token.kind in {"number", "text", "variable"} else "write a name"
-        self.fail("SW037", f"'{_short(token)}' can't follow '{dot.text}'", token, hint)
-
     def index(self, of: Node, start: int, *, optional: bool = False) -> Node:
         opener = self.take()
         index = self.expression()
         self.close(opener)
         return Index(of, index, optional, self.span(start))
-
-    def refuse_call(self, of: Node, start: int) -> NoReturn:
-        if isinstance(of, Attribute):
-            message, hint = f"'{of.name}' can't be called", f"filters are written with '|': … | {of.name}(…)"
-        elif isinstance(of, Variable):
-            message, hint = f"'${of.name}' can't be called", f"a function is called without `$`: {of.name}(…)"
-        else:
-            message, hint = "'(' can't follow here", "write an operator before it"
-        self.fail("SW034", message, self.token, hint)
 
     # Arguments, and lambdas among them.
 
@@ -477,12 +333,12 @@ class Parser:
         tokens = self.sequence(self.parameter) if self.token.text == "(" else [self.parameter()]
         names = [token.text[1:] for token in tokens]
         if not names:
-            self.lexer.fail("SW033", "this lambda has no parameter", start, self.end, _LAMBDA_HINT)
+            self.lexer.fail("SW033", "this lambda has no parameter", start, self.end, LAMBDA_HINT)
         for at, token in enumerate(tokens):
             if token.text[1:] in names[:at]:
                 self.fail("SW035", f"'{token.text}' is already a parameter", token, "choose another name")
         if self.token.text != "=>":
-            self.unexpected(_LAMBDA_HINT)
+            self.unexpected(LAMBDA_HINT)
         self.take()
         body = self.expression()
         return Lambda(names, body, [self.span_of(token) for token in tokens], self.span(start))
@@ -490,13 +346,9 @@ class Parser:
     def parameter(self) -> Token:
         token = self.token
         if token.kind != "variable":
-            hint = f"write ${token.text}" if token.kind == "name" else _LAMBDA_HINT
-            self.fail("SW033", f"a lambda's parameter is a variable, '{_short(token)}' isn't", token, hint)
+            hint = f"write ${token.text}" if token.kind == "name" else LAMBDA_HINT
+            self.fail("SW033", f"a lambda's parameter is a variable, '{short(token)}' isn't", token, hint)
         return self.take()
-
-
-def _short(token: Token) -> str:
-    return token.text if len(token.text) <= 30 else token.text[:29] + "…"
 
 
 _PREFIX: dict[str, Callable[[Parser], Node]] = {

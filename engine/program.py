@@ -20,7 +20,8 @@ from engine.shapes import Shape
 from engine.stack import Step
 from engine.store.sql import compile_where
 from engine.store.sqlite import DIALECT
-from engine.workspace import Endpoint, Workspace, read_workspace
+from engine.workspace import Endpoint, Workspace
+from engine.workspace_reader import read_workspace
 
 LIBRARY = (engine.filters, engine.functions, engine.steps)  # importing them registered what stacks may use
 

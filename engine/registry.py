@@ -78,11 +78,22 @@ class Parameter:
 ResultRule = Callable[..., Kind]
 
 
+class Misfit(Exception):
+    """Raised by a rule of a result's kind for arguments that may each stand where they do, but not together.
+
+    `place` is the argument's, counted from 0; `item` an item's of a list that is written there.
+    """
+
+    def __init__(self, message: str, place: int = 0, hint: str = "", item: int | None = None) -> None:
+        super().__init__(message)
+        self.message, self.place, self.hint, self.item = message, place, hint, item
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Definition:
     """A step, construct, filter or function: everything that schema, docs, checks and compiler ask of it.
 
-    `result` computes the result's kind from the arguments' kinds where the signature can't say it.
+    `result` computes the result's kind from the arguments' kinds where the signature can't say it, or raises `Misfit`.
     `declassifies`: the result of a secret argument is no secret. `charges`: the run pays for the piped value's length.
     `is_prepared`: `call` takes a `load` first, runs once at load, and returns the operation that runs.
     """
@@ -276,14 +287,16 @@ def unify(pattern: Kind, given: Kind, bindings: dict[str, Kind]) -> None:
         known = bindings.get(pattern.table)
         given = given.present() if pattern.nullable else given
         bindings[pattern.table] = given if known is None else join(known, given)
-    elif pattern.name == given.name == "list":
+    elif pattern.name == "list" and (given.name == "list" or given.is_open):
         unify(pattern.item or ANY, given.item or ANY, bindings)
 
 
 def substitute(pattern: Kind, bindings: Mapping[str, Kind]) -> Kind:
-    """`pattern` with its type variables replaced by what `unify` learned."""
+    """`pattern` with its type variables replaced by what `unify` learned, by their bounds where that is open."""
     if pattern.name == "variable":
-        kind = bindings.get(pattern.table, pattern.item or ANY)
+        bound = pattern.item or ANY
+        kind = bindings.get(pattern.table, bound)
+        kind = replace(bound, secret=kind.secret) if kind.is_open and not bound.is_open else kind
         return kind.maybe() if pattern.nullable else kind
     if pattern.name == "list" and pattern.item is not None:
         return replace(pattern, item=substitute(pattern.item, bindings))

@@ -364,8 +364,10 @@ def _explain(error: ValidationError, document: Document, path: Path) -> Iterator
             message = f"'{_shown(given)}' is not known here"
             yield Problem("SW053", message, document.span(path), did_you_mean(str(given), known, listed=16))
         case "type":
+            hint = "begin each entry with '- '" if wanted == "array" and isinstance(error.instance, dict) else ""
             wanted = " or ".join(_AUTHOR_TYPES.get(name, name) for name in _listed(wanted))
-            yield Problem("SW054", f"this must be {wanted}, it is {_described(error.instance)}", document.span(path))
+            message = f"this must be {wanted}, it is {_described(error.instance)}"
+            yield Problem("SW054", message, document.span(path), hint)
         case "pattern":
             message = f"'{_shown(error.instance)}' is not a name that can stand here"
             place = (

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from engine.syntax import Attribute, Node, Variable
+from engine.syntax import Attribute, Column, Node, Variable
 from engine.values import Kind, join
+
+COLUMN = ":"  # what tests proved of a column is remembered under its name behind this, which no variable's begins with
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
     """`kinds`: variables set on every path. `maybe`: those set on some. `narrowed`: what tests proved of `user.name`.
 
-    `dead`: no run gets here. `columns`: what bare names stand for.
+    `dead`: no run gets here. `columns`: what bare names stand for, inside a `where`.
     """
 
     kinds: Mapping[str, Kind] = field(default_factory=dict)
@@ -36,13 +38,38 @@ class Scope:
             return self
         return replace(self, narrowed={**self.narrowed, key: kind})
 
+    def proved(self, name: str) -> Kind:
+        """The kind of a variable with all that tests proved of its parts."""
+        kind = self.narrowed.get(name, self.kinds[name])
+        for key, part in self.narrowed.items():
+            if key.startswith(name + "."):
+                kind = _with_part(kind, key.split(".")[1:], part)
+        return kind
+
     def ended(self) -> Scope:
         """After a step that no run goes past."""
         return replace(self, dead=True)
 
+    def with_columns_of(self, known: Scope) -> Scope:
+        """Inside a `where`, behind what proved `known`: of columns only, since all values are taken before."""
+        proved = {key: kind for key, kind in known.narrowed.items() if key.startswith(COLUMN)}
+        return replace(self, narrowed={**self.narrowed, **proved})
+
     def with_columns(self, columns: Mapping[str, Kind] | None) -> Scope:
         """Inside a `where`."""
         return replace(self, columns=columns)
+
+
+def _with_part(kind: Kind, path: list[str], part: Kind) -> Kind:
+    if not path:
+        return part
+    name, *rest = path
+    if name not in (kind.fields or {}):
+        return kind
+    fields = kind.fields or {}
+    changed = _with_part(fields[name], rest, part)
+    optional = kind.optional if changed.may_be_null else kind.optional - {name}
+    return replace(kind, fields={**fields, name: changed}, optional=optional)
 
 
 def merge(left: Scope, right: Scope) -> Scope:
@@ -70,6 +97,8 @@ def key_of(node: Node) -> str | None:
     """`user.name` for `$user.name`: the name under which tests are remembered; None for what isn't a plain path."""
     if isinstance(node, Variable):
         return node.name
+    if isinstance(node, Column):
+        return COLUMN + node.name
     if isinstance(node, Attribute):
         owner = key_of(node.of)
         return f"{owner}.{node.name}" if owner else None

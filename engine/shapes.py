@@ -23,13 +23,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Shape:
     """An object's fields: `bind` checks a mapping against their published schema and makes it what stacks see.
 
-    Where it isn't `closed`, what the fields don't declare is dropped, in objects within objects too.
+    Where it isn't `closed`, what the fields don't declare is dropped, in objects within objects too; with
+    `null_is_absent` also null for what may be left out, as stacks hand it on.
     """
 
-    def __init__(self, fields: Iterable[Field], *, closed: bool = True) -> None:
+    def __init__(self, fields: Iterable[Field], *, closed: bool = True, null_is_absent: bool = False) -> None:
         self.fields = tuple(fields)
         self.names = frozenset(each.name for each in self.fields)
-        self._prune = None if closed else _pruner(self.fields)
+        self._prune = None if closed else _pruner(self.fields, null_is_absent)
         self.schema = fields_schema(self.fields)
         self._validator = jsonschema_rs.Draft202012Validator(
             self.schema, validate_formats=False, pattern_options=jsonschema_rs.RegexOptions()
@@ -102,18 +103,23 @@ def _each(convert: Convert) -> Convert:
     return lambda value: [convert(item) for item in value] if isinstance(value, list) else value
 
 
-def _pruner(fields: Iterable[Field]) -> Convert:
-    """What leaves out of an object all that the fields don't declare, and is the same object where that is nothing."""
+def _pruner(fields: Iterable[Field], null_is_absent: bool) -> Convert:
+    """What makes of an object one with nothing but what the fields declare; see `Shape`."""
     fields = tuple(fields)
     names = frozenset(each.name for each in fields)
-    inner = _steps(fields, lambda each: _pruner(each.properties) if each.properties else None)
+    omissible = frozenset(each.name for each in fields if null_is_absent and not each.required and not each.nullable)
+    inner = _steps(fields, lambda each: _pruner(each.properties, null_is_absent) if each.properties else None)
 
     def prune(value: Any) -> Any:
         if not isinstance(value, dict):
             return value  # the validator says so
-        kept = value if names.issuperset(value) else {name: value[name] for name in value if name in names}
-        pruned = {name: convert(kept[name]) for name, convert in inner if name in kept}
-        return {**kept, **pruned} if pruned else kept
+        kept = {
+            name: part for name, part in value.items() if name in names and not (part is None and name in omissible)
+        }
+        for name, convert in inner:
+            if name in kept:
+                kept[name] = convert(kept[name])
+        return kept
 
     return prune
 

@@ -130,7 +130,10 @@ class StackReader:
     def _unknown_step(self, name: str, written: Mapping[str, Any], place: Span) -> None:
         known = registry.steps()
         other = next((key for key in written if key in known), None)
+        owner = next((each.name for each in known.values() if each.parameter(name)), None)
         hint = f"write '{other}:' first, the step's name leads" if other else did_you_mean(name, known)
+        if owner and not other:
+            hint = f"'{name}:' stands under a step, as under '{owner}', and doesn't begin one"
         self.problems.append(Problem("SW102", f"unknown step '{name}'", place, hint))
 
     def _bound(self, definition: Definition, written: dict[str, Any], path: Path, place: Span) -> Step | None:
@@ -262,6 +265,8 @@ class StackReader:
 
     def _read_duration(self, path: Path) -> Node:
         data, span = _at(self.document.data, path), self.document.span(path)
+        if isinstance(data, int) and data < 0:
+            raise Problems([Problem("SW105", f"'{data}' is no duration", span, "write seconds, 0 for one without end")])
         if not isinstance(data, str) or data.startswith("$"):
             return self.value(path)
         seconds = seconds_of(data)

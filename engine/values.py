@@ -120,11 +120,16 @@ class Kind:
     def is_record(self) -> bool:
         return self.name == "object" and bool(self.table)
 
+    @property
+    def may_be_null(self) -> bool:
+        """Whether null is known to be among its values; of an open kind nothing is known."""
+        return self.nullable or self.name == "null"
+
     def maybe(self) -> Kind:
         """This kind or null."""
         if self.name == "never":
             return NULL
-        return self if self.nullable or self.name == "null" else replace(self, nullable=True)
+        return self if self.may_be_null else replace(self, nullable=True)
 
     def present(self) -> Kind:
         """This kind with null ruled out."""
@@ -146,10 +151,16 @@ class Kind:
         if self.is_record:
             name = f"a {self.table} record"
         elif self.name == "list" and self.item is not None and not self.item.is_open:
-            name = f"a list of {self.item.name}"
+            name = self._list_label(self.item)
         else:
             name = LABELS.get(self.name, self.name)
         return f"{name} or null" if self.nullable else name
+
+    @staticmethod
+    def _list_label(item: Kind) -> str:
+        if item.name == "never":
+            return "an empty list"
+        return f"a list of {item.name}" + (" or null" if item.nullable else "")
 
     def __str__(self) -> str:
         return self.label
@@ -258,11 +269,14 @@ def join_all(kinds: Iterable[Kind], none: Kind = ANY) -> Kind:
 
 
 def fits(given: Kind, wanted: Kind) -> bool:
-    """Whether a value of kind `given`, null left aside, can stand where `wanted` is asked; an open kind can."""
+    """Whether a value of kind `given`, null left aside, can stand where `wanted` is asked; an open kind can.
+
+    What lies inside of lists and objects must fit null and all.
+    """
     if given.is_open or wanted.is_open or given.name in ("null", "never"):
         return True
     if wanted.name == "list" and given.name == "list":
-        return fits(given.item or ANY, wanted.item or ANY)
+        return _fits_inside(given.item or ANY, wanted.item or ANY)
     if wanted.name == "object" and given.name == "object":
         return _fits_fields(given, wanted)
     if wanted.name == given.name:
@@ -278,32 +292,31 @@ def fits(given: Kind, wanted: Kind) -> bool:
     )
 
 
+def _fits_inside(given: Kind, wanted: Kind) -> bool:
+    return (wanted.nullable or wanted.is_open or not given.may_be_null) and fits(given, wanted)
+
+
 def _fits_fields(given: Kind, wanted: Kind) -> bool:
     if given.fields is None or wanted.fields is None:
         return True
-    return all(
-        fits(given.fields[name], kind) if name in given.fields else name in wanted.optional or kind.nullable
-        for name, kind in wanted.fields.items()
+    return given.fields.keys() <= wanted.fields.keys() and all(
+        _fits_field(given, name, kind, name in wanted.optional) for name, kind in wanted.fields.items()
     )
 
 
-def surplus(given: Kind, wanted: Kind) -> str:
-    """A field that `given` surely has and `wanted` hasn't, in objects within objects and lists too; else empty."""
-    if given.item is not None and wanted.item is not None:
-        return surplus(given.item, wanted.item)
-    if given.fields is None or wanted.fields is None:
-        return ""
-    found = (
-        name if name not in wanted.fields else surplus(kind, wanted.fields[name]) for name, kind in given.fields.items()
-    )
-    return next(filter(None, found), "")
+def _fits_field(owner: Kind, name: str, wanted: Kind, optional: bool) -> bool:
+    given = (owner.fields or {}).get(name)
+    may_lack = optional or wanted.nullable
+    if given is None:
+        return may_lack
+    return (may_lack or name not in owner.optional) and _fits_inside(given, wanted)
 
 
 def comparable(left: Kind, right: Kind) -> bool:
     """Whether values of the two kinds can ever be equal."""
     if left.is_open or right.is_open or "never" in (left.name, right.name):
         return True
-    if (left.nullable or left.name == "null") and (right.nullable or right.name == "null"):
+    if left.may_be_null and right.may_be_null:
         return True
     if "null" in (left.name, right.name):
         return False
@@ -312,3 +325,12 @@ def comparable(left: Kind, right: Kind) -> bool:
     if left.name == right.name == "list":
         return comparable(left.item or ANY, right.item or ANY)
     return not (left.values and right.values) or bool(set(left.values) & set(right.values))
+
+
+def conversion(left: Kind, right: Kind) -> str:
+    """The hint on how a value of one kind becomes one of the other; empty where there is no plain way."""
+    if "timestamp" in (left.name, right.name) and "text" in (left.family, right.family):
+        return "turn the text into a timestamp with | to_timestamp"
+    if {left.family, right.family} == {"text", "number"}:
+        return "turn one into the other's kind with | to_int, | to_decimal or | to_text"
+    return ""

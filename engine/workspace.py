@@ -1,27 +1,22 @@
-"""A workspace: the files of a folder as tables, groups, endpoints, functions and tests."""
+"""A workspace: tables, groups, endpoints, functions and tests, as the files of a folder declare them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
 
-from engine import schema, source
-from engine.errors import Problem, Problems, Span, did_you_mean
-from engine.fields import Field, fields_kind, read_field, read_fields
+from engine.errors import Span
+from engine.fields import Field, fields_kind
 from engine.source import Document
-from engine.stack import Block, StackReader
+from engine.stack import Block
 from engine.syntax import Node
 from engine.values import Kind
 
 DEFAULT_BODY_LIMIT = 1 << 20
 DEFAULT_TIME_LIMIT = 30.0
-MAX_FILES = 20_000
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +138,17 @@ class TestFile:
     document: Document
 
 
+def is_broken(broken: Iterable[tuple[str, str]], kind: str, name: str | None) -> bool:
+    """Whether `name`, or any where none is given, is among the kinds and names that unreadable files declare."""
+    return any(each == kind and (name is None or known in (name, "")) for each, known in broken)
+
+
 @dataclass(frozen=True, eq=False)
 class Workspace:
     """Everything a folder says, as far as it could be read.
 
-    `broken` holds the names that unreadable files declare, so that no use of them is reported too.
+    `broken` holds the kinds and names that unreadable files declare, so that no use of them is reported too. A name is
+    empty where even that can't be told: it may be any.
     """
 
     name: str
@@ -164,6 +165,10 @@ class Workspace:
     broken: frozenset[tuple[str, str]] = frozenset()
     root: Path = Path()
 
+    def is_broken(self, kind: str, name: str | None = None) -> bool:
+        """Whether a file that can't be read declares, or may declare, a thing of this kind and name."""
+        return is_broken(self.broken, kind, name)
+
     def endpoint(self, name: str) -> Endpoint | None:
         """The endpoint named `POST /auth/login`, or `login` by the path alone where one verb has it."""
         wanted = name if " " in name else "/" + name.strip("/")
@@ -172,281 +177,3 @@ class Workspace:
 
     def tables_with_auth(self) -> list[str]:
         return [table.name for table in self.tables.values() if table.auth]
-
-
-def read_workspace(root: Path, shown_as: str | None = None, *, tests: bool = True) -> tuple[Workspace, list[Problem]]:
-    """The workspace in a folder, and every problem of reading it; `shown_as` replaces the folder's name in messages.
-
-    Without `tests` the `*.test.yaml` are left aside.
-    """
-    reader = _Reader(root, str(root) if shown_as is None else shown_as)
-    for path in stack_files(root):
-        if tests or not is_test(path):
-            reader.read(path)
-    return reader.workspace(), reader.problems
-
-
-def stack_files(root: Path) -> list[Path]:
-    """The YAML files of a workspace in order, hidden folders left out."""
-    found = (path for pattern in ("*.yaml", "*.yml") for path in root.rglob(pattern))
-    visible = (path for path in found if not any(part.startswith(".") for part in path.relative_to(root).parts))
-    return sorted(path for path in visible if path.is_file())[:MAX_FILES]
-
-
-def is_test(path: Path) -> bool:
-    """Whether the name is one by which test files are found."""
-    return path.name.endswith((".test.yaml", ".test.yml"))
-
-
-class _Reader:
-    """Gathers what each file declares; references between files are settled once all are read."""
-
-    def __init__(self, root: Path, shown_as: str) -> None:
-        self.root, self.shown_as = root, shown_as
-        self.problems: list[Problem] = []
-        self.broken: set[tuple[str, str]] = set()
-        self.documents: dict[str, list[Document]] = {kind: [] for kind in schema.FILE_KINDS}
-
-    def read(self, path: Path) -> None:
-        shown = (
-            f"{self.shown_as}/{path.relative_to(self.root).as_posix()}"
-            if self.shown_as
-            else path.relative_to(self.root).as_posix()
-        )
-        try:
-            document = source.read_file(path, shown)
-        except Problems as broken:
-            self.problems += broken.problems
-            return
-        kind = self._kind(document)
-        if kind is None or not isinstance(document.data, dict):
-            return
-        if (kind == "test") != is_test(path):
-            self._misnamed(kind, document)
-            return
-        found = list(schema.problems(schema.file_validator(kind), document, (), document.data))
-        self.problems += found
-        if found:
-            self.broken.add((kind, str(document.data[kind])))
-        else:
-            self.documents[kind].append(document)
-
-    def _kind(self, document: Document) -> str | None:
-        data = document.data
-        if not isinstance(data, dict) or not data:
-            hint = "begin with one of " + ", ".join(f"{kind}:" for kind in schema.FILE_KINDS)
-            self._report("SW050", "the file says nothing: it must be a mapping", document.span(()), hint)
-            return None
-        first = next(iter(data))
-        if first in schema.FILE_KINDS:
-            return str(first)
-        later = next((kind for kind in schema.FILE_KINDS if kind in data), None)
-        hint = f"put '{later}:' first" if later else did_you_mean(first, schema.FILE_KINDS)
-        self._report("SW050", f"a file can't begin with '{first}'", document.key_span((first,)), hint)
-        return None
-
-    def _misnamed(self, kind: str, document: Document) -> None:
-        span = document.key_span((kind,))
-        if kind == "test":
-            self._report("SW065", "tests are found by their file's name", span, "name the file '….test.yaml'")
-        else:
-            self._report("SW065", f"'{kind}:' can't stand in a test file", span, "give the file a name without '.test'")
-
-    def _report(self, code: str, message: str, span: Span, hint: str = "") -> None:
-        self.problems.append(Problem(code, message, span, hint))
-
-    def workspace(self) -> Workspace:
-        settings = self._settings()
-        default = Group("", settings.get("canonical", "main"), _cors(settings.get("cors", {})))
-        groups = self._named("group", lambda document: self._group(document, default.cors))
-        tables = self._resolved(self._named("table", self._table))
-        id_types = {name: table.id.type for name, table in tables.items() if "id" in table.columns}
-        functions = self._named("function", lambda document: self._function(document, id_types))
-        endpoints = [self._endpoint(document, default, groups, id_types) for document in self.documents["endpoint"]]
-        return Workspace(
-            name=settings.get("workspace", self.root.resolve().name),
-            group=default,
-            unknown_input=settings.get("unknown_input", "refuse"),
-            body_limit=settings.get("body_limit", DEFAULT_BODY_LIMIT),
-            time_limit=settings.get("time_limit", DEFAULT_TIME_LIMIT),
-            env=self._env(),
-            groups=groups,
-            tables=tables,
-            endpoints=tuple(self._distinct(endpoints)),
-            functions=functions,
-            tests=tuple(TestFile(_text(document, "test"), document) for document in self.documents["test"]),
-            broken=frozenset(self.broken),
-            root=self.root,
-        )
-
-    def _settings(self) -> dict[str, Any]:
-        first, more = self.documents["workspace"][:1], self.documents["workspace"][1:]
-        for document in more:
-            self._report(
-                "SW058",
-                "a second workspace file",
-                document.key_span(("workspace",)),
-                "keep one, its settings count for all files",
-            )
-        return _mapping(first[0]) if first else {}
-
-    def _env(self) -> tuple[Field, ...]:
-        declared = [document for document in self.documents["workspace"][:1] if "env" in _mapping(document)]
-        # An environment value is sensitive unless its declaration says otherwise.
-        return tuple(
-            replace(each, sensitive=_mapping(document)["env"][each.name].get("sensitive", True)
-                    if isinstance(_mapping(document)["env"].get(each.name), dict) else True)
-            for document in declared
-            for each in read_fields(document, ("env",))
-        )  # fmt: skip
-
-    def _named(self, kind: str, make: Callable[[Document], T]) -> dict[str, T]:
-        made: dict[str, T] = {}
-        spans: dict[str, Span] = {}
-        for document in self.documents[kind]:
-            name, span = _text(document, kind), document.span((kind,))
-            if name in made:
-                self._report(
-                    "SW059", f"the {kind} '{name}' is declared twice", span, f"it is declared at {spans[name]} already"
-                )
-            else:
-                made[name], spans[name] = make(document), span
-        return made
-
-    def _group(self, document: Document, cors: Cors) -> Group:
-        data = _mapping(document)
-        name = data["group"]
-        return Group(
-            name,
-            data.get("canonical", name.replace("/", "-")),
-            _cors(data["cors"]) if "cors" in data else cors,
-            data.get("description", ""),
-        )
-
-    def _table(self, document: Document) -> Table:
-        data = _mapping(document)
-        columns = {each.name: each for each in read_fields(document, ("columns",))}
-        span = document.span(("table",))
-        self._check_id(columns.get("id"), span)
-        indexes = tuple(
-            Index(tuple(index["columns"]), bool(index.get("unique")), document.span(("indexes", place)))
-            for place, index in enumerate(data.get("indexes", ()))
-        )
-        for place, index in enumerate(indexes):
-            for number, name in enumerate(index.columns):
-                if name not in columns:
-                    where = document.span(("indexes", place, "columns", number))
-                    self._report("SW061", f"unknown column '{name}'", where, did_you_mean(name, columns))
-        return Table(data["table"], bool(data.get("auth")), columns, indexes, span, data.get("description", ""))
-
-    def _check_id(self, column: Field | None, span: Span) -> None:
-        if column is None:
-            self._report("SW062", "a table needs a column 'id'", span, "add 'id: int' (or 'id: uuid') under 'columns:'")
-        elif column.type not in ("int", "uuid") or column.is_list or column.may_be_null:
-            self._report(
-                "SW062", f"the column 'id' can't be '{column.type}'", column.span, "write 'id: int' or 'id: uuid'"
-            )
-
-    def _resolved(self, tables: dict[str, Table]) -> dict[str, Table]:
-        tables = {name: table for name, table in tables.items() if "id" in table.columns}
-        id_types = {name: table.id.type for name, table in tables.items()}
-        for table in tables.values():
-            self._check_references(table.columns.values(), tables)
-        return {
-            name: replace(table, columns={key: column.resolved(id_types) for key, column in table.columns.items()})
-            for name, table in tables.items()
-        }
-
-    def _check_references(self, fields: Iterable[Field], tables: Iterable[str]) -> None:
-        for each in fields:
-            self._check_references(each.properties, tables)
-            if each.table and each.table not in tables and ("table", each.table) not in self.broken:
-                self._report("SW060", f"unknown table '{each.table}'", each.span, did_you_mean(each.table, tables))
-
-    def _input(self, document: Document, id_types: Mapping[str, str]) -> tuple[Field, ...]:
-        fields = read_fields(document, ("input",)) if _mapping(document).get("input") else ()
-        self._check_references(fields, id_types)
-        return tuple(each.resolved(id_types) for each in fields)
-
-    def _stack(self, document: Document) -> tuple[Block, Node | None]:
-        reader = StackReader(document)
-        stack, response = reader.block(("stack",)), None
-        if "response" in _mapping(document):
-            try:
-                response = reader.value(("response",))
-            except Problems as broken:
-                reader.problems += broken.problems
-        self.problems += reader.problems
-        if reader.problems:
-            self.broken.add(("stack", document.text.path))
-        return stack, response
-
-    def _endpoint(
-        self, document: Document, default: Group, groups: Mapping[str, Group], id_types: Mapping[str, str]
-    ) -> Endpoint:
-        data = _mapping(document)
-        method, path = data["endpoint"].split(" ", 1)
-        stack, response = self._stack(document)
-        return Endpoint(
-            method=method,
-            path=path,
-            group=self._group_of(document, default, groups),
-            auth=data.get("auth", ""),
-            input=self._input(document, id_types),
-            stack=stack,
-            response=response,
-            span=document.span(("endpoint",)),
-            document=document,
-            atomic=data.get("atomic", True),
-            description=data.get("description", ""),
-            tags=tuple(data.get("tags", ())),
-        )
-
-    def _group_of(self, document: Document, default: Group, groups: Mapping[str, Group]) -> Group:
-        name = _mapping(document).get("group")
-        if name is None or name in groups:
-            return groups[name] if name else default
-        if ("group", name) not in self.broken:
-            self._report("SW063", f"unknown group '{name}'", document.span(("group",)), did_you_mean(name, groups))
-        return default
-
-    def _function(self, document: Document, id_types: Mapping[str, str]) -> Function:
-        data = _mapping(document)
-        stack, _ = self._stack(document)
-        returns = read_field(document, ("returns",)).resolved(id_types) if "returns" in data else None
-        return Function(
-            name=data["function"],
-            input=self._input(document, id_types),
-            returns=returns,
-            stack=stack,
-            span=document.span(("function",)),
-            document=document,
-            description=data.get("description", ""),
-        )
-
-    def _distinct(self, endpoints: Iterable[Endpoint]) -> Iterator[Endpoint]:
-        seen: dict[tuple[str, str, str], Endpoint] = {}
-        for endpoint in endpoints:
-            key = (endpoint.group.canonical, endpoint.method, endpoint.route)
-            if key in seen:
-                message = f"the endpoint '{endpoint.name}' is declared twice"
-                self._report("SW064", message, endpoint.span, f"'{seen[key].name}' is at {seen[key].span}")
-            else:
-                seen[key] = endpoint
-                yield endpoint
-
-
-def _cors(options: Mapping[str, Any]) -> Cors:
-    given: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in options.items()
-    }
-    return Cors(**given)
-
-
-def _mapping(document: Document) -> dict[str, Any]:
-    data: Any = document.data
-    return dict(data)
-
-
-def _text(document: Document, key: str) -> str:
-    return str(_mapping(document)[key])

@@ -15,7 +15,8 @@ from engine.store.base import Condition
 from engine.store.sqlite import SqliteStore
 from engine.syntax import ListOf, Literal, Node, Unary, Variable
 from engine.values import ANY, Kind, kind_of
-from engine.workspace import Table, read_workspace
+from engine.workspace import Table
+from engine.workspace_reader import read_workspace
 
 NOW = 1_700_000_000_000
 USER = """

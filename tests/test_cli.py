@@ -59,7 +59,7 @@ def test_check_names_the_place_and_the_mend(shop: Path) -> None:
     lines = ended.out.splitlines()
     assert lines[0].startswith("stacks/hello.yaml:4:11: error SW")
     assert "greetin" in lines[0]
-    assert "did you mean 'greeting'?" in ended.out
+    assert "did you mean '$greeting'?" in ended.out
     assert lines[-1] == "1 error, 0 warnings"
 
 

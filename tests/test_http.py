@@ -36,7 +36,7 @@ from engine.run import Services
 from engine.security.keys import KeyRing
 from engine.security.tokens import Tokens
 from engine.values import Record, Secret
-from engine.workspace import read_workspace
+from engine.workspace_reader import read_workspace
 
 Function = Callable[[Any, dict[str, Any], Any], Any]
 Headers = Mapping[str, str] | Sequence[tuple[str, str]]

@@ -16,7 +16,7 @@ from engine.http.bodies import Gone, Patience
 from engine.http.inputs import Inputs
 from engine.shapes import Shape
 from engine.values import File, Secret
-from engine.workspace import read_workspace
+from engine.workspace_reader import read_workspace
 
 LIMIT = 100_000
 JSON = "application/json"

@@ -80,12 +80,54 @@ WORKSPACES: dict[str, tuple[dict[str, str], list[str]]] = {
         },
         ["a.yaml:3:5: SW129 'f' needs 'n'", "a.yaml:4:12: SW127 'f' has no input 'm'"],
     ),
+    "a function's nested inputs": (
+        {
+            "f": "function: f\ninput:\n  items: {type: 'object[]', properties: {price: decimal, note?: text, count: {type: int, default: 1}}}\nstack: [return: '$input.items | count']\n",
+            "a": "endpoint: POST /x\ninput: {p: {type: object, properties: {price: text}}}\nstack:\n  - run_function: f\n    with: {items: [{price: 1}, {price: '1'}, {note: null, x: 1}, $input.p]}\n",
+        },
+        [
+            "a.yaml:5:41: SW128 'items[1].price' of 'f' is a decimal, this is a text",
+            "a.yaml:5:46: SW129 'f' needs 'items[2].price', a decimal",
+            "a.yaml:5:59: SW127 'f' has no input 'items[2].x'",
+            "a.yaml:5:66: SW128 'items[3].price' of 'f' is a decimal, this is a text",
+        ],
+    ),
+    "null for an input that may be left out": (
+        {
+            "f": "function: f\ninput: {n?: int}\nstack: [return: '$input.n ?? 1']\n",
+            "a": "endpoint: POST /x\ninput: {n?: int}\nstack:\n  - run_function: f\n    with: {n: $input.n}\n",
+        },
+        [],
+    ),
+    "null for an input that takes it": (
+        {
+            "f": "function: f\ninput: {n: {type: int, nullable: true}}\nstack: [return: '$input.n ?? 1']\n",
+            "a": "endpoint: POST /x\ninput: {n?: int}\nstack:\n  - run_function: f\n    with: {n: $input.n}\n",
+        },
+        [],
+    ),
+    "a list in the path": (
+        {"a": "endpoint: GET /x/{ids}\ninput: {ids: 'int[]'}\nstack: [return: $input.ids]\n"},
+        ["a.yaml:2:9: SW131 'ids' stands in the path, it can't be a list of int"],
+    ),
+    "a path parameter twice": (
+        {"a": "endpoint: GET /x/{id}/y/{id}\ninput: {id: int}\nstack: [return: $input.id]\n"},
+        ["a.yaml:1:11: SW131 the path has '{id}' twice"],
+    ),
+    "a file in a GET": (
+        {"a": "endpoint: GET /x\ninput: {f: file}\nstack: [return: $input.f.name]\n"},
+        ["a.yaml:2:9: SW134 'f' is a file, a GET has no body to bring it"],
+    ),
+    "a response that is never reached": (
+        {"a": "endpoint: GET /x\nstack: [return: 1]\nresponse: 2\n"},
+        ["a.yaml:3:11: SW141 the response is never reached"],
+    ),
     "an object with more than its column has": (
         {
             "t": "table: t\ncolumns: {id: int, o: {type: 'object[]', properties: {a: int}}}\n",
             "a": "endpoint: POST /x\nstack:\n  - add_record: t\n    data: {o: [{a: 1, b: 2}]}\n",
         },
-        ["a.yaml:4:12: SW124 the objects of the column 'o' have no 'b'"],
+        ["a.yaml:4:23: SW123 the column 'o' has no 'o[0].b'"],
     ),
     "a file that says nothing": ({"a": "# nothing\n"}, ["a.yaml:1:1: SW050 the file says nothing: it must be a mapping"]),
     "a file of no kind": ({"a": "endpint: GET /x\nstack: []\n"}, ["a.yaml:1:1: SW050 a file can't begin with 'endpint'"]),
@@ -108,3 +150,58 @@ WORKSPACES: dict[str, tuple[dict[str, str], list[str]]] = {
 def test_a_workspaces_mistake_is_named(tmp_path: Path, files: dict[str, str], expected: list[str]) -> None:
     problems = checked(tmp_path, files).problems
     assert [f"{each.span}: {each.code} {each.message}" for each in problems] == expected
+
+
+USES = """
+    endpoint: GET /x
+    group: g
+    auth: user
+    input: {who: {table: user}}
+    stack:
+      - get_record: user
+        where: {id: $input.who}
+        as: u
+      - precondition: $u != null
+      - run_function: f
+        with: {n: $env.N}
+        as: r
+      - return: {n: $u.name, r: "${$r + 1}"}
+"""
+USED = {
+    "uses": USES,
+    "user": USER,
+    "note": "table: note\ncolumns: {id: int, user: {table: user}}\n",
+    "f": "function: f\ninput: {n: int}\nstack: [return: $input.n]\n",
+    "g": "group: g\ncanonical: g\n",
+    "workspace": "workspace: w\nenv: {N: {type: int, sensitive: false}}\n",
+}
+BROKEN: dict[str, tuple[str, str, str]] = {
+    "a table never closed": ("user", "table: user\nauth: true\ncolumns: {id: int, name: text\n", "user.yaml:3:10: SW013 '{' is never closed"),
+    "a table with a key twice": ("user", "table: user\nauth: true\nauth: true\n", "user.yaml:3:1: SW005 'auth' is already given on line 2"),
+    "a table's name never closed": ("user", "table: 'user\nauth: true\n", "user.yaml:1:8: SW013 the text that starts with ' never ends"),
+    "a table with an anchor": ("user", "table: &a user\nauth: true\n", "user.yaml:1:8: SW007 the anchor '&a' isn't read"),
+    "a table of another kind": ("user", "table: user\ncolumns: {id: integer}\n", "user.yaml:2:15: SW053 'integer' is not known here"),
+    "a table without an id": ("user", "table: user\ncolumns: {name: text}\n", "user.yaml:1:8: SW062 a table needs a column 'id'"),
+    "a table whose name is no text": ("user", "table: 5\ncolumns: {id: int}\n", "user.yaml:1:8: SW054 this must be a text, it is the number 5"),
+    "a misspelt table": ("user", "tabel: user\ncolumns: {id: int}\n", "user.yaml:1:1: SW050 a file can't begin with 'tabel'"),
+    "a function never closed": ("f", "function: f\ninput: {n: int\n", "f.yaml:2:8: SW013 '{' is never closed"),
+    "a function's step": ("f", "function: f\ninput: {n: int}\nstack: [retrn: 1]\n", "f.yaml:3:9: SW102 unknown step 'retrn'"),
+    "a group never closed": ("g", "group: g\ncanonical: 'g\n", "g.yaml:2:12: SW013 the text that starts with ' never ends"),
+    "a workspace never closed": ("workspace", "workspace: w\nenv: {N: int\n", "workspace.yaml:2:6: SW013 '{' is never closed"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "text", "expected"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_file_brings_one_message(tmp_path: Path, name: str, text: str, expected: str) -> None:
+    problems = checked(tmp_path, {**USED, name: text}).problems
+    assert [f"{each.span}: {each.code} {each.message}" for each in problems] == [expected]
+
+
+def test_what_the_broken_files_would_say_is_right(tmp_path: Path) -> None:
+    assert checked(tmp_path, USED).problems == []
+
+
+def test_another_name_than_a_broken_files_is_unknown_all_the_same(tmp_path: Path) -> None:
+    stack = "endpoint: GET /y\nauth: usr\nstack: []\n"
+    problems = checked(tmp_path, {"user": "table: user\ncolumns: {id: int\n", "y": stack}).problems
+    assert [each.message for each in problems] == ["'{' is never closed", "unknown table 'usr'"]

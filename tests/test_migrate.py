@@ -265,7 +265,7 @@ import asyncio, sys
 from pathlib import Path
 sys.path[:0] = sys.argv[2:3]
 from engine.store.sqlite import SqliteStore
-from engine.workspace import read_workspace
+from engine.workspace_reader import read_workspace
 
 folder = Path(sys.argv[1])
 store = SqliteStore.open(folder / "data.db", read_workspace(folder / "stacks")[0].tables)

@@ -13,7 +13,7 @@ from engine.cli.schema import schemas
 from engine.registry import all_definitions
 from engine.schema import FILE_KINDS, file_schema
 from engine.source import read_file
-from engine.workspace import stack_files
+from engine.workspace_reader import stack_files
 
 ROOT = Path(__file__).parent.parent
 

@@ -99,7 +99,7 @@ FAULTS: dict[str, tuple[str, str, str]] = {
     "growing text": ("- set: {a: xx}\n- while: true\n  do: [{set: {a: $a ~ $a}}]", "fatal", "the text would be longer than 16777216 characters"),
     "a sum past the finite": ("- set: {a: 1.0e+308}\n- return: ${$a + $a}", "fatal", "the result is too large for a decimal"),
     "a sum past 64 bits": ("- set: {a: 9223372036854775807}\n- return: ${$a + $a}", "fatal", "the result is no int of 64 bits"),
-    "a filter's helper": ("- return: \"${[1, 'a'] | sum}\"", "fatal", "a value is not of the kind that this step needs"),
+    "a filter's helper": ("- set: {keys: \"${'[[1]]' | json_decode}\"}\n- return: \"${{a: 1} | pick($keys)}\"", "fatal", "a value is not of the kind that this step needs"),
     "index": ("- set: {a: [1]}\n- return: '$a[3]'", "fatal", "the list has 1 items, there is none at 3"),
 }  # fmt: skip
 
@@ -151,6 +151,14 @@ def test_a_function_sees_what_it_declares(tmp_path: Path) -> None:
         tmp_path, stack, "{items: {type: 'object[]', properties: {n: int, sku: text}}}", {"items": items}, total=total
     )
     assert found == {"seen": [{"n": 1}], "given": [{"n": 1, "sku": "a"}]}
+
+
+def test_null_is_an_input_of_a_function_left_out(tmp_path: Path) -> None:
+    seen = "function: seen\ninput: {n: {type: int, default: 7}, o?: {type: object, properties: {s?: text, d: {type: int, default: 8}}}}\nstack:\n  - return: $input"
+    stack = "- run_function: seen\n  with: {n: $input.n, o: $input.o}\n  as: seen\n- return: $seen"
+    declared = "{n?: int, o?: {type: object, properties: {s?: text, d?: int}}}"
+    assert run_stack(tmp_path, stack, declared, {}, seen=seen) == {"n": 7, "o": None}
+    assert run_stack(tmp_path, stack, declared, {"n": 1, "o": {}}, seen=seen) == {"n": 1, "o": {"s": None, "d": 8}}
 
 
 def test_what_is_not_declared_can_be_dropped(tmp_path: Path) -> None:

@@ -586,7 +586,7 @@ sys.path[:0] = sys.argv[3:5]
 from store_setup import FakeRun, tables_of
 from engine.store.sqlite import SqliteStore
 from engine.errors import Fault
-from engine.workspace import read_workspace
+from engine.workspace_reader import read_workspace
 
 async def main(who, count):
     tables = read_workspace(Path(sys.argv[1]) / "stacks")[0].tables

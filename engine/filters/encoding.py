@@ -11,7 +11,7 @@ import orjson
 
 from engine import registry
 from engine.bounds import bounded_text, decimal, integer, room_for_text, survey
-from engine.errors import kind_fault
+from engine.errors import kind_fault, value_fault
 
 _BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
@@ -37,14 +37,14 @@ def json_decode(text: str) -> object:
 
     "{\\"a\\": [1, 2.5]}" | json_decode  => {a: [1, 2.5]}
     " null " | json_decode             => null
-    "{a: 1}" | json_decode             => fault kind
-    "" | json_decode                   => fault kind
+    "{a: 1}" | json_decode             => fault value
+    "" | json_decode                   => fault value
     """
     room_for_text(len(text))
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise kind_fault("'json_decode' takes JSON text; this one isn't") from error
+        raise value_fault("'json_decode' takes JSON text; this one isn't") from error
     survey(value)
     return _settled(value)
 
@@ -76,14 +76,14 @@ def base64_decode(text: str) -> str:
     """The text whose UTF-8 bytes are given in base64 (RFC 4648 §4); padding must be there.
 
     "aGVsbG8=" | base64_decode  => "hello"
-    "aGVsbG8" | base64_decode   => fault kind
-    "_w==" | base64_decode      => fault kind
-    "/w==" | base64_decode      => fault kind
+    "aGVsbG8" | base64_decode   => fault value
+    "_w==" | base64_decode      => fault value
+    "/w==" | base64_decode      => fault value
     """
     try:
         return base64.b64decode(text, validate=True).decode()
     except (binascii.Error, ValueError) as error:
-        raise kind_fault("'base64_decode' takes padded base64 of UTF-8 text; this one isn't") from error
+        raise value_fault("'base64_decode' takes padded base64 of UTF-8 text; this one isn't") from error
 
 
 @registry.filter
@@ -102,12 +102,12 @@ def url_decode(text: str) -> str:
 
     "a%26b%20c" | url_decode  => "a&b c"
     "1+1" | url_decode        => "1+1"
-    "100%" | url_decode       => fault kind
-    "%FF" | url_decode        => fault kind
+    "100%" | url_decode       => fault value
+    "%FF" | url_decode        => fault value
     """
     if _BARE_PERCENT.search(text):
-        raise kind_fault("'url_decode' takes percent-encoded text; this one has a '%' without two hexadecimal digits")
+        raise value_fault("'url_decode' takes percent-encoded text; this one has a '%' without two hexadecimal digits")
     try:
         return unquote(text, errors="strict")
     except UnicodeDecodeError as error:
-        raise kind_fault("'url_decode' takes percent-encoded UTF-8; these bytes aren't") from error
+        raise value_fault("'url_decode' takes percent-encoded UTF-8; these bytes aren't") from error

@@ -6,7 +6,7 @@ import re
 
 from engine import registry
 from engine.bounds import decimal, integer, range_fault, unfit
-from engine.errors import kind_fault
+from engine.errors import value_fault
 
 _INT = re.compile(r"[+-]?[0-9]+")
 _DECIMAL = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
@@ -112,8 +112,8 @@ def to_int(value: str | float | bool) -> int:
     3.9 | to_int          => 3
     (-3.9) | to_int       => -3
     true | to_int         => 1
-    "133.45 kg" | to_int  => fault kind
-    "" | to_int           => fault kind
+    "133.45 kg" | to_int  => fault value
+    "" | to_int           => fault value
     1e300 | to_int        => fault range
     """
     if isinstance(value, str):
@@ -127,7 +127,7 @@ def _numeral(text: str, pattern: re.Pattern[str], name: str) -> str:
     if len(text) > MAX_DIGITS:
         raise range_fault(f"'{name}' reads texts of at most {MAX_DIGITS} characters")
     if not pattern.fullmatch(text):
-        raise kind_fault(f"'{name}' takes a text that is a number as a whole; this one holds something else")
+        raise value_fault(f"'{name}' takes a text that is a number as a whole; this one holds something else")
     return text
 
 
@@ -138,7 +138,7 @@ def to_decimal(value: str | float | bool) -> float:
     "133.45" | to_decimal     => 133.45
     "1e3" | to_decimal        => 1000
     2 | to_decimal            => 2.0
-    "133.45 kg" | to_decimal  => fault kind
+    "133.45 kg" | to_decimal  => fault value
     "1e999" | to_decimal      => fault range
     """
     if isinstance(value, str):
@@ -180,9 +180,9 @@ def to_bool(value: str | float | bool) -> bool:
 
     "false" | to_bool  => false
     1 | to_bool        => true
-    "yes" | to_bool    => fault kind
-    2 | to_bool        => fault kind
+    "yes" | to_bool    => fault value
+    2 | to_bool        => fault value
     """
     if isinstance(value, (str, int, float)) and value in _BOOLS:
         return _BOOLS[value]
-    raise kind_fault("'to_bool' takes true, false, 1 or 0, as they are or as texts")
+    raise value_fault("'to_bool' takes true, false, 1 or 0, as they are or as texts")

@@ -8,10 +8,13 @@ from typing import Literal, TypeVar
 from engine import registry
 from engine.bounds import room_for_items, stretch, survey, unfit
 from engine.compare import identities, sort_keys
+from engine.errors import did_you_mean, value_fault
 from engine.filters.kinds import written
-from engine.filters.paths import lookup, parts
-from engine.values import ANY, Kind, list_of
+from engine.filters.paths import follow_kind, literal_steps, lookup, parts, visible
+from engine.registry import Misfit
+from engine.values import ANY, NEVER, NULL, OBJECT, Kind, kind_of, list_of
 
+ORDERS = ("asc", "desc")
 T = TypeVar("T")
 U = TypeVar("U")
 
@@ -130,7 +133,33 @@ def _leaves(items: list[object]) -> Iterator[object]:
             waiting.pop()
 
 
-@registry.filter(charges=True)
+def _at_path(kinds: list[Kind], literals: list[object]) -> Kind:
+    """The kind of what lies at a path in the items of a list, null where it may not be there."""
+    steps, item = literal_steps(literals, ""), kinds[0].item or ANY
+    if steps is None or item.name == "never":
+        return ANY
+    if follow_kind(item, steps, NEVER).name == "never":
+        hint = did_you_mean(steps[0], visible(item) or ())
+        if steps[0] in ORDERS:
+            hint = f'the order comes second: sort("", "{steps[0]}")'
+        raise Misfit(f"nothing lies at '{literals[1]}' in the items of the list", 1, hint)
+    return follow_kind(item, steps, NULL)
+
+
+def _is_plain(kind: Kind) -> bool:
+    return kind.name in ("any", "bool", "null") or kind.family in ("text", "number")
+
+
+def _index_kind(kinds: list[Kind], literals: list[object]) -> Kind:
+    kind = _at_path(kinds, literals)
+    if kind.may_be_null and not kind.is_open:
+        raise Misfit("a key can't be null, what lies there may be", 1, "leave such items out before, with | filter(…)")
+    if not _is_plain(kind):
+        raise Misfit(f"a key must be a text, a number or a bool, what lies there is {kind}", 1)
+    return OBJECT
+
+
+@registry.filter(result=_index_kind, charges=True)
 def index_by(items: list[object], path: str) -> dict[str, object]:
     """An object of lists: the items grouped by what lies at `path`, in the order of their first appearance.
 
@@ -148,7 +177,12 @@ def index_by(items: list[object], path: str) -> dict[str, object]:
     return dict(groups)
 
 
-@registry.filter(charges=True)
+def _unique_kind(kinds: list[Kind], literals: list[object]) -> Kind:
+    _at_path(kinds, literals)
+    return kinds[0]
+
+
+@registry.filter(result=_unique_kind, charges=True)
 def unique(items: list[T], path: str = "") -> list[T]:
     """A list without repetitions: the first of the items that are the same, or the same at `path`.
 
@@ -164,7 +198,26 @@ def unique(items: list[T], path: str = "") -> list[T]:
     return list(firsts.values())
 
 
-@registry.filter(charges=True)
+def _sort_kind(kinds: list[Kind], literals: list[object]) -> Kind:
+    kind = _at_path(kinds, literals)
+    if not _is_plain(kind):
+        named, place = ("what lies there", 1) if len(kinds) > 1 else ("an item", 0)
+        hint = 'name a path in the items: … | sort("…")'
+        raise Misfit(f"only numbers, texts and bools have an order, {named} is {kind}", place, hint)
+    if len(literals) == 1 and isinstance(literals[0], list):
+        _check_order(literals[0])
+    return kinds[0]
+
+
+def _check_order(items: list[object]) -> None:
+    """Refuses items of more than one family, at the first that differs from those before."""
+    families = [(place, kind_of(item).family) for place, item in enumerate(items) if item is not None]
+    for place, family in families:
+        if family != families[0][1]:
+            raise Misfit(f"{families[0][1]}s and {family}s have no common order", item=place)
+
+
+@registry.filter(result=_sort_kind, charges=True)
 def sort(items: list[T], path: str = "", order: Literal["asc", "desc"] = "asc") -> list[T]:
     """A list in ascending or descending order, by the items or by what lies at `path` in them.
 
@@ -176,8 +229,11 @@ def sort(items: list[T], path: str = "", order: Literal["asc", "desc"] = "asc") 
     ["b", "a", "B", null] | sort              => [null, "B", "a", "b"]
     [{n: 1}, {n: 2}] | sort("n", "desc")      => [{n: 2}, {n: 1}]
     [1, "a"] | sort                           => fault kind
+    [2, 1] | sort("", "up")                   => fault kind
     [{n: 1}] | sort                           => fault kind
     """
+    if order not in ORDERS:
+        raise value_fault("'sort' takes an order that is asc or desc")
     steps = parts(path)
     keys = sort_keys([lookup(item, steps) for item in items])
     places = sorted(range(len(items)), key=keys.__getitem__, reverse=order == "desc")

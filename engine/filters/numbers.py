@@ -10,8 +10,9 @@ from typing import TypeVar
 from engine import registry
 from engine.bounds import decimal, integer, range_fault, unfit
 from engine.errors import Fault
-from engine.filters.rules import int_at
-from engine.values import ANY, DECIMAL, INT, Kind, join
+from engine.filters.rules import int_at, kind_at, number_kind
+from engine.registry import Misfit
+from engine.values import DECIMAL, INT, NULL, Kind, join
 
 N = TypeVar("N", bound=float)
 
@@ -133,9 +134,15 @@ def sqrt(number: float) -> float:
 
 
 def _least_kind(kinds: list[Kind], literals: list[object]) -> Kind:
+    value, other = kinds[0], kind_at(kinds, 1, NULL)
+    if value.family == "number" and other.may_be_null:
+        hint = "give the other as the argument" if len(kinds) == 1 else "rule null out, or give a default with ??"
+        raise Misfit("one number alone has no least or greatest", len(kinds) - 1, hint)
+    if value.name == "list" and other.name != "null":
+        raise Misfit("a list of numbers is taken alone", 1, "leave the argument out")
     if len(kinds) > 1:
-        return join(kinds[0], kinds[1])
-    return (kinds[0].item or ANY).maybe() if kinds[0].name == "list" else ANY
+        return join(value, other)
+    return number_kind(value.item).maybe() if value.name == "list" else DECIMAL.maybe()
 
 
 def _numbers(name: str, value: object, other: float | None) -> list[float]:
@@ -178,27 +185,35 @@ def max_(value: float | list[float], other: float | None = None) -> float | None
     return max(_numbers("max", value, other), default=None)
 
 
-def _total(numbers: Sequence[float]) -> float:
+def _total(name: str, numbers: Sequence[float]) -> float:
     """The sum of numbers, rounded once where a decimal is among them."""
-    if all(isinstance(number, int) for number in numbers):
+    types = set(map(type, numbers))
+    if types <= {int}:
         return sum(numbers)
+    if not types <= {int, float}:
+        raise unfit(name, "numbers", next(each for each in numbers if type(each) not in (int, float)))
     try:
         return decimal(math.fsum(numbers))
     except OverflowError as error:
         raise range_fault("the sum is too large for a decimal") from error
 
 
-@registry.filter(charges=True)
-def sum_(numbers: list[N]) -> N:
+def _sum_kind(kinds: list[Kind], literals: list[object]) -> Kind:
+    return number_kind(kinds[0].item)
+
+
+@registry.filter(result=_sum_kind, charges=True)
+def sum_(numbers: list[float]) -> float:
     """The sum of a list of numbers, 0 of an empty one; an int of ints, else a decimal that is rounded only once.
 
     [1, 2, 3, 4] | sum     => 10
     [0.1, 0.2, 0.3] | sum  => 0.6
     [] | sum               => 0
     ["1"] | sum            => fault kind
+    [true, 2] | sum        => fault kind
     """
-    total = _total(numbers)
-    return integer(total) if isinstance(total, int) else total  # type: ignore[return-value]  # an int of ints
+    total = _total("sum", numbers)
+    return integer(total) if isinstance(total, int) else total
 
 
 @registry.filter(charges=True)
@@ -209,4 +224,4 @@ def avg(numbers: list[float]) -> float | None:
     [2, 4] | avg        => 3.0
     [] | avg            => null
     """
-    return _total(numbers) / len(numbers) if numbers else None
+    return _total("avg", numbers) / len(numbers) if numbers else None

@@ -10,23 +10,18 @@ from collections.abc import Callable, Container, Mapping
 
 from engine import registry
 from engine.bounds import room_for_items, unfit
-from engine.errors import Fault, kind_fault
-from engine.filters.paths import MISSING, follow, follow_kind, is_place, parts, place, visible
+from engine.errors import did_you_mean, value_fault
+from engine.filters.paths import MISSING, follow, follow_kind, is_place, literal_steps, parts, place, visible
 from engine.filters.rules import kind_at, literal_at
-from engine.values import ANY, NULL, OBJECT, TEXT, Kind, join, join_all, list_of, object_of
-
-
-def _steps(literals: list[object]) -> list[str] | None:
-    """The steps of the path that the author wrote, null where it is known only when running."""
-    path = literal_at(literals, 1)
-    try:
-        return None if path is ... else parts(path)
-    except Fault:
-        return None
+from engine.registry import Misfit
+from engine.values import ANY, NEVER, NULL, OBJECT, TEXT, Kind, join, join_all, list_of, object_of
 
 
 def _get_kind(kinds: list[Kind], literals: list[object]) -> Kind:
-    steps, default = _steps(literals), kind_at(kinds, 2, NULL)
+    steps, default = literal_steps(literals), kind_at(kinds, 2, NULL)
+    if len(kinds) == 2 and steps and kinds[0].name != "null" and follow_kind(kinds[0], steps, NEVER).name == "never":
+        hint = did_you_mean(steps[0], visible(kinds[0]) or ())
+        raise Misfit(f"nothing lies at '{literals[1]}' in {kinds[0]}", 1, hint)
     return join(ANY, default) if steps is None else follow_kind(kinds[0], steps, default)
 
 
@@ -59,7 +54,7 @@ def has(value: object | None, path: str | int) -> bool:
 
 
 def _set_kind(kinds: list[Kind], literals: list[object]) -> Kind:
-    steps = _steps(literals)
+    steps = literal_steps(literals)
     return _put_kind(kinds[0], steps, kind_at(kinds, 2)) if steps else _blurred(kinds[0])
 
 
@@ -104,8 +99,8 @@ def set_(base: dict[str, object] | list[object], path: str | int, value: object 
     {} | set("a.b", 1)                  => {a: {b: 1}}
     {a: [1, 2]} | set("a.0", null)      => {a: [null, 2]}
     [1] | set(1, 2)                     => [1, 2]
-    [1] | set(5, 2)                     => fault kind
-    {a: 1} | set("a.b", 2)              => fault kind
+    [1] | set(5, 2)                     => fault value
+    {a: 1} | set("a.b", 2)              => fault value
     """
     steps = parts(path)
     if not steps or not isinstance(base, (dict, list)):
@@ -123,7 +118,7 @@ def _put(base: object, steps: list[str], value: object) -> object:
         return {**base, head: _put(base.get(head), rest, value)}
     if base is None and not is_place(head):
         return {head: _put(None, rest, value)}
-    raise kind_fault(f"'set' finds {'no list' if is_place(head) else 'no object'} in which to set '{head}'")
+    raise value_fault(f"'set' finds {'no list' if is_place(head) else 'no object'} in which to set '{head}'")
 
 
 def _put_item(items: list[object], head: str, rest: list[str], value: object) -> object:
@@ -132,12 +127,12 @@ def _put_item(items: list[object], head: str, rest: list[str], value: object) ->
         return [*items, _put(None, rest, value)]
     index = place(head, len(items))
     if index is None:
-        raise kind_fault(f"'set' finds no place '{head}' in a list of {len(items)}")
+        raise value_fault(f"'set' finds no place '{head}' in a list of {len(items)}")
     return [*items[:index], _put(items[index], rest, value), *items[index + 1 :]]
 
 
 def _unset_kind(kinds: list[Kind], literals: list[object]) -> Kind:
-    steps, fields = _steps(literals), visible(kinds[0])
+    steps, fields = literal_steps(literals), visible(kinds[0])
     if steps is None or len(steps) != 1 or kinds[0].name != "object" or fields is None:
         return _blurred(kinds[0])
     return _without(fields, kinds[0].optional, steps)
@@ -295,6 +290,8 @@ def _merge_kind(kinds: list[Kind], literals: list[object]) -> Kind:
     left, right = kinds[0], kind_at(kinds, 1)
     if left.name == right.name == "list":
         return join(left, right)
+    if {left.name, right.name} == {"list", "object"}:
+        raise Misfit(f"{left} can't be merged with {right}, but two objects or two lists can", 1)
     if left.name != "object" or right.name != "object":
         return ANY
     under, over = visible(left), visible(right)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from engine.bounds import range_fault, unfit
+from engine.errors import Fault
+from engine.filters.rules import literal_at
 from engine.values import ANY, Kind, join
 
 MAX_STEPS = 64
@@ -30,6 +32,15 @@ def parts(path: object) -> list[str]:
     if len(steps) > MAX_STEPS:
         raise range_fault(f"a path has at most {MAX_STEPS} steps")
     return steps
+
+
+def literal_steps(literals: list[object], default: object = ...) -> list[str] | None:
+    """The steps of the path that the author wrote as the first argument, null where it is known only when running."""
+    path = literal_at(literals, 1, default)
+    try:
+        return None if path is ... else parts(path)
+    except Fault:
+        return None
 
 
 def is_place(step: str) -> bool:

@@ -18,7 +18,9 @@ import re2
 
 from engine import registry
 from engine.bounds import range_fault, room_for_text
-from engine.errors import kind_fault
+from engine.errors import value_fault
+from engine.filters.rules import content_checked, literal_at
+from engine.values import BOOL, TEXT, Kind
 
 MAX_PATTERN = 1000  # characters
 _MEMORY = 8 * 1024 * 1024  # bytes for one compiled pattern
@@ -37,10 +39,10 @@ def _compiled(pattern: str) -> Any:
     except re2.error as error:
         detail = error.args[0] if error.args else ""
         reason = detail.decode(errors="replace") if isinstance(detail, bytes) else str(detail)
-        raise kind_fault(f"the pattern isn't a regular expression: {reason}") from error
+        raise value_fault(f"the pattern isn't a regular expression: {reason}") from error
 
 
-@registry.filter(aliases=("regex_test",))
+@registry.filter(result=content_checked(BOOL, (1, _compiled)), aliases=("regex_test",))
 def regex_matches(text: str, pattern: str) -> bool:
     """Whether a pattern matches anywhere in a text; `^` and `$` tie it to its ends.
 
@@ -55,7 +57,15 @@ def regex_matches(text: str, pattern: str) -> bool:
     return _compiled(pattern).search(text) is not None
 
 
-@registry.filter
+def _replace_kind(kinds: list[Kind], literals: list[object]) -> Kind:
+    content_checked(TEXT, (1, _compiled))(kinds, literals)
+    pattern = literal_at(literals, 1)
+    if not isinstance(pattern, str):
+        return TEXT
+    return content_checked(TEXT, (2, lambda text: _template(text, _compiled(pattern).groups)))(kinds, literals)
+
+
+@registry.filter(result=_replace_kind)
 def regex_replace(text: str, pattern: str, replacement: str) -> str:
     """Text with every match of a pattern replaced; `$1` is the first group, `$0` the match, `$$` a dollar sign.
 
@@ -81,7 +91,7 @@ def _template(replacement: str, groups: int) -> list[str | int]:
     template = [_part(part) if place % 2 else part for place, part in enumerate(_REFERENCE.split(replacement))]
     unknown = next((part for part in template if isinstance(part, int) and part > groups), None)
     if unknown is not None:
-        raise kind_fault(f"the replacement names '${unknown}', but the pattern has {groups} groups")
+        raise value_fault(f"the replacement names '${unknown}', but the pattern has {groups} groups")
     return template
 
 

@@ -5,12 +5,37 @@ The checker asks for a result's kind after it has reported what is wrong with th
 
 from __future__ import annotations
 
-from engine.values import ANY, Kind
+from collections.abc import Callable
+
+from engine.errors import Fault
+from engine.registry import Misfit, ResultRule
+from engine.values import ANY, DECIMAL, INT, Kind
 
 
 def kind_at(kinds: list[Kind], place: int, default: Kind = ANY) -> Kind:
     """The kind of an argument, `default` where it is left out."""
     return kinds[place] if place < len(kinds) else default
+
+
+def number_kind(item: Kind | None) -> Kind:
+    """The kind of a number that is one of the items of a list, or made of them: an int of ints, and of none."""
+    return DECIMAL if item is None or item.name in ("decimal", "any") else INT
+
+
+def content_checked(kind: Kind, *checks: tuple[int, Callable[[str], object]]) -> ResultRule:
+    """The rule of a result of `kind` that tries texts which the author wrote: each place with what takes its text."""
+
+    def rule(kinds: list[Kind], literals: list[object]) -> Kind:
+        for place, check in checks:
+            text = literal_at(literals, place)
+            if isinstance(text, str):
+                try:
+                    check(text)
+                except Fault as fault:
+                    raise Misfit(fault.message, place) from None
+        return kind
+
+    return rule
 
 
 def literal_at(literals: list[object], place: int, default: object = ...) -> object:

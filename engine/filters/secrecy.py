@@ -7,7 +7,7 @@ import hmac
 from typing import TypeVar, cast
 
 from engine import registry, values
-from engine.errors import kind_fault
+from engine.errors import value_fault
 from engine.values import Secret
 
 T = TypeVar("T")
@@ -30,11 +30,11 @@ def hmac_sha256(text: str, key: str | Secret) -> str:
     Under a secret key the result counts as secret too: `| reveal` makes it one that can be answered.
 
     "some_message" | hmac_sha256("MY_SECRET_KEY")  => "3e18fc78d5326e5d0ec11c178ad3977160074bc149c55a2bc6a272570aad2348"
-    "some_message" | hmac_sha256("")               => fault kind
+    "some_message" | hmac_sha256("")               => fault value
     """
     secret = str(values.reveal(key))
     if not secret:
-        raise kind_fault("'hmac_sha256' needs a key; this one is empty")
+        raise value_fault("'hmac_sha256' needs a key; this one is empty")
     return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
 
 

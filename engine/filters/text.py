@@ -7,7 +7,10 @@ import re
 from engine import registry
 from engine.bounds import bounded_text, range_fault, room_for_items, room_for_text, stretch, unfit
 from engine.compare import identities
-from engine.errors import kind_fault
+from engine.errors import value_fault
+from engine.filters.rules import kind_at
+from engine.registry import Misfit
+from engine.values import ANY, BOOL, Kind, comparable, conversion
 
 _WORD = re.compile(r"\S+")
 
@@ -117,7 +120,17 @@ def truncate(text: str, length: int, ending: str = "…") -> str:
     return text if len(text) <= length else bounded_text(text[:length] + ending)
 
 
-@registry.filter(charges=True)
+def _contains_kind(kinds: list[Kind], literals: list[object]) -> Kind:
+    value, search = kinds[0], kind_at(kinds, 1)
+    if value.family == "text" and (search.nullable or search.family not in ("text", "any")):
+        raise Misfit(f"in a text only a text can be looked for, this is {search}", 1, conversion(value, search))
+    item = value.item or ANY
+    if value.name == "list" and not comparable(item, search):
+        raise Misfit(f"{item} and {search} can never be equal", 1, conversion(item, search))
+    return BOOL
+
+
+@registry.filter(result=_contains_kind, charges=True)
 def contains(value: str | list[object], search: object | None) -> bool:
     """Whether a text holds the text `search`, or a list holds the value `search`.
 
@@ -126,7 +139,7 @@ def contains(value: str | list[object], search: object | None) -> bool:
     "Epic Battle" | contains("Battle")  => true
     "Epic Battle" | contains("battle")  => false
     [1, 2, 3] | contains(2.0)           => true
-    ["1"] | contains(1)                 => false
+    ["1", true] | contains(1)           => false
     [{a: [1]}] | contains({a: [1]})     => true
     "1" | contains(1)                   => fault kind
     """
@@ -206,10 +219,10 @@ def replace(text: str, search: str, replacement: str) -> str:
     "Hella World" | replace("o", "a")  => "Hella Warld"
     "a.b.c" | replace(".", "")         => "abc"
     "abc" | replace("x", "y")          => "abc"
-    "abc" | replace("", "y")           => fault kind
+    "abc" | replace("", "y")           => fault value
     """
     if not search:
-        raise kind_fault("'replace' can't search for an empty text")
+        raise value_fault("'replace' can't search for an empty text")
     room_for_text(len(text) + text.count(search) * (len(replacement) - len(search)))
     return text.replace(search, replacement)
 

@@ -15,8 +15,10 @@ from zoneinfo import ZoneInfo
 
 from engine import registry
 from engine.bounds import integer, range_fault
-from engine.errors import kind_fault
+from engine.errors import value_fault
+from engine.filters.rules import content_checked
 from engine.registry import Timestamp
+from engine.values import TEXT, TIMESTAMP
 
 MAX_FORMAT = 200  # characters
 MAX_ZONE = 64  # characters
@@ -100,27 +102,15 @@ READ: Mapping[str, str] = {
 }  # fmt: skip
 
 
-@registry.filter
-def format_timestamp(value: Timestamp, format: str = "c", timezone: str = "UTC") -> str:
-    """A timestamp as text in a time zone of the IANA database, in PHP's date characters; names are English.
-
-    A letter that means nothing is a fault, where PHP would copy it: write `\\\\` before a letter to copy.
-
-    1692132330000 | format_timestamp("Y-m-d H:i:s", "America/New_York")  => "2023-08-15 16:45:30"
-    1698710400000 | format_timestamp("l, F j, Y")                        => "Tuesday, October 31, 2023"
-    1698710400000 | format_timestamp                                     => "2023-10-31T00:00:00+00:00"
-    (-1) | format_timestamp("Y-m-d H:i:s.v")                             => "1969-12-31 23:59:59.999"
-    0 | format_timestamp("q")                                            => fault kind
-    0 | format_timestamp("Y", "Europe/Nowhere")                          => fault kind
-    """
-    moment = _moment(value, _zone(timezone))
-    return "".join(literal or _writer(letter)(moment) for letter, literal in _tokens(format))
+def _writers(format: str) -> list[str | Callable[[datetime], str]]:
+    """What writes the parts of a format."""
+    return [literal or _writer(letter) for letter, literal in _tokens(format)]
 
 
 def _writer(letter: str) -> Callable[[datetime], str]:
     if letter in WRITTEN:
         return WRITTEN[letter]
-    raise kind_fault(f"'{letter}' means nothing in a date format: write '\\{letter}' for the letter itself")
+    raise value_fault(f"'{letter}' means nothing in a date format: write '\\{letter}' for the letter itself")
 
 
 def _tokens(format: str) -> Iterator[tuple[str, str]]:
@@ -138,7 +128,24 @@ def _zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(name[:MAX_ZONE])
     except (LookupError, ValueError, OSError) as error:
-        raise kind_fault(f"'{name[:MAX_ZONE]}' is no time zone: write one like 'Europe/Vienna'") from error
+        raise value_fault(f"'{name[:MAX_ZONE]}' is no time zone: write one like 'Europe/Vienna'") from error
+
+
+@registry.filter(result=content_checked(TEXT, (1, _writers), (2, _zone)))
+def format_timestamp(value: Timestamp, format: str = "c", timezone: str = "UTC") -> str:
+    """A timestamp as text in a time zone of the IANA database, in PHP's date characters; names are English.
+
+    A letter that means nothing is a fault, where PHP would copy it: write `\\\\` before a letter to copy.
+
+    1692132330000 | format_timestamp("Y-m-d H:i:s", "America/New_York")  => "2023-08-15 16:45:30"
+    1698710400000 | format_timestamp("l, F j, Y")                        => "Tuesday, October 31, 2023"
+    1698710400000 | format_timestamp                                     => "2023-10-31T00:00:00+00:00"
+    (-1) | format_timestamp("Y-m-d H:i:s.v")                             => "1969-12-31 23:59:59.999"
+    0 | format_timestamp("q")                                            => fault kind
+    0 | format_timestamp("Y", "Europe/Nowhere")                          => fault kind
+    """
+    moment = _moment(value, _zone(timezone))
+    return "".join(part if isinstance(part, str) else part(moment) for part in _writers(format))
 
 
 def _moment(value: int, zone: tzinfo) -> datetime:
@@ -152,7 +159,23 @@ def _milliseconds(moment: datetime) -> int:
     return (moment - EPOCH) // timedelta(milliseconds=1)
 
 
-@registry.filter
+@functools.lru_cache(maxsize=256)
+def _reader(format: str) -> re.Pattern[str]:
+    """The pattern that reads a format, one named group a letter."""
+    parts = [re.escape(literal) if literal else _group(letter) for letter, literal in _tokens(format)]
+    try:
+        return re.compile("".join(parts), re.IGNORECASE | re.ASCII)
+    except re.error as error:
+        raise value_fault(f"the format '{format}' has a letter twice") from error
+
+
+def _group(letter: str) -> str:
+    if letter in READ:
+        return f"(?P<{letter}>{READ[letter]})"
+    raise value_fault(f"'{letter}' can't be read from a text: write '\\{letter}' for the letter itself")
+
+
+@registry.filter(result=content_checked(TIMESTAMP, (1, _reader), (2, _zone)))
 def parse_timestamp(text: str, format: str, timezone: str = "UTC") -> Timestamp:
     """The timestamp that a text spells in PHP's date characters; an offset in the text outweighs `timezone`.
 
@@ -163,35 +186,19 @@ def parse_timestamp(text: str, format: str, timezone: str = "UTC") -> Timestamp:
     "2023-08-15 13:45:30" | parse_timestamp("Y-m-d H:i:s", "America/Los_Angeles")      => 1692132330000
     "2023-10-31T02:00:00+02:00" | parse_timestamp("c")                                 => 1698710400000
     "31.10.2023" | parse_timestamp("d.m.Y")                                            => 1698710400000
-    "31.02.2023" | parse_timestamp("d.m.Y")                                            => fault kind
-    "soon" | parse_timestamp("Y")                                                      => fault kind
+    "31.02.2023" | parse_timestamp("d.m.Y")                                            => fault value
+    "soon" | parse_timestamp("Y")                                                      => fault value
     """
     match = _reader(format).fullmatch(text)
     if match is None:
-        raise kind_fault(f"the text isn't a time in the format '{format}'")
+        raise value_fault(f"the text isn't a time in the format '{format}'")
     fields: dict[str, str] = match.groupdict()
     if "U" in fields:
         return int(fields["U"]) * 1000
     try:
         return _milliseconds(_read(fields, _zone(timezone)))
     except (ValueError, OverflowError) as error:
-        raise kind_fault("the text names a day or a time that doesn't exist") from error
-
-
-@functools.lru_cache(maxsize=256)
-def _reader(format: str) -> re.Pattern[str]:
-    """The pattern that reads a format, one named group a letter."""
-    parts = [re.escape(literal) if literal else _group(letter) for letter, literal in _tokens(format)]
-    try:
-        return re.compile("".join(parts), re.IGNORECASE | re.ASCII)
-    except re.error as error:
-        raise kind_fault(f"the format '{format}' has a letter twice") from error
-
-
-def _group(letter: str) -> str:
-    if letter in READ:
-        return f"(?P<{letter}>{READ[letter]})"
-    raise kind_fault(f"'{letter}' can't be read from a text: write '\\{letter}' for the letter itself")
+        raise value_fault("the text names a day or a time that doesn't exist") from error
 
 
 def _read(fields: Mapping[str, str], zone: tzinfo) -> datetime:
@@ -249,7 +256,7 @@ _ISO = re.compile(
 )
 
 
-@registry.filter
+@registry.filter(result=content_checked(TIMESTAMP, (1, _zone)))
 def to_timestamp(text: str, timezone: str = "UTC") -> Timestamp:
     """The timestamp of a date or a date and time in ISO 8601; `timezone` counts where the text has no offset.
 
@@ -258,16 +265,16 @@ def to_timestamp(text: str, timezone: str = "UTC") -> Timestamp:
     "2023-10-31" | to_timestamp                            => 1698710400000
     "2023-10-31T02:00:00.5+02:00" | to_timestamp           => 1698710400500
     "2023-08-15 13:45:30" | to_timestamp("America/Los_Angeles")  => 1692132330000
-    "next friday" | to_timestamp                           => fault kind
-    "2023-02-30" | to_timestamp                            => fault kind
+    "next friday" | to_timestamp                           => fault value
+    "2023-02-30" | to_timestamp                            => fault value
     """
     if not _ISO.fullmatch(text):
-        raise kind_fault("'to_timestamp' takes a date, or a date and time, like '2023-10-31T14:30:00Z'")
+        raise value_fault("'to_timestamp' takes a date, or a date and time, like '2023-10-31T14:30:00Z'")
     try:
         moment = datetime.fromisoformat(text)
         return _milliseconds(moment if moment.tzinfo else moment.replace(tzinfo=_zone(timezone)))
     except (ValueError, OverflowError) as error:
-        raise kind_fault("the text names a day or a time that doesn't exist") from error
+        raise value_fault("the text names a day or a time that doesn't exist") from error
 
 
 @registry.filter

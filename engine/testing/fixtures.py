@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.check import auth_table_problems
 from engine.errors import Problem, Problems, Span, did_you_mean
 from engine.shapes import to_milliseconds
+from engine.signatures import auth_table_problems
 from engine.source import Document, Path
 from engine.stack import Word, seconds_of
 from engine.testing import expressions
@@ -222,7 +222,7 @@ class _Reader:
             self._report("SW402", f"'{name}' is in {len(found)} groups", self.document.span(path), hint)
             return None
         target = function or next(iter(found), None)
-        if target is None and not {("endpoint", name), ("function", name)} & self.workspace.broken:
+        if target is None and not any(self.workspace.is_broken(kind, name) for kind in ("endpoint", "function")):
             known = [each.name for each in self.workspace.endpoints]
             known += self.workspace.functions if path == ("test",) else ()
             what = "endpoint or function" if path == ("test",) else "endpoint"
@@ -247,7 +247,7 @@ class _Reader:
                 self._rows((*path, table, word), table)
 
     def _table(self, path: Path, name: str) -> None:
-        if name not in self.workspace.tables and ("table", name) not in self.workspace.broken:
+        if name not in self.workspace.tables and not self.workspace.is_broken("table", name):
             hint = did_you_mean(name, self.workspace.tables)
             self._report("SW403", f"unknown table '{name}'", self.document.key_span(path), hint)
 

@@ -1,0 +1,229 @@
+"""The kinds of applications: filters, functions and the lambdas given to them, checked by their signatures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+from engine import registry
+from engine.errors import Span, did_you_mean
+from engine.judge import ROUNDS, Judge, contains_secret
+from engine.operations import is_no_value
+from engine.registry import Definition, Misfit, Parameter, substitute, unify
+from engine.scope import Scope
+from engine.syntax import Call, Entry, Filter, Lambda, ListOf, Literal, Node, ObjectOf, Spread
+from engine.values import ANY, BOOL, Kind, conversion, fits, list_of
+from engine.wording import ELSEWHERE, asked, counted, listed, named, shown, usage
+
+Kinds = tuple[Kind, ...]
+
+
+class Applications(Judge):
+    """The rules for filters and functions."""
+
+    def _filter(self, node: Filter, scope: Scope) -> Kind:
+        definition = registry.filters().get(node.name)
+        if definition is None:
+            self._unknown("filter", node.name, node.name_span, registry.filters(), registry.functions())
+            self._skip([node.of, *node.arguments], scope)
+            return ANY
+        return self._applied(definition, [node.of, *node.arguments], node, scope)
+
+    def _call(self, node: Call, scope: Scope) -> Kind:
+        definition = registry.functions().get(node.name)
+        if definition is None:
+            self._unknown("function", node.name, node.name_span, registry.functions(), registry.filters())
+            self._skip(node.arguments, scope)
+            return ANY
+        return self._applied(definition, node.arguments, node, scope)
+
+    def _unknown(self, sort: str, name: str, span: Span, known: Iterable[str], others: Iterable[str]) -> None:
+        hint = ELSEWHERE.get(name.lower()) or did_you_mean(name, known)
+        if name in set(others):
+            hint = "write $x | " + name if sort == "function" else f"write {name}(…)"
+        self.report("SW208", f"unknown {sort} '{name}'", span, hint)
+
+    def _skip(self, nodes: Iterable[Node], scope: Scope) -> None:
+        for node in nodes:
+            if not isinstance(node, Lambda):
+                self.infer(node, scope)
+
+    def _applied(self, definition: Definition, nodes: list[Node], node: Filter | Call, scope: Scope) -> Kind:
+        pairs = list(paired(definition, nodes))
+        before = len(self.problems)
+        self._check_count(definition, nodes, node)
+        self.silent += (said := len(self.problems) > before)  # arguments too many or too few make one mistake
+        bindings: dict[str, Kind] = {}
+        kinds: dict[int, Kind] = {}
+        # Lambdas last: their parameters' kinds come from the other arguments.
+        for place, (parameter, argument) in sorted(enumerate(pairs), key=lambda each: isinstance(each[1][1], Lambda)):
+            kinds[place] = self._argument(definition, parameter, argument, bindings, scope)
+        self.silent -= said
+        given = [kinds[place] for place in sorted(kinds)]
+        arguments = [argument for _, argument in pairs]
+        kind = self._result(definition, given, arguments, bindings, is_new=len(self.problems) == before)
+        # The taint of any argument is the result's; a bool says too little to keep.
+        tainted = any(contains_secret(each) for each in given) and not definition.declassifies
+        if definition.declassifies:
+            self._check_reveal(definition, given, node)
+            return kind.plain()
+        return kind.masked() if tainted and kind.fields is None else kind
+
+    def _check_reveal(self, definition: Definition, given: list[Kind], node: Node) -> None:
+        if definition.name == "reveal" and given and given[0].name == "password":
+            self.report("SW220", "a password can't be revealed", node.span, "check it with validate_password")
+
+    def _check_count(self, definition: Definition, nodes: list[Node], node: Filter | Call) -> None:
+        wanted = definition.parameters
+        piped = 1 if isinstance(node, Filter) else 0
+        least = sum(parameter.required for parameter in wanted)
+        most = None if any(parameter.many for parameter in wanted) else len(wanted)
+        if len(nodes) < least:
+            missing = wanted[len(nodes)].name
+            self.report("SW209", f"'{definition.name}' needs its {missing}", node.name_span, usage(definition))
+        elif most is not None and len(nodes) > most:
+            message = f"'{definition.name}' takes {counted(most - piped)}, {len(nodes) - piped} are given"
+            is_lambda = any(isinstance(each, Lambda) for each in nodes)
+            hint = "a lambda of several is written ($a, $b) => …" if is_lambda else usage(definition)
+            self.report("SW209", message, node.name_span, hint)
+
+    def _argument(
+        self, definition: Definition, parameter: Parameter, node: Node, bindings: dict[str, Kind], scope: Scope
+    ) -> Kind:
+        if isinstance(node, Lambda):
+            return self._lambda(definition, parameter, node, bindings, scope)
+        kind = self.infer(node, scope)
+        self.check_argument(definition, parameter, kind, node)
+        unify(parameter.kind, kind, bindings)
+        return kind
+
+    def check_argument(self, definition: Definition, parameter: Parameter, kind: Kind, node: Node) -> None:
+        """Reports an argument that its parameter can't take."""
+        if parameter.syntax == "lambda":
+            self.report("SW218", f"'{definition.name}' needs a lambda here", node.span, "write $x => …")
+            return
+        wanted = _wanted(parameter)
+        needs = f"'{definition.name}' needs {listed([asked(each) for each in wanted])}"
+        needs += "" if parameter is definition.main else f" as its {parameter.name}"
+        for place, given, options in islice(self._misfits(node, kind, wanted), 1):
+            if given.may_be_null:
+                self.null(place, needs)
+            elif any(fits(_without_nulls(given), option) for option in options):
+                hint = f"leave null out: {shown(place)} | filter($item => $item != null)"
+                self.report("SW210", f"{named(place)} may hold null, {needs}", place.span, hint)
+            else:
+                hint = conversion(given, options[0])
+                self.report("SW218", f"{needs}, {named(place)} is {given}", place.span, hint)
+        if wanted[0].values and is_no_value(wanted[0], node):
+            chosen = str(literal_of(node))
+            hint = did_you_mean(chosen.lower(), wanted[0].values)
+            self.report("SW218", f"'{definition.name}' knows no {parameter.name} '{chosen}'", node.span, hint)
+
+    def _misfits(self, node: Node, kind: Kind, wanted: Kinds) -> Iterator[tuple[Node, Kind, Kinds]]:
+        """What is of none of the kinds `wanted`, with its kind and theirs: items of a list written out, or `node`."""
+        items = tuple(each.item or ANY for each in wanted if each.name == "list")
+        if isinstance(node, ListOf) and items:
+            for item in node.items:
+                if isinstance(item, Spread):
+                    yield from self._misfits(item.of, self.kinds[item.of].present(), wanted)
+                else:
+                    yield from self._misfits(item, self.kinds[item], items)
+        elif not any(fits(list_of(kind), list_of(each)) for each in wanted):
+            yield node, kind, wanted
+
+    def _lambda(
+        self, definition: Definition, parameter: Parameter, node: Lambda, bindings: dict[str, Kind], scope: Scope
+    ) -> Kind:
+        if parameter.callback is None:
+            self.report("SW218", f"'{definition.name}' takes no lambda here", node.span)
+            return Kind("lambda")
+        given, returned = parameter.callback
+        outer, self.parameters = self.parameters, (*self.parameters, *node.parameters)
+        if len(node.parameters) != len(given):
+            message = f"the lambda of '{definition.name}' takes {counted(len(given))}, not {len(node.parameters)}"
+            self.report("SW219", message, node.span)
+        if returned == BOOL:
+            true, _ = self.condition(node.body, _entered(node, given, bindings, scope))
+            # What a filter keeps is what its condition was true of.
+            bindings |= {each.table: true.proved(name) for name, each in _variables(node, given)}
+        else:
+            if returned in given:
+                self._settle(node, given, returned, bindings, scope)
+            unify(returned, self.infer(node.body, _entered(node, given, bindings, scope)), bindings)
+        self.parameters = outer
+        self.kinds[node] = Kind("lambda")
+        return Kind("lambda", secret=contains_secret(self.kinds[node.body]) and returned != BOOL)
+
+    def _settle(self, node: Lambda, given: Kinds, returned: Kind, bindings: dict[str, Kind], scope: Scope) -> None:
+        """Learns what a lambda is given that is given what it returned before."""
+        self.silent += 1
+        for _ in range(ROUNDS):
+            known = dict(bindings)
+            unify(returned, self.infer(node.body, _entered(node, given, bindings, scope)), bindings)
+            if bindings == known:
+                break
+        self.silent -= 1
+
+    def _result(
+        self, definition: Definition, kinds: list[Kind], nodes: list[Node], bindings: Mapping[str, Kind], is_new: bool
+    ) -> Kind:
+        """The kind of the result; that arguments don't go together `is_new` where none of them is wrong by itself."""
+        if definition.result is not None and kinds:
+            try:
+                return definition.result(kinds, [literal_of(node) for node in nodes])
+            except Misfit as misfit:
+                if is_new:
+                    place = nodes[misfit.place]
+                    place = place.items[misfit.item] if isinstance(place, ListOf) and misfit.item is not None else place
+                    self.report("SW218", misfit.message, place.span, misfit.hint)
+        return substitute(definition.returns, bindings)
+
+
+def literal_of(node: Node) -> Any:
+    """The value that a tree of literals spells; Ellipsis where it is more than literals."""
+    match node:
+        case Literal(value):
+            return value
+        case ListOf(items):
+            values = [literal_of(item) for item in items]
+            return ... if ... in values else values
+        case ObjectOf(entries) if all(isinstance(entry, Entry) for entry in entries):
+            pairs = {entry.key: literal_of(entry.value) for entry in entries if isinstance(entry, Entry)}
+            return ... if ... in pairs.values() else pairs
+    return ...
+
+
+def paired(definition: Definition, nodes: list[Node]) -> Iterator[tuple[Parameter, Node]]:
+    """Each argument with its parameter; the last parameter takes the rest where it takes many."""
+    parameters = list(definition.parameters)
+    for place, node in enumerate(nodes):
+        if place < len(parameters):
+            yield parameters[place], node
+        elif parameters and parameters[-1].many:
+            yield parameters[-1], node
+
+
+def _entered(node: Lambda, given: Kinds, bindings: Mapping[str, Kind], scope: Scope) -> Scope:
+    """What is known inside a lambda."""
+    for name, pattern in zip(node.parameters, [*given, *[ANY] * len(node.parameters)], strict=False):
+        scope = scope.assign(name, substitute(pattern, bindings))
+    return scope
+
+
+def _variables(node: Lambda, given: Kinds) -> Iterator[tuple[str, Kind]]:
+    """The parameters of a lambda that stand for a type variable."""
+    return ((name, kind) for name, kind in zip(node.parameters, given, strict=False) if kind.name == "variable")
+
+
+def _wanted(parameter: Parameter) -> Kinds:
+    """The kinds that a parameter takes, type variables replaced by their bounds."""
+    if not parameter.options:
+        return (substitute(parameter.kind, {}),)
+    kinds = (substitute(option, {}) for option in parameter.options)
+    return tuple(kind.maybe() if parameter.kind.nullable else kind for kind in kinds)
+
+
+def _without_nulls(kind: Kind) -> Kind:
+    return replace(kind, item=kind.item.present()) if kind.item is not None else kind

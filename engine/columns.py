@@ -1,0 +1,99 @@
+"""What is written into the columns of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from engine.errors import Span, did_you_mean, nearest
+from engine.fields import Field
+from engine.judge import contains_secret
+from engine.mismatch import Value, entry_spans, entry_values, mismatches
+from engine.scope import Scope
+from engine.stack import Step
+from engine.stack_walk import StackWalk
+from engine.syntax import Literal, Node
+from engine.values import OBJECT, Kind, conversion, fits
+from engine.workspace import Table
+
+
+class Columns(StackWalk):
+    """The rules for the data of a record."""
+
+    def data(self, step: Step, node: Node, table: Table | None, scope: Scope) -> None:
+        """Checks what is written into the columns of `table`."""
+        kind = self.infer(node, scope)
+        if table is None:
+            return
+        given = kind.fields
+        if not fits(kind, OBJECT) or given is None:
+            hint = "write a mapping of columns"
+            self.report("SW122", f"'data' must be an object with known columns, it is {kind}", node.span, hint)
+            return
+        spans, values = entry_spans(node), entry_values(node)
+        for name, value in given.items():
+            self._column_value(table, name, value, spans.get(name, node.span), values.get(name))
+        if step.name == "add_record":
+            self._missing_columns(step, table, given)
+
+    def _column_value(self, table: Table, name: str, kind: Kind, span: Span, value: Node | None) -> None:
+        column = table.columns.get(name)
+        if column is None:
+            self.report("SW123", f"unknown column '{name}' of '{table.name}'", span, did_you_mean(name, table.columns))
+            return
+        if contains_secret(kind) and not column.is_secret:
+            self.report(
+                "SW230",
+                f"a secret would be stored in the clear in '{name}'",
+                span,
+                "make the column 'password' or 'sensitive: true'",
+            )
+        if kind.may_be_null and not column.may_be_null and not column.has_default:
+            if value is not None:
+                self.null(value, f"the column '{name}' needs a value")
+            else:
+                self.report("SW210", f"'{name}' may be null here, the column needs a value", span)
+        elif not fits(kind.present(), column.kind.present()):
+            self._column_mismatch(column, Value(span, kind.present(), value))
+        elif (
+            column.values
+            and isinstance(value, Literal)
+            and value.value is not None
+            and value.value not in column.values
+        ):
+            self.report(
+                "SW124",
+                f"'{value.value}' is none of the values of '{name}'",
+                value.span,
+                did_you_mean(str(value.value), column.values),
+            )
+
+    def _column_mismatch(self, column: Field, given: Value) -> None:
+        for each in mismatches(given, column.kind.present(), column.name, self.kinds):
+            if each.wanted is None:
+                self.report("SW123", f"the column '{column.name}' has no '{each.path}'", each.span)
+            elif each.given is None:
+                self.report("SW125", f"the column '{column.name}' needs '{each.path}', {each.wanted}", each.span)
+            elif each.given.may_be_null and each.node is not None:
+                self.null(each.node, f"'{each.path}' needs a value")
+            else:
+                hint = conversion(each.given, each.wanted)
+                if isinstance(each.node, Literal):
+                    hint = did_you_mean(str(each.node.value), column.values)
+                named = f"the column '{column.name}'" if each.path == column.name else f"'{each.path}'"
+                self.report("SW124", f"{named} is {each.wanted}, this is {each.given}", each.span, hint)
+
+    def _missing_columns(self, step: Step, table: Table, given: Mapping[str, Kind]) -> None:
+        needed = [
+            name for name, column in table.columns.items()
+            if column.required and not column.nullable and name not in given and name != "id"
+        ]  # fmt: skip
+        misspelt = {nearest(name, table.columns) for name in given if name not in table.columns}
+        needed = [name for name in needed if name not in misspelt]
+        if needed:
+            listed = ", ".join(f"'{name}'" for name in needed)
+            self.report(
+                "SW125",
+                f"the data for '{table.name}' lacks {listed}",
+                step.spans.get("data", step.span),
+                "give it, or give the column a default",
+            )

@@ -1,0 +1,68 @@
+"""What is asked of every value: a kind, and that it may be null only where it may."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from engine.errors import Problem, Severity, Span
+from engine.narrow import narrowed
+from engine.scope import Scope
+from engine.syntax import Node
+from engine.values import ANY, BOOL, Kind, fits
+from engine.wording import comparison, named, null_mend
+
+ROUNDS = 4  # what is taken from itself settles after two or three; past this its kinds are taken as they are
+
+
+def contains_secret(kind: Kind) -> bool:
+    """Whether a value of this kind would carry a secret along; a record keeps its own beside it."""
+    if kind.secret:
+        return True
+    if kind.item is not None and contains_secret(kind.item):
+        return True
+    return not kind.is_record and any(contains_secret(each) for each in (kind.fields or {}).values())
+
+
+class Judge(ABC):
+    """What the rules for all nodes share: kinds go into `kinds`, a node at a time, mistakes into `problems`.
+
+    `reads` gathers the variables read, `secret_reads` the secret columns taken from records; `parameters` are those of
+    the lambdas around. Nothing is reported while `silent`.
+    """
+
+    def __init__(self) -> None:
+        self.kinds: dict[Node, Kind] = {}
+        self.problems: list[Problem] = []
+        self.reads: set[str] = set()
+        self.secret_reads: set[tuple[str, str]] = set()
+        self.parameters: tuple[str, ...] = ()
+        self.silent = 0
+
+    @abstractmethod
+    def infer(self, node: Node, scope: Scope) -> Kind:
+        """The kind of `node` where `scope` is known."""
+
+    def report(self, code: str, message: str, span: Span, hint: str = "", severity: Severity = "error") -> None:
+        """Gathers a problem, unless what is inferred now is inferred once more, aloud."""
+        if not self.silent:
+            self.problems.append(Problem(code, message, span, hint, severity))
+
+    def value(self, node: Node, scope: Scope, what: str) -> Kind:
+        """The kind of an operand that can't be null."""
+        kind = self.infer(node, scope)
+        if kind.may_be_null:
+            self.null(node, what)
+            return kind.present() if kind.name != "null" else ANY
+        return kind
+
+    def null(self, node: Node, what: str) -> None:
+        """Reports that `node` may be null where `what` says why it must not be."""
+        self.report("SW210", f"{named(node)} may be null here, {what}", node.span, null_mend(node, self.parameters))
+
+    def condition(self, node: Node, scope: Scope) -> tuple[Scope, Scope]:
+        """Checks that `node` is a bool; what is known where it is true, and where it is false."""
+        kind = self.value(node, scope, "a condition must be a bool")
+        if not fits(kind, BOOL):
+            hint = "compare it, as in " + comparison(node, kind)
+            self.report("SW211", f"a condition must be a bool, {named(node)} is {kind}", node.span, hint)
+        return narrowed(node, scope, True, self.kinds), narrowed(node, scope, False, self.kinds)

@@ -1,0 +1,172 @@
+"""The kinds of operations: what operators take, what they give, and what can never be equal or ordered."""
+
+from __future__ import annotations
+
+from engine.errors import did_you_mean
+from engine.judge import Judge
+from engine.narrow import narrowed_null
+from engine.scope import Scope
+from engine.syntax import Attribute, Binary, Filter, Literal, Node, Range, Unary
+from engine.unparse import unparse
+from engine.values import ANY, BOOL, DECIMAL, INT, TEXT, TIMESTAMP, Kind, comparable, conversion, fits, join, list_of
+from engine.wording import named, shown
+
+
+class Operations(Judge):
+    """The rules for operators."""
+
+    def _unary(self, node: Unary, scope: Scope) -> Kind:
+        if node.operator == "not":
+            self.condition(node.operand, scope)
+            return BOOL
+        kind = self._number(node.operand, scope, "-")
+        return INT if kind.name == "timestamp" else kind
+
+    def _number(self, node: Node, scope: Scope, operator: str) -> Kind:
+        kind = self.value(node, scope, f"'{operator}' needs a number")
+        if not kind.is_open and kind.family != "number" and kind.name != "never":
+            hint = "join texts with ~" if operator == "+" and kind.family == "text" else ""
+            hint = hint or ("turn it into a number: … | to_int, or to_decimal" if kind.family == "text" else "")
+            self.report("SW214", f"'{operator}' needs numbers, {named(node)} is {kind}", node.span, hint)
+            return ANY
+        return kind
+
+    def _binary(self, node: Binary, scope: Scope) -> Kind:
+        match node.operator:
+            case "and" | "or":
+                true, false = self.condition(node.left, scope)
+                known = true if node.operator == "and" else false
+                self.condition(node.right, scope.with_columns_of(known) if scope.columns is not None else known)
+                return BOOL
+            case "??":
+                return self._default(node, scope)
+            case "~":
+                self._check_reach(node)
+                kinds = [self._joined(node.left, scope), self._joined(node.right, scope)]
+                return TEXT.masked() if any(kind.secret for kind in kinds) else TEXT
+            case "in" | "not in":
+                return self._membership(node, scope)
+            case "==" | "!=":
+                return self._equality(node, scope)
+            case "<" | "<=" | ">" | ">=":
+                return self._order(node, scope)
+        return self._arithmetic(node, scope)
+
+    def _joined(self, node: Node, scope: Scope) -> Kind:
+        """The kind of something that becomes a part of a text."""
+        kind = self.value(node, scope, "it can't be part of a text")
+        if kind.name in ("list", "object", "file", "lambda"):
+            hint = f"write it out first: {shown(node)} | json_encode"
+            self.report("SW212", f"{named(node)} is {kind}, it can't be part of a text", node.span, hint)
+        return kind
+
+    def _default(self, node: Binary, scope: Scope) -> Kind:
+        left = self.infer(node.left, scope)
+        right = self.infer(node.right, narrowed_null(node.left, scope, True, self.kinds))
+        return right if left.name == "null" else join(left.present(), right)
+
+    def _membership(self, node: Binary, scope: Scope) -> Kind:
+        left = self.infer(node.left, scope)
+        right = self.value(node.right, scope, f"'{node.operator}' needs a list")
+        if not fits(right, list_of(ANY)):
+            hint = 'for a part of a text, write … | contains("…")' if right.family == "text" else ""
+            self.report(
+                "SW215",
+                f"'{node.operator}' needs a list on its right, {named(node.right)} is {right}",
+                node.right.span,
+                hint,
+            )
+        elif right.item is not None and not comparable(left, right.item):
+            self._never_equal(node, left, right.item)
+        return BOOL
+
+    def _equality(self, node: Binary, scope: Scope) -> Kind:
+        left, right = self.infer(node.left, scope), self.infer(node.right, scope)
+        if self._is_hash(node.left) or self._is_hash(node.right):
+            hint = "check it with validate_password"
+            self.report("SW216", "a password's column holds a hash, which equals no text", node.span, hint)
+        elif not comparable(left, right) or is_no_value(left, node.right) or is_no_value(right, node.left):
+            self._never_equal(node, left, right)
+        return BOOL
+
+    def _is_hash(self, node: Node) -> bool:
+        """Whether `node` is the password of a record."""
+        return isinstance(node, Attribute) and self.kinds[node].name == "password" and self.kinds[node.of].is_record
+
+    def _never_equal(self, node: Binary, left: Kind, right: Kind) -> None:
+        if "null" in (left.name, right.name):
+            subject = node.left if right.name == "null" else node.right
+            self.report(
+                "SW216",
+                f"{named(subject)} can't be null here, so this is always the same",
+                node.span,
+                "leave the test out",
+            )
+            return
+        for kind, literal in ((left, node.right), (right, node.left)):
+            if kind.values and isinstance(literal, Literal):
+                hint = did_you_mean(str(literal.value), kind.values)
+                self.report("SW216", f"'{literal.value}' is none of the values it is compared with", literal.span, hint)
+                return
+            if kind.name == "bool" and isinstance(literal, Literal) and literal.value in ("true", "false"):
+                hint = f"write {literal.value} without quotes"
+                self.report("SW216", f"{left} and {right} can never be equal", literal.span, hint)
+                return
+        self.report("SW216", f"{left} and {right} can never be equal", node.span, conversion(left, right))
+
+    def _order(self, node: Binary, scope: Scope) -> Kind:
+        left = self.value(node.left, scope, f"'{node.operator}' can't order null")
+        right = self.value(node.right, scope, f"'{node.operator}' can't order null")
+        families = {kind.family for kind in (left, right) if not kind.is_open and kind.name != "never"}
+        if len(families) > 1:
+            self.report("SW217", f"{left} and {right} have no order", node.span, conversion(left, right))
+        elif families - {"number", "text"}:
+            self.report("SW217", f"'{node.operator}' orders numbers and texts, not {left}", node.span)
+        return BOOL
+
+    def _check_reach(self, node: Binary) -> None:
+        """Warns of a filter that reaches less far than it seems to: of `$a * 100 | round`, it takes the 100."""
+        if isinstance(node.right, Filter) and isinstance(node.right.of, Literal):
+            taken = unparse(node.right.of)
+            hint = f"write (… {node.operator} {taken}) | {node.right.name} for all of it"
+            message = f"'{node.right.name}' takes {taken} alone: filters bind tighter than '{node.operator}'"
+            self.report("SW221", message, node.right.name_span, hint, "warning")
+
+    def _arithmetic(self, node: Binary, scope: Scope) -> Kind:
+        self._check_reach(node)
+        before = len(self.problems)
+        left = self._number(node.left, scope, node.operator)
+        self.silent += (said := len(self.problems) > before)  # two texts with a + between are one mistake
+        right = self._number(node.right, scope, node.operator)
+        self.silent -= said
+        kind = _arithmetic_kind(node.operator, left.name, right.name)
+        return kind.masked() if left.secret or right.secret else kind
+
+    def _range(self, node: Range, scope: Scope) -> Kind:
+        for end in (node.start, node.stop):
+            kind = self.value(end, scope, "'..' needs ints")
+            if not fits(kind, INT):
+                self.report("SW214", f"'..' needs ints, {named(end)} is {kind}", end.span)
+        return list_of(INT)
+
+
+def _arithmetic_kind(operator: str, left: str, right: str) -> Kind:
+    if operator == "/":
+        return DECIMAL
+    if "decimal" in (left, right):
+        return DECIMAL
+    if "any" in (left, right) or "never" in (left, right):
+        return ANY
+    if operator in "+-" and "timestamp" in (left, right):
+        return INT if left == right or (operator == "-" and right == "timestamp") else TIMESTAMP
+    return INT
+
+
+def is_no_value(kind: Kind, node: Node) -> bool:
+    """Whether `node` is a text that is none of the values of an enum."""
+    return (
+        bool(kind.values)
+        and isinstance(node, Literal)
+        and isinstance(node.value, str)
+        and node.value not in kind.values
+    )
