@@ -146,8 +146,8 @@ class Applications(Judge):
             self.report("SW219", message, node.span)
         if returned == BOOL:
             true, _ = self.condition(node.body, _entered(node, given, bindings, scope))
-            # What a filter keeps is what its condition was true of.
-            bindings |= {each.table: true.proved(name) for name, each in _variables(node, given)}
+            if definition.keeps:
+                bindings |= {each.table: true.proved(name) for name, each in _variables(node, given)}
         else:
             if returned in given:
                 self._settle(node, given, returned, bindings, scope)

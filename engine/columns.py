@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from engine.errors import Span, did_you_mean, nearest
 from engine.fields import Field
 from engine.judge import contains_secret
-from engine.mismatch import Value, entry_spans, entry_values, mismatches
+from engine.mismatch import Mismatch, Value, entry_spans, entry_values, mismatches
 from engine.scope import Scope
 from engine.stack import Step
 from engine.stack_walk import StackWalk
 from engine.syntax import Literal, Node
-from engine.values import OBJECT, Kind, conversion, fits
+from engine.values import ANY, OBJECT, Kind, conversion, fits
 from engine.workspace import Table
 
 
@@ -76,9 +76,7 @@ class Columns(StackWalk):
             elif each.given.may_be_null and each.node is not None:
                 self.null(each.node, f"'{each.path}' needs a value")
             else:
-                hint = conversion(each.given, each.wanted)
-                if isinstance(each.node, Literal):
-                    hint = did_you_mean(str(each.node.value), column.values)
+                hint = _mend(each, column)
                 named = f"the column '{column.name}'" if each.path == column.name else f"'{each.path}'"
                 self.report("SW124", f"{named} is {each.wanted}, this is {each.given}", each.span, hint)
 
@@ -97,3 +95,12 @@ class Columns(StackWalk):
                 step.spans.get("data", step.span),
                 "give it, or give the column a default",
             )
+
+
+def _mend(mismatch: Mismatch, column: Field) -> str:
+    given, wanted = mismatch.given or ANY, mismatch.wanted or ANY
+    if not isinstance(mismatch.node, Literal):
+        return conversion(given, wanted)
+    if wanted.name == "timestamp":
+        return "write ${now()}" if mismatch.node.value == "now" else conversion(given, wanted)
+    return did_you_mean(str(mismatch.node.value), column.values)

@@ -52,7 +52,7 @@ class Judge(ABC):
         kind = self.infer(node, scope)
         if kind.may_be_null:
             self.null(node, what)
-            return kind.present() if kind.name != "null" else ANY
+            return ANY.masked() if kind.secret else ANY  # one message a mistake
         return kind
 
     def null(self, node: Node, what: str) -> None:

@@ -9,7 +9,7 @@ from engine.scope import Scope
 from engine.syntax import Attribute, Binary, Filter, Literal, Node, Range, Unary
 from engine.unparse import unparse
 from engine.values import ANY, BOOL, DECIMAL, INT, TEXT, TIMESTAMP, Kind, comparable, conversion, fits, join, list_of
-from engine.wording import named, shown
+from engine.wording import listed, named, shown
 
 
 class Operations(Judge):
@@ -112,7 +112,10 @@ class Operations(Judge):
                 hint = f"write {literal.value} without quotes"
                 self.report("SW216", f"{left} and {right} can never be equal", literal.span, hint)
                 return
-        self.report("SW216", f"{left} and {right} can never be equal", node.span, conversion(left, right))
+        hint = conversion(left, right)
+        if left.values and right.values:
+            hint = f"one is {listed([*left.values])}, the other {listed([*right.values])}"
+        self.report("SW216", f"{left} and {right} can never be equal", node.span, hint)
 
     def _order(self, node: Binary, scope: Scope) -> Kind:
         left = self.value(node.left, scope, f"'{node.operator}' can't order null")

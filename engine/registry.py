@@ -95,6 +95,7 @@ class Definition:
 
     `result` computes the result's kind from the arguments' kinds where the signature can't say it, or raises `Misfit`.
     `declassifies`: the result of a secret argument is no secret. `charges`: the run pays for the piped value's length.
+    `keeps`: the result holds only items of which the filter's condition is true.
     `is_prepared`: `call` takes a `load` first, runs once at load, and returns the operation that runs.
     """
 
@@ -111,6 +112,7 @@ class Definition:
     result: ResultRule | None = None
     declassifies: bool = False
     charges: bool = False
+    keeps: bool = False
     aliases: tuple[str, ...] = ()
 
     def parameter(self, name: str) -> Parameter | None:
@@ -160,6 +162,7 @@ def filter(
     result: ResultRule | None = None,
     declassifies: bool = False,
     charges: bool = False,
+    keeps: bool = False,
     aliases: tuple[str, ...] = (),
 ) -> Callable[[F], F]: ...
 def filter(call: Any = None, /, **options: Any) -> Any:

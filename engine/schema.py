@@ -361,8 +361,9 @@ def _explain(error: ValidationError, document: Document, path: Path) -> Iterator
             yield Problem("SW052", f"'{first}' is missing{owner}", document.key_span(path), f"add '{first}:'")
         case "enum":
             known = [str(choice) for choice in wanted]
-            message = f"'{_shown(given)}' is not known here"
-            yield Problem("SW053", message, document.span(path), did_you_mean(str(given), known, listed=16))
+            shown = f"'{_shown(given)}'" if isinstance(given, str | int) else _described(given)
+            hint = did_you_mean(str(given), known, listed=16)
+            yield Problem("SW053", f"{shown} is not known here", document.span(path), hint)
         case "type":
             hint = "begin each entry with '- '" if wanted == "array" and isinstance(error.instance, dict) else ""
             wanted = " or ".join(_AUTHOR_TYPES.get(name, name) for name in _listed(wanted))

@@ -88,6 +88,22 @@ _TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*|\[\d+\])*")
 _TARGET_PART = re.compile(r"\.?([A-Za-z_]\w*)|\[(\d+)\]")
 
 
+# What other languages call a step.
+_ELSEWHERE = {
+    **dict.fromkeys(("var", "let", "const", "assign", "create_variable", "update_variable"), "set: {name: value}"),
+    **dict.fromkeys(("conditional", "when", "unless"), "if:"),
+    **dict.fromkeys(("foreach", "for", "each", "loop"), "for_each:"),
+    **dict.fromkeys(("call", "function", "invoke"), "run_function:"),
+    **dict.fromkeys(("raise", "error", "fail", "abort", "stop"), "throw:"),
+    **dict.fromkeys(("assert", "require", "ensure"), "precondition:"),
+    **dict.fromkeys(("insert", "create", "create_record"), "add_record:"),
+    **dict.fromkeys(("update", "update_record"), "edit_record:"),
+    **dict.fromkeys(("delete", "remove", "remove_record"), "delete_record:"),
+    **dict.fromkeys(("find", "fetch", "select"), "get_record:"),
+    **dict.fromkeys(("log", "print", "echo"), "debug_log:"),
+}
+
+
 def seconds_of(text: str) -> int | None:
     """The seconds that `24h`, `30m`, `7d`, `90s`, `2w` or `3600` say; None where the text is no duration."""
     match = _DURATION.fullmatch(text.strip())
@@ -132,6 +148,8 @@ class StackReader:
         other = next((key for key in written if key in known), None)
         owner = next((each.name for each in known.values() if each.parameter(name)), None)
         hint = f"write '{other}:' first, the step's name leads" if other else did_you_mean(name, known)
+        if name in _ELSEWHERE and not other:
+            hint = f"write '{_ELSEWHERE[name]}'"
         if owner and not other:
             hint = f"'{name}:' stands under a step, as under '{owner}', and doesn't begin one"
         self.problems.append(Problem("SW102", f"unknown step '{name}'", place, hint))

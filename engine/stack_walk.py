@@ -144,7 +144,8 @@ class StackWalk(Inference):
 
     def client_text(self, node: Node, what: str, scope: Scope) -> None:
         """Checks a part of the error that a client gets."""
-        kind = self.infer(node, scope)
+        is_message = what == "message"
+        kind = self.value(node, scope, "a message must be a text") if is_message else self.infer(node, scope)
         self.leaving(node, kind, f"the error's {what}")
-        if what == "message" and not fits(kind.present(), TEXT):
+        if is_message and not fits(kind, TEXT):
             self.report("SW218", f"a message must be a text, this is {kind}", node.span, 'write it as text: "… ${$x}"')

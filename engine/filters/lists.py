@@ -240,7 +240,7 @@ def sort(items: list[T], path: str = "", order: Literal["asc", "desc"] = "asc") 
     return [items[place] for place in places]
 
 
-@registry.filter(charges=True)
+@registry.filter(charges=True, keeps=True)
 def filter_(items: list[T], condition: Callable[[T], bool]) -> list[T]:
     """The items for which `condition` is true.
 
@@ -261,7 +261,7 @@ def map_(items: list[T], change: Callable[[T], U]) -> list[U]:
     return [change(item) for item in items]
 
 
-@registry.filter(charges=True)
+@registry.filter(charges=True, keeps=True)
 def find(items: list[T], condition: Callable[[T], bool]) -> T | None:
     """The first item for which `condition` is true, or null.
 
