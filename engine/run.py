@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Protocol
 
-from engine.compile import Plan, compile_expression
+from engine.compile import STRIDE, Plan, compile_expression
 from engine.errors import Fault, kind_fault
 from engine.stack import Step
 
@@ -148,9 +148,9 @@ class Run:
         return value
 
     def is_due(self) -> bool:
-        """Charges 256 rounds of a loop; whether others should get a turn. Faults past the time limit."""
+        """Charges `STRIDE` rounds of a loop; whether others should get a turn. Faults past the time limit."""
         now = time.monotonic()
-        self._spent += 256
+        self._spent += STRIDE
         if self._spent > BUDGET:
             raise budget_fault(f"it walked more than {BUDGET} items")
         if not self._started:

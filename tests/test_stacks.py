@@ -39,6 +39,24 @@ CASES: dict[str, tuple[str, Any]] = {
         "    - if: $n > 6\n      then: [break]\n    - set: {t: '${[...$t, $n]}'}\n- return: $t",
         [1, 3, 5],
     ),
+    "a loop past its first stride": (
+        "- set: {t: 0, last: 0}\n- for_each: ${0..999}\n  as: n\n  do:\n    - precondition: $n == $index\n    - if: $n % 2 == 0\n      then: [continue]\n"
+        "    - if: $n > 600\n      then: [break]\n    - set: {t: $t + 1, last: $n}\n- return: {t: $t, last: $last}",
+        {"t": 300, "last": 599},
+    ),
+    "a break leaves one loop": (
+        "- set: {t: 0}\n- for_each: [1, 2]\n  as: a\n  do:\n    - repeat: 600\n      as: n\n      do:\n        - if: $n == 400\n"
+        "          then: [break]\n    - while: true\n      do:\n        - break\n    - set: {t: $t + $a}\n- return: $t",
+        3,
+    ),
+    "a repeat in between keeps the index": (
+        "- set: {t: []}\n- for_each: [5, 6]\n  as: a\n  do:\n    - repeat: 3\n      do:\n        - for_each: [7, 8]\n          as: b\n"
+        "          do: [{set: {c: $index}}]\n        - set: {t: '${[...$t, $index]}'}\n- return: $t",
+        [0, 0, 0, 1, 1, 1],
+    ),
+    "a repeat without end can be left": ("- set: {t: 0}\n- repeat: 9223372036854775807\n  as: n\n  do: [{set: {t: $n}}, {if: $n == 300, then: [break]}]\n- return: $t", 300),
+    "a repeat's count is the loop's own": ("- set: {t: 0}\n- repeat: 3\n  as: n\n  do: [{set: {n: $n * 10, t: $t + $n}}]\n- return: $t", 30),
+    "repeat less than never": ("- set: {t: 0}\n- repeat: -3\n  do: [{set: {t: 1}}]\n- return: $t", 0),
     "repeat": ("- set: {t: 0}\n- repeat: 4\n  as: n\n  do: [{set: {t: $t + $n}}]\n- return: $t", 6),
     "while": ("- set: {t: 1}\n- while: $t < 100\n  do: [{set: {t: $t * 2}}]\n- return: $t", 128),
     "group": ("- group:\n    - set: {a: 1}\n- return: $a", 1),
@@ -111,11 +129,10 @@ def test_a_stack_faults(tmp_path: Path, stack: str, name: str, message: str) -> 
     assert (caught.value.name, caught.value.message) == (name, message)
 
 
-def test_a_loop_without_end_ends(tmp_path: Path) -> None:
-    made = program(
-        tmp_path,
-        {"w": "workspace: w\ntime_limit: 0.2", "it": "endpoint: POST /it\nstack:\n  - while: true\n    do: []\n"},
-    )
+@pytest.mark.parametrize("loop", ["while: true", "repeat: 9223372036854775807", "for_each: ${1..1000000}\n    as: n"])
+def test_a_loop_without_end_ends(tmp_path: Path, loop: str) -> None:
+    endless = f"endpoint: POST /it\nstack:\n  - {loop}\n    do:\n      - repeat: 100000\n        do: []\n"
+    made = program(tmp_path, {"w": "workspace: w\ntime_limit: 0.2", "it": endless})
     with pytest.raises(Fault) as caught:
         answer(made, "POST /it")
     assert caught.value.reason == "budget"
