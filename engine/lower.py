@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from engine import operators, registry
+from engine import bounds, operators, registry
 from engine.builders import (
     at,
     binary,
@@ -47,7 +47,7 @@ from engine.syntax import (
     Unary,
     Variable,
 )
-from engine.values import ANY, BOOL, DECIMAL_MAX, INT_MAX, INT_MIN, PYTHON_TYPES, Kind, reveal
+from engine.values import ANY, BOOL, DECIMAL_MAX, PYTHON_TYPES, Kind, reveal
 
 _ARITHMETIC: Mapping[str, tuple[type[ast.operator], Callable[..., object]]] = {
     "+": (ast.Add, operators.add),
@@ -62,6 +62,7 @@ _ORDERS: Mapping[str, tuple[type[ast.cmpop], Callable[..., object], bool]] = {
     "<=": (ast.LtE, operators.less_or_equal, False),
     ">=": (ast.GtE, operators.less_or_equal, True),
 }
+COMPACT = 2**30 - 1  # Python compares ints up to here far faster than larger ones
 # Families that Python itself compares as the language does.
 _NATIVE = frozenset({"number", "text", "bool", "null"})
 
@@ -266,14 +267,14 @@ class ExpressionLowering:
         return self.helper(helper, right, left) if turned else self.helper(helper, left, right)
 
     def _arithmetic(self, node: Binary) -> ast.expr:
+        if self._is_sum(node):
+            return self._bounded(node, self._sum(node))
         operator, helper = _ARITHMETIC[node.operator]
         left, right = self.plain(node.left), self.plain(node.right)
         if not self._is_number(node.left, node.right):
             return self.helper(helper, left, right)
         divisor = literal_of(node.right)
         match node.operator:
-            case "+" | "-" | "*":
-                return self._bounded(node, binary(left, operator(), right))
             case "/" if isinstance(divisor, int | float) and abs(divisor) >= 1:
                 return binary(left, operator(), right)
             case "%" if isinstance(divisor, int) and divisor > 0:
@@ -283,20 +284,38 @@ class ExpressionLowering:
                 return chosen(positive, rest, self.helper(helper, name(held), right))
         return self.helper(helper, left, right)
 
+    def _is_sum(self, node: Node) -> bool:
+        """Whether it adds, subtracts or multiplies what is known to be numbers."""
+        return isinstance(node, Binary) and node.operator in "+-*" and self._is_number(node.left, node.right)
+
+    def _sum(self, node: Binary) -> ast.expr:
+        operator, _ = _ARITHMETIC[node.operator]
+        return binary(self._term(node.left), operator(), self._term(node.right))
+
+    def _term(self, node: Node) -> ast.expr:
+        """A part of a sum. Decimals within it need no bound of their own: what isn't finite makes nothing that is."""
+        if isinstance(node, Binary) and self._is_unbounded(node):
+            return at(node.span, self._sum(node))
+        return self.plain(node)
+
+    def _is_unbounded(self, node: Node) -> bool:
+        return self._is_sum(node) and self.kind(node).name == "decimal" and not self._is_masked(node)
+
     def _bounded(self, node: Binary, result: ast.expr) -> ast.expr:
         """Ints stay within 64 bits and decimals finite: JSON and storages know nothing else."""
         if self.kind(node).name != "decimal":
-            return self._within(INT_MIN, result, INT_MAX)
-        return self._within(-DECIMAL_MAX, result, DECIMAL_MAX) if self._may_overflow(node) else result
+            return self._within(COMPACT, result, bounds.integer)
+        return self._within(DECIMAL_MAX, result, operators.bounded) if self._may_overflow(node) else result
 
-    def _within(self, least: float, value: ast.expr, greatest: float) -> ast.expr:
+    def _within(self, most: float, value: ast.expr, otherwise: Callable[..., object]) -> ast.expr:
+        """`value` where its size is at most `most`, else what a helper says of it."""
         held = self.temporary()
-        fitting = ast.Compare(const(least), [ast.LtE(), ast.LtE()], [walrus(held, value), const(greatest)])
-        return chosen(fitting, name(held), self.helper(operators.bounded, name(held)))
+        fitting = ast.Compare(const(-most), [ast.LtE(), ast.LtE()], [walrus(held, value), const(most)])
+        return chosen(fitting, name(held), self.helper(otherwise, name(held)))
 
     def _may_overflow(self, node: Binary) -> bool:
         """Whether a decimal result can leave the finite: a product can't by a factor of at most one."""
-        if node.operator != "*":
+        if node.operator != "*" or self._is_unbounded(node.left) or self._is_unbounded(node.right):
             return True
         factors = (literal_of(node.left), literal_of(node.right))
         return not any(isinstance(factor, int | float) and abs(factor) <= 1 for factor in factors)
