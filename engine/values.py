@@ -58,8 +58,8 @@ class Stored(Secret):
     __slots__ = ("column", "id", "table")
 
     def __init__(self, value: object, table: str, column: str, id: object) -> None:
-        super().__init__(value)
-        self.table, self.column, self.id = table, column, id
+        # Not by the base's own: this runs for each record that is read with its secrets.
+        self._value, self.table, self.column, self.id = value, table, column, id
 
 
 def reveal(value: object) -> object:
@@ -72,7 +72,7 @@ class Record(dict[str, object]):
 
     __slots__ = ("secrets",)
 
-    def __init__(self, columns: Iterable[tuple[str, object]], secrets: Mapping[str, Secret | None]) -> None:
+    def __init__(self, columns: Mapping[str, object], secrets: Mapping[str, Secret | None]) -> None:
         super().__init__(columns)
         self.secrets = secrets
 

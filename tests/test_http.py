@@ -182,7 +182,7 @@ def gives(value: object) -> Function:
         ("", b'""'),
         ([], b"[]"),
         ({"b": 1, "a": "é"}, '{"b":1,"a":"é"}'.encode()),
-        (Record([("id", 1)], {"password": Secret("hash")}), b'{"id":1}'),
+        (Record({"id": 1}, {"password": Secret("hash")}), b'{"id":1}'),
         ({"password": Secret("hash")}, '{"password":"•••"}'.encode()),
         (2**63 - 1, b"9223372036854775807"),
     ],
