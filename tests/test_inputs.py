@@ -326,6 +326,27 @@ def test_i_7_json_has_at_most_64_levels(
 
 
 @pytest.mark.parametrize(
+    ("declared", "body", "expected"),
+    [
+        ("{n: int}", b'{"n":2.0}', {"n": 2}),
+        ("{n: 'int[]'}", b'{"n":[1,2.0]}', {"n": [1, 2]}),
+        ("{o: {type: object, properties: {n: int}}}", b'{"o":{"n":2.0}}', {"o": {"n": 2}}),
+        ("{o: {type: 'object[]', properties: {d: decimal, n: int}}}", b'{"o":[{"d":1,"n":1},{"d":1.5,"n":2.0}]}', {"o": [{"d": 1, "n": 1}, {"d": 1.5, "n": 2}]}),
+        ("{o: {type: 'object[]', properties: {n: {type: int, nullable: true}}}}", b'{"o":[{"n":null},{"n":2.0}]}', {"o": [{"n": None}, {"n": 2}]}),
+        ("{o: {type: 'object[]', properties: {n: int, 'd?': date}}}", b'{"o":[{"n":1}]}', {"o": [{"n": 1, "d": None}]}),
+        ("{o: {type: 'object[]', properties: {n: int, u: uuid}}}", b'{"o":[{"n":1,"u":"018F4E8A-0000-7000-8000-00000000000A"}]}', {"o": [{"n": 1, "u": "018f4e8a-0000-7000-8000-00000000000a"}]}),
+        ("{o: {type: 'object[]', properties: {n: int, s: {type: text, trim: true}}}}", b'{"o":[{"n":1,"s":" a "}]}', {"o": [{"n": 1, "s": "a"}]}),
+        ("{o: {type: 'object[]', properties: {n: int, l: 'int[]'}}}", b'{"o":[{"n":1,"l":[3.0]}]}', {"o": [{"n": 1, "l": [3]}]}),
+        ("{o: {type: 'object[]', properties: {n: int, p: {type: object, properties: {m: int}}}}}", b'{"o":[{"n":1,"p":{"m":3.0}}]}', {"o": [{"n": 1, "p": {"m": 3}}]}),
+        ("{o: {type: 'object[]', sensitive: true, properties: {n: int}}}", b'{"o":[{"n":1}]}', {"o": [{"n": 1}]}),
+        ("{o: {type: 'object[]', properties: {n: int}}}", b'{"o":[]}', {"o": []}),
+    ],
+)  # fmt: skip
+def test_json_is_made_what_stacks_see(inputs: Make, declared: str, body: bytes, expected: object) -> None:
+    assert repr(send(inputs(declared), body)) == repr(expected)  # 2.0 equals 2
+
+
+@pytest.mark.parametrize(
     ("declared", "body", "message"),
     [
         ("{n: int}", b'{"n":"1"}', "Input must be an int, not a text."),
