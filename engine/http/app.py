@@ -78,7 +78,7 @@ class Server(Starlette):
 
     async def _health(self, _: Request) -> Response:
         status = "stopping" if self.stopping else "ok"
-        return _response((503 if self.stopping else 200, list(BASE), dumps({"status": status})), "")
+        return _response((503 if self.stopping else 200, BASE, dumps({"status": status})), "")
 
 
 @asynccontextmanager

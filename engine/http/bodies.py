@@ -11,6 +11,7 @@ from urllib.parse import unquote_to_bytes
 import orjson
 
 from engine.errors import Fault
+from engine.http.direct import direct
 
 MAX_FIELDS = 1000
 MAX_DEPTH = 64
@@ -40,6 +41,15 @@ class Patience:
 
     async def read(self, receive: Receive, limit: int) -> bytes:
         """The body, of at most `limit` bytes. Raises Fault payload_too_large, bad_request when it is late, Gone."""
+        end = direct(receive)
+        body = end.arrived() if end is not None else None
+        if body is None:
+            return await self._wait(receive, limit)
+        if len(body) > limit:
+            raise too_large(limit)
+        return body
+
+    async def _wait(self, receive: Receive, limit: int) -> bytes:
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
         assert task is not None
         if self._loop is not loop:

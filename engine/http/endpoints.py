@@ -14,7 +14,7 @@ from engine.http.bodies import Gone, Patience, Receive
 from engine.http.cors import Policy
 from engine.http.inputs import Inputs, Scope
 from engine.http.logs import Report
-from engine.http.responses import BASE, NO_STORE, NOT_FOUND, Answer, Header, Send, dumps, fatal, refusal, write
+from engine.http.responses import BASE, NO_STORE, NOT_FOUND, Answer, Send, dumps, fatal, refusal, write
 from engine.http.routes import Found, Parameters, Routes
 from engine.program import Compiled, Program
 from engine.run import RequestInfo, perform
@@ -66,8 +66,8 @@ class Endpoints:
         if scope["method"] != "OPTIONS":
             fault = Fault("method_not_allowed", f"This path takes {allowed}.", headers=(("allow", allowed),))
             return await self._refuse(scope, send, fault, policy)
-        headers = [(b"allow", allowed.encode()), *policy.preflight(scope["headers"], methods)]
-        return await write(send, (204, headers, b""), [], self._services.run(None).id)
+        headers = ((b"allow", allowed.encode()), *policy.preflight(scope["headers"], methods))
+        return await write(send, (204, headers, b""), (), self._services.run(None).id)
 
     async def _refuse(self, scope: Scope, send: Send, fault: Fault, policy: Policy) -> None:
         id, started = self._services.run(None).id, time.perf_counter()
@@ -93,7 +93,7 @@ class Handler:
         self._auth = endpoint.auth
         self._has_body = endpoint.method not in ("GET", "HEAD")  # theirs means nothing: RFC 9110 §9.3.1
         self._route = f"/api:{endpoint.group.canonical}{endpoint.path}"
-        self._headers: list[Header] = [*BASE, NO_STORE] if compiled.no_store else [*BASE]
+        self._headers = (*BASE, NO_STORE) if compiled.no_store else BASE
 
     @cached_property
     def _inputs(self) -> Inputs:
