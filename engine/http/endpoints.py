@@ -70,7 +70,7 @@ class Endpoints:
         return await write(send, (204, headers, b""), (), self._services.run(None).id)
 
     async def _refuse(self, scope: Scope, send: Send, fault: Fault, policy: Policy) -> None:
-        id, started = self._services.run(None).id, time.perf_counter()
+        id, started = self._services.run(None).id, time.perf_counter_ns()
         answer = refusal(fault, id)
         await write(send, answer, policy.headers(scope["headers"]), id, head=scope["method"] == "HEAD")
         self._report(scope, id, "", answer[0], len(answer[2]), started, error=fault)
@@ -101,7 +101,7 @@ class Handler:
         return Inputs(self._compiled.shape, self._body_limit, self._patience)
 
     async def serve(self, scope: Scope, receive: Receive, send: Send, parameters: Parameters) -> None:
-        started = time.perf_counter()
+        started = time.perf_counter_ns()
         headers = scope["headers"]
         run = self._services.run(RequestInfo(scope["method"], scope["path"], scope.get("client"), headers))
         claims: Claims | None = None
