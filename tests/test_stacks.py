@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.errors import Fault
+from engine.program import check_folder
 from tests.support import USER, answer, program, run_stack
 
 CASES: dict[str, tuple[str, Any]] = {
@@ -153,6 +155,18 @@ def test_a_loop_without_end_ends(tmp_path: Path, loop: str) -> None:
     with pytest.raises(Fault) as caught:
         answer(made, "POST /it")
     assert caught.value.reason == "budget"
+
+
+@pytest.mark.parametrize("stack", ["[]", "[{set: {a: $b}}]", "["])
+@pytest.mark.parametrize("collects", [True, False])
+def test_checking_leaves_garbage_collection_as_it_was(tmp_path: Path, stack: str, collects: bool) -> None:
+    (tmp_path / "it.yaml").write_text(f"endpoint: POST /it\nstack: {stack}\n")
+    try:
+        (gc.enable if collects else gc.disable)()
+        check_folder(tmp_path)
+        assert gc.isenabled() == collects
+    finally:
+        gc.enable()
 
 
 def test_a_catch_does_not_outlive_the_budget(tmp_path: Path) -> None:
