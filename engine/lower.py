@@ -303,15 +303,14 @@ class ExpressionLowering:
 
     def _bounded(self, node: Binary, result: ast.expr) -> ast.expr:
         """Ints stay within 64 bits and decimals finite: JSON and storages know nothing else."""
-        if self.kind(node).name != "decimal":
-            return self._within(COMPACT, result, bounds.integer)
-        return self._within(DECIMAL_MAX, result, operators.bounded) if self._may_overflow(node) else result
-
-    def _within(self, most: float, value: ast.expr, otherwise: Callable[..., object]) -> ast.expr:
-        """`value` where its size is at most `most`, else what a helper says of it."""
+        is_decimal = self.kind(node).name == "decimal"
+        if is_decimal and not self._may_overflow(node):
+            return result
         held = self.temporary()
-        fitting = ast.Compare(const(-most), [ast.LtE(), ast.LtE()], [walrus(held, value), const(most)])
-        return chosen(fitting, name(held), self.helper(otherwise, name(held)))
+        value = walrus(held, result)
+        fits = _within(DECIMAL_MAX, value) if is_decimal else _compact(node, value)
+        otherwise = operators.bounded if is_decimal else bounds.integer
+        return chosen(fits, name(held), self.helper(otherwise, name(held)))
 
     def _may_overflow(self, node: Binary) -> bool:
         """Whether a decimal result can leave the finite: a product can't by a factor of at most one."""
@@ -364,6 +363,19 @@ class ExpressionLowering:
         body = self.condition(node.body) if returns_bool else self.lower(node.body)
         self.repeats -= 1
         return ast.Lambda(signature([f"v_{each}" for each in node.parameters]), body)
+
+
+def _within(most: float, value: ast.expr) -> ast.expr:
+    return ast.Compare(const(-most), [ast.LtE(), ast.LtE()], [value, const(most)])
+
+
+def _compact(node: Binary, value: ast.expr) -> ast.expr:
+    """Whether an int is surely within its bounds. One that a literal was added to can leave them on one side only."""
+    step = literal_of(node.right)
+    if not isinstance(step, int) or node.operator == "*":
+        return _within(COMPACT, value)
+    grows = (step > 0) == (node.operator == "+")
+    return compared(value, ast.LtE(), const(COMPACT)) if grows else compared(value, ast.GtE(), const(-COMPACT))
 
 
 def _part(value: ast.expr) -> ast.expr:

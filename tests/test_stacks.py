@@ -59,6 +59,10 @@ CASES: dict[str, tuple[str, Any]] = {
     "a repeat without end can be left": ("- set: {t: 0}\n- repeat: 9223372036854775807\n  as: n\n  do: [{set: {t: $n}}, {if: $n == 300, then: [break]}]\n- return: $t", 300),
     "a repeat's count is the loop's own": ("- set: {t: 0}\n- repeat: 3\n  as: n\n  do: [{set: {n: $n * 10, t: $t + $n}}]\n- return: $t", 30),
     "sums of more than 30 bits": ("- set: {a: 9223372036854775806, b: 1073741823}\n- return: ${[$a + 1, $b + 1, -$b - 2]}", [2**63 - 1, 2**30, -(2**30) - 1]),
+    "ints moved by a literal": (
+        "- set: {a: 9223372036854775806, b: -9223372036854775807}\n- return: ${[$a + 1, $b - 1, $a + -1, $b - -1, $a - 5 + 0, $b + 5 - 0]}",
+        [2**63 - 1, -(2**63), 2**63 - 3, -(2**63) + 2, 2**63 - 7, -(2**63) + 6],
+    ),
     "repeat less than never": ("- set: {t: 0}\n- repeat: -3\n  do: [{set: {t: 1}}]\n- return: $t", 0),
     "repeat": ("- set: {t: 0}\n- repeat: 4\n  as: n\n  do: [{set: {t: $t + $n}}]\n- return: $t", 6),
     "while": ("- set: {t: 1}\n- while: $t < 100\n  do: [{set: {t: $t * 2}}]\n- return: $t", 128),
@@ -130,6 +134,9 @@ FAULTS: dict[str, tuple[str, str, str]] = {
         "the result is too large for a decimal",
     ),
     "a difference below 64 bits": ("- set: {a: -9223372036854775807}\n- return: ${$a - 2}", "fatal", "the result is no int of 64 bits"),
+    "an int that grows": ("- set: {a: 9223372036854775807}\n- return: ${$a + 1}", "fatal", "the result is no int of 64 bits"),
+    "an int that grows by less": ("- set: {a: 9223372036854775807}\n- return: ${$a - -1}", "fatal", "the result is no int of 64 bits"),
+    "an int that shrinks by more": ("- set: {a: -9223372036854775807}\n- return: ${$a + -2}", "fatal", "the result is no int of 64 bits"),
     "a sum of ints that would come back": (
         "- set: {a: 9223372036854775807}\n- return: ${$a + 1 - 1}",
         "fatal",
