@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from engine import bounds, operators, registry
@@ -26,7 +27,7 @@ from engine.builders import (
     walrus,
 )
 from engine.infer import contains_secret, literal_of, paired
-from engine.intrinsics import inlined
+from engine.intrinsics import WHOLE, inlined
 from engine.registry import Definition, Parameter, substitute
 from engine.syntax import (
     Attribute,
@@ -306,11 +307,16 @@ class ExpressionLowering:
         is_decimal = self.kind(node).name == "decimal"
         if is_decimal and not self._may_overflow(node):
             return result
+        if is_decimal:
+            return self._where(partial(_within, DECIMAL_MAX), result, operators.bounded)
+        return self._where(partial(_compact, node), result, bounds.integer)
+
+    def _where(
+        self, test: Callable[[ast.expr], ast.expr], value: ast.expr, otherwise: Callable[..., object]
+    ) -> ast.expr:
+        """`value` where a test of it holds, else what a helper makes of it."""
         held = self.temporary()
-        value = walrus(held, result)
-        fits = _within(DECIMAL_MAX, value) if is_decimal else _compact(node, value)
-        otherwise = operators.bounded if is_decimal else bounds.integer
-        return chosen(fits, name(held), self.helper(otherwise, name(held)))
+        return chosen(test(walrus(held, value)), name(held), self.helper(otherwise, name(held)))
 
     def _may_overflow(self, node: Binary) -> bool:
         """Whether a decimal result can leave the finite: a product can't by a factor of at most one."""
@@ -335,6 +341,9 @@ class ExpressionLowering:
         inline = inlined(definition.name, [self.kind(each) for each in nodes])
         if inline is not None and definition.family == "filter":
             return inline(*map(self.lower, nodes))
+        if definition.name in WHOLE and definition.family == "filter" and self._is_number(*nodes):
+            whole = self.helper(WHOLE[definition.name], self.plain(nodes[0]))
+            return self.masked(self.kind(node), self._where(partial(_within, COMPACT), whole, bounds.integer))
         arguments = [self._argument(definition, parameter, each) for parameter, each in paired(definition, nodes)]
         if definition.charges and self.kind(nodes[0]).name in ("list", "object", "any"):
             arguments[0] = method(name("run"), "charged", arguments[0])
