@@ -59,12 +59,13 @@ class Stored(Secret):
 
     def __init__(self, value: object, table: str, column: str, id: object) -> None:
         # Not by the base's own: this runs for each record that is read with its secrets.
-        self._value, self.table, self.column, self.id = value, table, column, id
+        self._value = value
+        self.table, self.column, self.id = table, column, id
 
 
 def reveal(value: object) -> object:
     """What a `Secret` holds; any other value as it is."""
-    return value.reveal() if isinstance(value, Secret) else value
+    return value._value if isinstance(value, Secret) else value
 
 
 class Record(dict[str, object]):
