@@ -17,7 +17,7 @@ from engine.http.logs import Report
 from engine.http.responses import BASE, NO_STORE, NOT_FOUND, Answer, Send, dumps, fatal, refusal, write
 from engine.http.routes import Found, Parameters, Routes
 from engine.program import Compiled, Program
-from engine.run import RequestInfo, perform
+from engine.run import perform
 from engine.security.tokens import Claims
 
 _NO_PARAMETERS: Parameters = {}
@@ -103,7 +103,7 @@ class Handler:
     async def serve(self, scope: Scope, receive: Receive, send: Send, parameters: Parameters) -> None:
         started = time.perf_counter_ns()
         headers = scope["headers"]
-        run = self._services.run(RequestInfo(scope["method"], scope["path"], scope.get("client"), headers))
+        run = self._services.run(scope)
         claims: Claims | None = None
         error: Exception | None = None
         try:
