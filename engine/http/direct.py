@@ -17,7 +17,10 @@ class Direct:
         raise NotImplementedError
 
     def answer(self, status: int, headers: Headers, id: str, body: bytes) -> bool:
-        """Whether the answer could be written at once, with the request's `id` and its length beside `headers`."""
+        """Whether the answer could be written at once, with the request's `id` and its length beside `headers`.
+
+        The lines of `headers` are kept for the next answers: they are those of an endpoint, not of a caller.
+        """
         raise NotImplementedError
 
 
