@@ -20,12 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import handwritten
-from engine.check import check
 from engine.compile import Compiler
 from engine.program import check_folder
 from engine.run import Services
 from engine.store.sqlite import SqliteStore
-from engine.workspace_reader import read_workspace
 
 ROOT = Path(__file__).parent.parent
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
@@ -292,7 +290,7 @@ def checking() -> None:
         for number in range(1000):
             (stacks / f"made_{number}.yaml").write_text(text.replace("/bench/logic", f"/made/{number}"))
         started = time.perf_counter()
-        checked = check(*read_workspace(stacks))
+        checked = check_folder(stacks)
         assert not checked.errors
         print(f"\ncheck of 1,000 stacks of 20 steps: {time.perf_counter() - started:.1f} s (to reach: 10)")
 

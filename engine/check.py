@@ -6,18 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.control import case_value
 from engine.errors import Problem, Span, did_you_mean
 from engine.fields import Field, fields_kind
 from engine.judge import contains_secret
-from engine.signatures import WRITES, auth_table_problems
+from engine.signatures import auth_table_problems
 from engine.stack import Word
 from engine.stack_check import StackChecker
 from engine.stack_walk import CheckedStack
 from engine.values import ANY, INT, OBJECT, TEXT, TIMESTAMP, Kind, object_of
 from engine.workspace import Endpoint, Function, Table, Workspace
-
-__all__ = ["WRITES", "Checked", "CheckedStack", "case_value", "check"]
 
 REQUEST = object_of(
     {"id": TEXT, "method": TEXT, "path": TEXT, "ip": TEXT.maybe(), "headers": Kind("object"), "time": TIMESTAMP}

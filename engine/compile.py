@@ -33,8 +33,10 @@ from engine.builders import (
     negated,
     raised,
     returned,
+    target,
 )
-from engine.check import WRITES, Checked, CheckedStack, case_value
+from engine.check import Checked
+from engine.control import case_value
 from engine.errors import Fault, Problems, Span, Text
 from engine.infer import Inference
 from engine.lower import ExpressionLowering, Names
@@ -56,10 +58,14 @@ from engine.registry import (
 )
 from engine.scope import Scope
 from engine.shapes import Shape
+from engine.signatures import WRITES
 from engine.stack import Assignment, Branch, Case, Step, Word
+from engine.stack_walk import CheckedStack
 from engine.syntax import Attribute, Entry, Node, ObjectOf, Spread, Variable
 from engine.values import ANY
 from engine.workspace import Endpoint, Function, Table
+
+STRIDE = 256  # rounds of a loop between two looks at the run's limits
 
 # What a client reads where the author wrote no message.
 MESSAGES: Mapping[str, str] = {
@@ -127,8 +133,16 @@ class Compiler:
         return self._functions[name]
 
 
+@dataclass(slots=True)
+class Loop:
+    """A loop around the step being lowered: the variable behind its `$index`, and whether a `break` leaves it."""
+
+    counter: str
+    is_left: bool = False
+
+
 class StackLowering(ExpressionLowering):
-    """Lowers one stack. `counters` are the loops around the step being lowered."""
+    """Lowers one stack. `loops` are those around the step being lowered."""
 
     def __init__(self, compiler: Compiler, checked: CheckedStack, *, atomic: bool = True) -> None:
         super().__init__(checked.kinds, Names())
@@ -136,7 +150,7 @@ class StackLowering(ExpressionLowering):
         self.load = Load(compiler.storage, checked.secret_reads)
         self.used = {node.name for node in checked.kinds if isinstance(node, Variable)}
         self.is_async = self.writes = False
-        self.counters: list[str] = []
+        self.loops: list[Loop] = []
         self.step: Step
 
     def plan(self, title: str, stack: Sequence[Step], response: Node | None, span: Span) -> Plan:
@@ -254,6 +268,10 @@ class StackLowering(ExpressionLowering):
 
     # What constructs share.
 
+    def result_or_temporary(self) -> str:
+        """The variable that the step's `as:` names, or one that nothing else knows."""
+        return f"v_{self.step.result.text}" if self.step.result else self.temporary()
+
     def fault(self, error: str, message: Node | None, payload: Node | None) -> ast.stmt:
         """Raises the fault of a failed precondition or a throw."""
         return raised(call(self.names.bind(Fault, "Fault"), const(error), *self.said(error, message, payload)))
@@ -263,24 +281,37 @@ class StackLowering(ExpressionLowering):
         text = const(MESSAGES[error]) if message is None else self.revealed(message)
         return [text, const("") if payload is None else self.lower(payload)]
 
-    def loop(self, counter: str, body: Sequence[Step], first: Sequence[ast.stmt]) -> list[ast.stmt]:
-        """The body of a loop: every 256th round looks at the run's limits and lets others run."""
+    def body(self, steps: Sequence[Step], counter: str = "") -> tuple[list[ast.stmt], bool]:
+        """The statements of a loop's body, and whether a `break` leaves the loop."""
         self.is_async = True
-        every = negated(binary(name(counter), ast.BitAnd(), const(255)))
-        pause = do(awaited(method(name("run"), "breathe")))
-        due = ast.BoolOp(ast.And(), [every, method(name("run"), "is_due")])
-        self.counters.append(counter)
+        self.loops.append(Loop(counter))
         self.repeats += 1
-        statements = [branch(due, [pause]), *first, *self.block(body)]
+        statements = self.block(steps)
         self.repeats -= 1
-        self.counters.pop()
-        return statements
+        return statements, self.loops.pop().is_left
 
-    def after_loop(self) -> list[ast.stmt]:
-        """Gives the outer loop its `$index` back."""
-        if "index" in self.used and self.counters:
-            return [assign("v_index", name(self.counters[-1]))]
-        return []
+    def by_strides(
+        self, items: ast.expr, variable: str, do: Sequence[Step], before: Sequence[ast.stmt] = (), counter: str = ""
+    ) -> list[ast.stmt]:
+        """Runs steps for each of a list or a range: by strides, which costs less than to count every round."""
+        body, is_left = self.body(do, counter)
+        held, start = self.temporary(), self.temporary()
+        stride: ast.expr = item(name(held), ast.Slice(name(start), binary(name(start), ast.Add(), const(STRIDE))))
+        each: ast.expr = target(variable)
+        if counter:
+            stride, each = call("enumerate", stride, name(start)), ast.Tuple([target(counter), each], ast.Store())
+        walk = ast.For(each, stride, [*before, *body] or [ast.Pass()], [ast.Continue()] if is_left else [])
+        rounds = [self.pause(is_due()), walk, *([ast.Break()] if is_left else [])]
+        starts = call("range", const(0), call("len", name(held)), const(STRIDE))
+        return [assign(held, items), ast.For(target(start), starts, rounds, [])]
+
+    def pause(self, test: ast.expr) -> ast.stmt:
+        """Lets other runs go on where it is time to."""
+        return branch(test, [do(awaited(method(name("run"), "breathe")))])
+
+
+def is_due() -> ast.expr:
+    return method(name("run"), "is_due")
 
 
 def auth_values(claims: Any) -> dict[str, object]:
@@ -365,18 +396,17 @@ def for_each(lowering: StackLowering, items: Expression, do: Block) -> list[ast.
       do:
         - set: {total: $total + $item.price}
     """
-    counter, result = lowering.temporary(), lowering.step.result
+    variable = lowering.result_or_temporary()
     walked = lowering.revealed(items)
     if lowering.kind(items).name != "list":
         walked = lowering.helper(operators.entries, walked)
-    first = [assign("v_index", name(counter))] if "index" in lowering.used else []
-    taken = ast.Name(f"v_{result.text}" if result else lowering.temporary(), ast.Store())
-    if lowering.kind(items).secret and result:
-        first.append(assign(taken.id, lowering.helper(operators.secret, name(taken.id))))
-    target = ast.Tuple([ast.Name(counter, ast.Store()), taken], ast.Store())
-    counted = call("enumerate", method(name("run"), "charged", walked))
-    loop = ast.For(target, counted, lowering.loop(counter, do, first), [])
-    return [loop, *lowering.after_loop()]
+    counter = lowering.temporary() if "index" in lowering.used else ""
+    before = [assign("v_index", name(counter))] if counter else []
+    if lowering.kind(items).secret:
+        before.append(assign(variable, lowering.helper(operators.secret, name(variable))))
+    loop = lowering.by_strides(method(name("run"), "charged", walked), variable, do, before, counter)
+    outer = [each.counter for each in lowering.loops if each.counter]
+    return [*loop, assign("v_index", name(outer[-1]))] if outer else loop
 
 
 @construct
@@ -388,11 +418,8 @@ def repeat(lowering: StackLowering, times: Expression, do: Block) -> list[ast.st
       do:
         - debug_log: $n
     """
-    counter, result = lowering.temporary(), lowering.step.result
-    first = [assign(f"v_{result.text}", name(counter))] if result else []
     count = lowering.helper(operators.times, lowering.plain(times))
-    loop = ast.For(ast.Name(counter, ast.Store()), call("range", count), lowering.loop(counter, do, first), [])
-    return [loop, *lowering.after_loop()]
+    return lowering.by_strides(call("range", count), lowering.result_or_temporary(), do)
 
 
 @construct
@@ -404,10 +431,12 @@ def while_(lowering: StackLowering, condition: Condition, do: Block) -> list[ast
         - set: {total: $total * 2}
     """
     counter = lowering.temporary()
-    counted = ast.AugAssign(ast.Name(counter, ast.Store()), ast.Add(), const(1))
+    counted = ast.AugAssign(target(counter), ast.Add(), const(1))
+    body, _ = lowering.body(do)
     # The test comes first in the body, so that what the condition says is charged as well.
-    body = lowering.loop(counter, do, [counted])
-    return [assign(counter, const(0)), ast.While(lowering.condition(condition), body, []), *lowering.after_loop()]
+    stride_ends = negated(binary(name(counter), ast.Mod(), const(STRIDE)))
+    pause = lowering.pause(ast.BoolOp(ast.And(), [stride_ends, is_due()]))
+    return [assign(counter, const(0)), ast.While(lowering.condition(condition), [pause, counted, *body], [])]
 
 
 @construct
@@ -416,6 +445,7 @@ def break_(lowering: StackLowering) -> list[ast.stmt]:
 
     - break
     """
+    lowering.loops[-1].is_left = True
     return [ast.Break()]
 
 
@@ -530,8 +560,8 @@ def compile_node(node: Node, variables: Sequence[str]) -> Callable[..., Any]:
     """As `compile_expression`, of an expression that was read already."""
     inference = Inference()
     inference.infer(node, Scope(kinds=dict.fromkeys(variables, ANY)))
-    if inference.problems:
-        raise Problems(inference.problems)
+    if inference.errors:
+        raise Problems(inference.errors)
     lowering = ExpressionLowering(inference.kinds, Names())
     body = [returned(lowering.lower(node))]
     parameters = ["run", *(f"v_{each}" for each in variables)]

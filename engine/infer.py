@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from engine.applications import Applications, literal_of, paired
+from engine.applications import Applications
 from engine.errors import Span, did_you_mean, nearest
 from engine.judge import contains_secret
 from engine.operations import Operations
@@ -32,8 +32,6 @@ from engine.syntax import (
 )
 from engine.values import ANY, INT, NEVER, OBJECT, TEXT, Kind, fits, join, join_all, kind_of, list_of, object_of
 from engine.wording import ELSEWHERE, GIVEN_HINTS, named, unknown_member
-
-__all__ = ["Inference", "contains_secret", "literal_of", "paired"]
 
 _MENTION = re.compile(r"(?<![\w$\\])\$([A-Za-z_]\w*)")  # a variable
 

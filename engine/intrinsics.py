@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 from engine.builders import call, compared, method
@@ -36,6 +37,9 @@ INTRINSICS: Mapping[str, tuple[tuple[frozenset[str], ...], Inline]] = {
     "ends_with": ((frozenset({"text"}), frozenset({"text"})), _method("endswith")),
     "contains": ((frozenset({"text"}), frozenset({"text"})), _holds),
 }
+
+# Filters that make an int of any number: what Python makes is bounded where it is made.
+WHOLE: Mapping[str, Callable[[float], int]] = {"floor": math.floor, "ceil": math.ceil}
 
 
 def inlined(filter_: str, kinds: Sequence[Kind]) -> Inline | None:

@@ -42,6 +42,11 @@ class Judge(ABC):
     def infer(self, node: Node, scope: Scope) -> Kind:
         """The kind of `node` where `scope` is known."""
 
+    @property
+    def errors(self) -> list[Problem]:
+        """The problems that are more than warnings."""
+        return [problem for problem in self.problems if problem.severity == "error"]
+
     def report(self, code: str, message: str, span: Span, hint: str = "", severity: Severity = "error") -> None:
         """Gathers a problem, unless what is inferred now is inferred once more, aloud."""
         if not self.silent:

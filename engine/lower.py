@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from engine import operators, registry
+from engine import bounds, operators, registry
+from engine.applications import literal_of, paired
 from engine.builders import (
     at,
     binary,
@@ -25,8 +27,8 @@ from engine.builders import (
     signature,
     walrus,
 )
-from engine.infer import contains_secret, literal_of, paired
-from engine.intrinsics import inlined
+from engine.intrinsics import WHOLE, inlined
+from engine.judge import contains_secret
 from engine.registry import Definition, Parameter, substitute
 from engine.syntax import (
     Attribute,
@@ -47,7 +49,7 @@ from engine.syntax import (
     Unary,
     Variable,
 )
-from engine.values import ANY, BOOL, DECIMAL_MAX, INT_MAX, INT_MIN, PYTHON_TYPES, Kind, reveal
+from engine.values import ANY, BOOL, DECIMAL_MAX, PYTHON_TYPES, Kind, reveal
 
 _ARITHMETIC: Mapping[str, tuple[type[ast.operator], Callable[..., object]]] = {
     "+": (ast.Add, operators.add),
@@ -62,6 +64,7 @@ _ORDERS: Mapping[str, tuple[type[ast.cmpop], Callable[..., object], bool]] = {
     "<=": (ast.LtE, operators.less_or_equal, False),
     ">=": (ast.GtE, operators.less_or_equal, True),
 }
+COMPACT = 2**30 - 1  # Python compares ints up to here far faster than larger ones
 # Families that Python itself compares as the language does.
 _NATIVE = frozenset({"number", "text", "bool", "null"})
 
@@ -266,14 +269,14 @@ class ExpressionLowering:
         return self.helper(helper, right, left) if turned else self.helper(helper, left, right)
 
     def _arithmetic(self, node: Binary) -> ast.expr:
+        if self._is_sum(node):
+            return self._bounded(node, self._sum(node))
         operator, helper = _ARITHMETIC[node.operator]
         left, right = self.plain(node.left), self.plain(node.right)
         if not self._is_number(node.left, node.right):
             return self.helper(helper, left, right)
         divisor = literal_of(node.right)
         match node.operator:
-            case "+" | "-" | "*":
-                return self._bounded(node, binary(left, operator(), right))
             case "/" if isinstance(divisor, int | float) and abs(divisor) >= 1:
                 return binary(left, operator(), right)
             case "%" if isinstance(divisor, int) and divisor > 0:
@@ -283,20 +286,42 @@ class ExpressionLowering:
                 return chosen(positive, rest, self.helper(helper, name(held), right))
         return self.helper(helper, left, right)
 
+    def _is_sum(self, node: Node) -> bool:
+        """Whether it adds, subtracts or multiplies what is known to be numbers."""
+        return isinstance(node, Binary) and node.operator in "+-*" and self._is_number(node.left, node.right)
+
+    def _sum(self, node: Binary) -> ast.expr:
+        operator, _ = _ARITHMETIC[node.operator]
+        return binary(self._term(node.left), operator(), self._term(node.right))
+
+    def _term(self, node: Node) -> ast.expr:
+        """A part of a sum. Decimals within it need no bound of their own: what isn't finite makes nothing that is."""
+        if isinstance(node, Binary) and self._is_unbounded(node):
+            return at(node.span, self._sum(node))
+        return self.plain(node)
+
+    def _is_unbounded(self, node: Node) -> bool:
+        return self._is_sum(node) and self.kind(node).name == "decimal" and not self._is_masked(node)
+
     def _bounded(self, node: Binary, result: ast.expr) -> ast.expr:
         """Ints stay within 64 bits and decimals finite: JSON and storages know nothing else."""
-        if self.kind(node).name != "decimal":
-            return self._within(INT_MIN, result, INT_MAX)
-        return self._within(-DECIMAL_MAX, result, DECIMAL_MAX) if self._may_overflow(node) else result
+        is_decimal = self.kind(node).name == "decimal"
+        if is_decimal and not self._may_overflow(node):
+            return result
+        if is_decimal:
+            return self._where(partial(_within, DECIMAL_MAX), result, operators.bounded)
+        return self._where(partial(_compact, node), result, bounds.integer)
 
-    def _within(self, least: float, value: ast.expr, greatest: float) -> ast.expr:
+    def _where(
+        self, test: Callable[[ast.expr], ast.expr], value: ast.expr, otherwise: Callable[..., object]
+    ) -> ast.expr:
+        """`value` where a test of it holds, else what a helper makes of it."""
         held = self.temporary()
-        fitting = ast.Compare(const(least), [ast.LtE(), ast.LtE()], [walrus(held, value), const(greatest)])
-        return chosen(fitting, name(held), self.helper(operators.bounded, name(held)))
+        return chosen(test(walrus(held, value)), name(held), self.helper(otherwise, name(held)))
 
     def _may_overflow(self, node: Binary) -> bool:
         """Whether a decimal result can leave the finite: a product can't by a factor of at most one."""
-        if node.operator != "*":
+        if node.operator != "*" or self._is_unbounded(node.left) or self._is_unbounded(node.right):
             return True
         factors = (literal_of(node.left), literal_of(node.right))
         return not any(isinstance(factor, int | float) and abs(factor) <= 1 for factor in factors)
@@ -317,6 +342,9 @@ class ExpressionLowering:
         inline = inlined(definition.name, [self.kind(each) for each in nodes])
         if inline is not None and definition.family == "filter":
             return inline(*map(self.lower, nodes))
+        if definition.name in WHOLE and definition.family == "filter" and self._is_number(*nodes):
+            whole = self.helper(WHOLE[definition.name], self.plain(nodes[0]))
+            return self.masked(self.kind(node), self._where(partial(_within, COMPACT), whole, bounds.integer))
         arguments = [self._argument(definition, parameter, each) for parameter, each in paired(definition, nodes)]
         if definition.charges and self.kind(nodes[0]).name in ("list", "object", "any"):
             arguments[0] = method(name("run"), "charged", arguments[0])
@@ -345,6 +373,19 @@ class ExpressionLowering:
         body = self.condition(node.body) if returns_bool else self.lower(node.body)
         self.repeats -= 1
         return ast.Lambda(signature([f"v_{each}" for each in node.parameters]), body)
+
+
+def _within(most: float, value: ast.expr) -> ast.expr:
+    return ast.Compare(const(-most), [ast.LtE(), ast.LtE()], [value, const(most)])
+
+
+def _compact(node: Binary, value: ast.expr) -> ast.expr:
+    """Whether an int is surely within its bounds. One that a literal was added to can leave them on one side only."""
+    step = literal_of(node.right)
+    if not isinstance(step, int) or node.operator == "*":
+        return _within(COMPACT, value)
+    grows = (step > 0) == (node.operator == "+")
+    return compared(value, ast.LtE(), const(COMPACT)) if grows else compared(value, ast.GtE(), const(-COMPACT))
 
 
 def _part(value: ast.expr) -> ast.expr:

@@ -8,12 +8,12 @@ import random
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Protocol
 
-from engine.compile import Plan, compile_expression
+from engine.compile import STRIDE, Plan, compile_expression
 from engine.errors import Fault, kind_fault
 from engine.stack import Step
 
@@ -37,14 +37,7 @@ class Trace(Protocol):
     def leave(self, step: Step, value: object) -> None: ...
 
 
-@dataclass(slots=True)
-class RequestInfo:
-    """What a run knows of the request it answers; `headers` are ASGI's pairs of bytes."""
-
-    method: str
-    path: str
-    client: tuple[str, int] | None
-    headers: Iterable[tuple[bytes, bytes]]
+Request = Mapping[str, Any]  # what a run knows of the request it answers: ASGI's scope
 
 
 def milliseconds() -> int:
@@ -72,7 +65,7 @@ class Services:
     _prefix: str = field(default_factory=lambda: os.urandom(6).hex())
     _count: Iterator[int] = field(default_factory=count)
 
-    def run(self, request: RequestInfo | None = None) -> Run:
+    def run(self, request: Request | None = None) -> Run:
         """A new run, with a correlation id of its own, always of the same length."""
         return Run(self, f"{self._prefix}{next(self._count) & 0xFFFFFFFF:08x}", request)
 
@@ -82,7 +75,7 @@ class Run:
 
     __slots__ = ("_next_breath", "_spent", "_started", "_trace", "db", "id", "request", "services")
 
-    def __init__(self, services: Services, id: str, request: RequestInfo | None) -> None:
+    def __init__(self, services: Services, id: str, request: Request | None) -> None:
         self.services, self.id, self.request = services, id, request
         self.db: Any = services.store.session() if services.store is not None else None
         self._spent = 0
@@ -126,15 +119,15 @@ class Run:
         request = self.request
         if request is None:
             return {"id": self.id, "method": "", "path": "", "ip": None, "headers": {}, "time": self.now()}
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request.headers}
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request["headers"]}
         # Credentials are the server's business; a stack that saw them could hand them on.
         plain = {name: value for name, value in headers.items() if name not in _CREDENTIALS}
-        ip = request.client[0] if request.client else None
+        client = request.get("client")
         return {
             "id": self.id,
-            "method": request.method,
-            "path": request.path,
-            "ip": ip,
+            "method": request["method"],
+            "path": request["path"],
+            "ip": client[0] if client else None,
             "headers": plain,
             "time": self.now(),
         }
@@ -148,9 +141,9 @@ class Run:
         return value
 
     def is_due(self) -> bool:
-        """Charges 256 rounds of a loop; whether others should get a turn. Faults past the time limit."""
+        """Charges `STRIDE` rounds of a loop; whether others should get a turn. Faults past the time limit."""
         now = time.monotonic()
-        self._spent += 256
+        self._spent += STRIDE
         if self._spent > BUDGET:
             raise budget_fault(f"it walked more than {BUDGET} items")
         if not self._started:

@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 import jsonschema_rs
@@ -95,8 +96,7 @@ def input_fault(errors: list[dict[str, str]]) -> Fault:
 
 
 def _steps(fields: Iterable[Field], choose: Callable[[Field], Convert | None]) -> tuple[tuple[str, Convert], ...]:
-    chosen = ((each.name, each.is_list, choose(each)) for each in fields)
-    return tuple((name, _each(convert) if is_list else convert) for name, is_list, convert in chosen if convert)
+    return tuple((each.name, convert) for each in fields if (convert := choose(each)) is not None)
 
 
 def _each(convert: Convert) -> Convert:
@@ -126,6 +126,11 @@ def _pruner(fields: Iterable[Field], null_is_absent: bool) -> Convert:
 
 def _before(field: Field) -> Convert | None:
     """What happens to a field's value before it is checked."""
+    convert = _transforms(field)
+    return _each(convert) if convert is not None and field.is_list else convert
+
+
+def _transforms(field: Field) -> Convert | None:
     if field.type == "object" and field.properties:
         steps = _steps(field.properties, _before)
         return (lambda value: _convert_object(value, steps)) if steps else None
@@ -165,9 +170,39 @@ def _convert_object(value: Any, steps: tuple[tuple[str, Convert], ...]) -> Any:
 def _after(field: Field) -> Convert | None:
     """What makes a checked value the one stacks see."""
     convert = _typed(field)
-    if not field.is_secret:
+    if field.is_secret:
+        convert = _hider(convert)
+    if convert is None or not field.is_list:
         return convert
+    ints = () if field.is_secret else _ints_alone(field)
+    return _each_with_float(ints, convert) if ints else _each(convert)
+
+
+def _hider(convert: Convert | None) -> Convert:
     return Secret if convert is None else (lambda value: Secret(convert(value)))
+
+
+def _ints_alone(field: Field) -> tuple[str, ...]:
+    """The properties of an object that are ints, where nothing else in it is ever converted or filled in."""
+    plain = all(
+        each.required and each.type in _PLAIN and not (each.is_list or each.is_secret) for each in field.properties
+    )
+    return tuple(each.name for each in field.properties if each.type == "int") if plain else ()
+
+
+_PLAIN = frozenset({"int", "decimal", "text", "email", "bool", "enum"})
+
+
+def _each_with_float(names: tuple[str, ...], convert: Convert) -> Convert:
+    """Converts a list of objects unless all `names` in them are ints already: a look at their types costs little."""
+    getters = [itemgetter(name) for name in names]
+
+    def every(value: list[dict[str, Any]]) -> list[Any]:
+        if any(float in map(type, map(getter, value)) for getter in getters):
+            return [convert(item) for item in value]
+        return value
+
+    return every
 
 
 def _typed(field: Field) -> Convert | None:

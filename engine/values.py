@@ -58,13 +58,14 @@ class Stored(Secret):
     __slots__ = ("column", "id", "table")
 
     def __init__(self, value: object, table: str, column: str, id: object) -> None:
-        super().__init__(value)
+        # Not by the base's own: this runs for each record that is read with its secrets.
+        self._value = value
         self.table, self.column, self.id = table, column, id
 
 
 def reveal(value: object) -> object:
     """What a `Secret` holds; any other value as it is."""
-    return value.reveal() if isinstance(value, Secret) else value
+    return value._value if isinstance(value, Secret) else value
 
 
 class Record(dict[str, object]):
@@ -72,7 +73,7 @@ class Record(dict[str, object]):
 
     __slots__ = ("secrets",)
 
-    def __init__(self, columns: Iterable[tuple[str, object]], secrets: Mapping[str, Secret | None]) -> None:
+    def __init__(self, columns: Mapping[str, object], secrets: Mapping[str, Secret | None]) -> None:
         super().__init__(columns)
         self.secrets = secrets
 

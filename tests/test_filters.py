@@ -272,7 +272,7 @@ def test_nothing_is_changed_in_place(call: Callable[[dict[str, object]], object]
 
 
 def test_copies_of_a_record_are_plain_and_hold_no_secret() -> None:
-    record = Record([("id", 1), ("name", "Ada")], {"password": Secret("hash")})
+    record = Record({"id": 1, "name": "Ada"}, {"password": Secret("hash")})
     kind = Kind("object", fields={"id": INT, "name": TEXT, "password": TEXT.masked()}, table="user")
     for copied in (objects.set_(record, "id", 2), objects.merge(record, {}), objects.unpick(record, ["id"])):
         assert type(copied) is dict
@@ -288,7 +288,7 @@ def test_copies_of_a_record_are_plain_and_hold_no_secret() -> None:
 
 
 def test_lists_keep_their_records() -> None:
-    record = Record([("id", 1)], {"password": Secret("hash")})
+    record = Record({"id": 1}, {"password": Secret("hash")})
     assert lists.first(lists.sort([record], "id")) is record
     assert lists.unique([record, record], "id")[0] is record
 

@@ -183,7 +183,7 @@ def gives(value: object) -> Function:
         ("", b'""'),
         ([], b"[]"),
         ({"b": 1, "a": "é"}, '{"b":1,"a":"é"}'.encode()),
-        (Record([("id", 1)], {"password": Secret("hash")}), b'{"id":1}'),
+        (Record({"id": 1}, {"password": Secret("hash")}), b'{"id":1}'),
         ({"password": Secret("hash")}, '{"password":"•••"}'.encode()),
         (2**63 - 1, b"9223372036854775807"),
     ],
@@ -439,6 +439,7 @@ CORS = ("access-control-allow-origin", "access-control-allow-credentials", "vary
         ("cors: {origins: ['https://a.example']}", "null", (None, None, "origin")),
         ("cors: {origins: ['https://a.example']}", None, (None, None, "origin")),
         ("cors: {credentials: true}", "https://a.example", ("https://a.example", "true", "origin")),
+        ("cors: {credentials: true}", f"https://{'a' * 600}.example", (None, None, "origin")),
         ("cors: {origins: ['https://a.example'], credentials: true}", "https://b.example", (None, None, "origin")),
     ],
 )

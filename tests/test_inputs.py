@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.errors import Fault
-from engine.http.bodies import Gone, Patience
+from engine.http.bodies import Gone, Patience, read_json
 from engine.http.inputs import Inputs
 from engine.shapes import Shape
 from engine.values import File, Secret
@@ -267,6 +270,9 @@ def test_i_7_a_body_that_is_no_json_object_is_refused(inputs: Make, body: bytes)
         b'{"t":[{"a":{"b":1,"b":2}}]}',
         b'{"t":"a:b","t":"c"}',
         b'{"t":[' + b"9" * 300 + b'],"t":1}',
+        b'{"t":{"a":1,"a":2,"b":"\\u003a"}}',
+        b'{"t":[{"a":1},{"a":1,"b":{},"b":{}}]}',
+        b'{"t":[' + b"{}," * 30_000 + b'{"a":1,"a":1}]}',
     ],
 )
 def test_i_7_duplicate_names_in_json_are_refused(inputs: Make, body: bytes) -> None:
@@ -274,6 +280,70 @@ def test_i_7_duplicate_names_in_json_are_refused(inputs: Make, body: bytes) -> N
     fault = refusal(lambda: send(made, body))
     assert fault.name == "bad_request"
     assert "twice" in fault.message
+
+
+def _distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    assert len(dict(pairs)) == len(pairs)
+    return dict(pairs)
+
+
+_NAMES = st.sampled_from(['"a"', '"b"', '"a:b"', '"\\u0061"', '"\\u003a"', '"\\\\u"', '"[{"', '"\\""'])
+_TEXTS = st.recursive(
+    _NAMES | st.sampled_from(["1", "null", "1.5", "[]", "{}"]),
+    lambda inner: (
+        st.lists(inner, max_size=4).map(lambda items: f"[{','.join(items)}]")
+        | st.lists(st.tuples(_NAMES, inner), max_size=4).map(
+            lambda pairs: "{" + ", ".join(f"{name} : {value}" for name, value in pairs) + "}"
+        )
+    ),
+    max_leaves=80,
+)
+
+
+@given(_TEXTS)
+def test_i_7_json_is_read_exactly_where_no_name_is_given_twice(text: str) -> None:
+    try:
+        expected = json.loads(text, object_pairs_hook=_distinct)
+    except AssertionError:
+        assert "twice" in refusal(lambda: read_json(text.encode())).message
+    else:
+        assert read_json(text.encode()) == expected
+
+
+@pytest.mark.parametrize(("inner", "inner_levels"), [("1", 0), ("[]", 1), ("{}", 1), ('{"a":[1]}', 2)])
+@pytest.mark.parametrize(("start", "end", "levels"), [("[", "]", 1), ('{"a":', "}", 1), ('[1,{"a":', "}]", 2)])
+@pytest.mark.parametrize("padding", ["", " " * 70_000])
+def test_i_7_json_has_at_most_64_levels(
+    inner: str, inner_levels: int, start: str, end: str, levels: int, padding: str
+) -> None:
+    for times in (31, 32, 33, 62, 63, 64, 65, 300):
+        text = start * times + inner + end * times + padding
+        if times * levels + inner_levels <= 64:
+            assert read_json(text.encode()) == json.loads(text)
+        else:
+            with pytest.raises(Fault, match="deeper than 64 levels"):
+                read_json(text.encode())
+
+
+@pytest.mark.parametrize(
+    ("declared", "body", "expected"),
+    [
+        ("{n: int}", b'{"n":2.0}', {"n": 2}),
+        ("{n: 'int[]'}", b'{"n":[1,2.0]}', {"n": [1, 2]}),
+        ("{o: {type: object, properties: {n: int}}}", b'{"o":{"n":2.0}}', {"o": {"n": 2}}),
+        ("{o: {type: 'object[]', properties: {d: decimal, n: int}}}", b'{"o":[{"d":1,"n":1},{"d":1.5,"n":2.0}]}', {"o": [{"d": 1, "n": 1}, {"d": 1.5, "n": 2}]}),
+        ("{o: {type: 'object[]', properties: {n: {type: int, nullable: true}}}}", b'{"o":[{"n":null},{"n":2.0}]}', {"o": [{"n": None}, {"n": 2}]}),
+        ("{o: {type: 'object[]', properties: {n: int, 'd?': date}}}", b'{"o":[{"n":1}]}', {"o": [{"n": 1, "d": None}]}),
+        ("{o: {type: 'object[]', properties: {n: int, u: uuid}}}", b'{"o":[{"n":1,"u":"018F4E8A-0000-7000-8000-00000000000A"}]}', {"o": [{"n": 1, "u": "018f4e8a-0000-7000-8000-00000000000a"}]}),
+        ("{o: {type: 'object[]', properties: {n: int, s: {type: text, trim: true}}}}", b'{"o":[{"n":1,"s":" a "}]}', {"o": [{"n": 1, "s": "a"}]}),
+        ("{o: {type: 'object[]', properties: {n: int, l: 'int[]'}}}", b'{"o":[{"n":1,"l":[3.0]}]}', {"o": [{"n": 1, "l": [3]}]}),
+        ("{o: {type: 'object[]', properties: {n: int, p: {type: object, properties: {m: int}}}}}", b'{"o":[{"n":1,"p":{"m":3.0}}]}', {"o": [{"n": 1, "p": {"m": 3}}]}),
+        ("{o: {type: 'object[]', sensitive: true, properties: {n: int}}}", b'{"o":[{"n":1}]}', {"o": [{"n": 1}]}),
+        ("{o: {type: 'object[]', properties: {n: int}}}", b'{"o":[]}', {"o": []}),
+    ],
+)  # fmt: skip
+def test_json_is_made_what_stacks_see(inputs: Make, declared: str, body: bytes, expected: object) -> None:
+    assert repr(send(inputs(declared), body)) == repr(expected)  # 2.0 equals 2
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.errors import Fault
+from engine.program import check_folder
 from tests.support import USER, answer, program, run_stack
 
 CASES: dict[str, tuple[str, Any]] = {
@@ -39,6 +41,29 @@ CASES: dict[str, tuple[str, Any]] = {
         "    - if: $n > 6\n      then: [break]\n    - set: {t: '${[...$t, $n]}'}\n- return: $t",
         [1, 3, 5],
     ),
+    "a loop past its first stride": (
+        "- set: {t: 0, last: 0}\n- for_each: ${0..999}\n  as: n\n  do:\n    - precondition: $n == $index\n    - if: $n % 2 == 0\n      then: [continue]\n"
+        "    - if: $n > 600\n      then: [break]\n    - set: {t: $t + 1, last: $n}\n- return: {t: $t, last: $last}",
+        {"t": 300, "last": 599},
+    ),
+    "a break leaves one loop": (
+        "- set: {t: 0}\n- for_each: [1, 2]\n  as: a\n  do:\n    - repeat: 600\n      as: n\n      do:\n        - if: $n == 400\n"
+        "          then: [break]\n    - while: true\n      do:\n        - break\n    - set: {t: $t + $a}\n- return: $t",
+        3,
+    ),
+    "a repeat in between keeps the index": (
+        "- set: {t: []}\n- for_each: [5, 6]\n  as: a\n  do:\n    - repeat: 3\n      do:\n        - for_each: [7, 8]\n          as: b\n"
+        "          do: [{set: {c: $index}}]\n        - set: {t: '${[...$t, $index]}'}\n- return: $t",
+        [0, 0, 0, 1, 1, 1],
+    ),
+    "a repeat without end can be left": ("- set: {t: 0}\n- repeat: 9223372036854775807\n  as: n\n  do: [{set: {t: $n}}, {if: $n == 300, then: [break]}]\n- return: $t", 300),
+    "a repeat's count is the loop's own": ("- set: {t: 0}\n- repeat: 3\n  as: n\n  do: [{set: {n: $n * 10, t: $t + $n}}]\n- return: $t", 30),
+    "sums of more than 30 bits": ("- set: {a: 9223372036854775806, b: 1073741823}\n- return: ${[$a + 1, $b + 1, -$b - 2]}", [2**63 - 1, 2**30, -(2**30) - 1]),
+    "ints moved by a literal": (
+        "- set: {a: 9223372036854775806, b: -9223372036854775807}\n- return: ${[$a + 1, $b - 1, $a + -1, $b - -1, $a - 5 + 0, $b + 5 - 0]}",
+        [2**63 - 1, -(2**63), 2**63 - 3, -(2**63) + 2, 2**63 - 7, -(2**63) + 6],
+    ),
+    "repeat less than never": ("- set: {t: 0}\n- repeat: -3\n  do: [{set: {t: 1}}]\n- return: $t", 0),
     "repeat": ("- set: {t: 0}\n- repeat: 4\n  as: n\n  do: [{set: {t: $t + $n}}]\n- return: $t", 6),
     "while": ("- set: {t: 1}\n- while: $t < 100\n  do: [{set: {t: $t * 2}}]\n- return: $t", 128),
     "group": ("- group:\n    - set: {a: 1}\n- return: $a", 1),
@@ -98,6 +123,25 @@ FAULTS: dict[str, tuple[str, str, str]] = {
     "growth": ("- set: {a: 3}\n- while: true\n  do: [{set: {a: $a * $a}}]", "fatal", "the result is no int of 64 bits"),
     "growing text": ("- set: {a: xx}\n- while: true\n  do: [{set: {a: $a ~ $a}}]", "fatal", "the text would be longer than 16777216 characters"),
     "a sum past the finite": ("- set: {a: 1.0e+308}\n- return: ${$a + $a}", "fatal", "the result is too large for a decimal"),
+    "a sum within a sum past the finite": (
+        "- set: {a: 1.0e+308}\n- return: ${0.5 * ($a + $a)}",
+        "fatal",
+        "the result is too large for a decimal",
+    ),
+    "a sum that comes back from the infinite": (
+        "- set: {a: 1.0e+308}\n- return: ${$a + $a - $a - $a}",
+        "fatal",
+        "the result is too large for a decimal",
+    ),
+    "a difference below 64 bits": ("- set: {a: -9223372036854775807}\n- return: ${$a - 2}", "fatal", "the result is no int of 64 bits"),
+    "an int that grows": ("- set: {a: 9223372036854775807}\n- return: ${$a + 1}", "fatal", "the result is no int of 64 bits"),
+    "an int that grows by less": ("- set: {a: 9223372036854775807}\n- return: ${$a - -1}", "fatal", "the result is no int of 64 bits"),
+    "an int that shrinks by more": ("- set: {a: -9223372036854775807}\n- return: ${$a + -2}", "fatal", "the result is no int of 64 bits"),
+    "a sum of ints that would come back": (
+        "- set: {a: 9223372036854775807}\n- return: ${$a + 1 - 1}",
+        "fatal",
+        "the result is no int of 64 bits",
+    ),
     "a sum past 64 bits": ("- set: {a: 9223372036854775807}\n- return: ${$a + $a}", "fatal", "the result is no int of 64 bits"),
     "a filter's helper": ("- set: {keys: \"${'[[1]]' | json_decode}\"}\n- return: \"${{a: 1} | pick($keys)}\"", "fatal", "a value is not of the kind that this step needs"),
     "index": ("- set: {a: [1]}\n- return: '$a[3]'", "fatal", "the list has 1 items, there is none at 3"),
@@ -111,14 +155,25 @@ def test_a_stack_faults(tmp_path: Path, stack: str, name: str, message: str) -> 
     assert (caught.value.name, caught.value.message) == (name, message)
 
 
-def test_a_loop_without_end_ends(tmp_path: Path) -> None:
-    made = program(
-        tmp_path,
-        {"w": "workspace: w\ntime_limit: 0.2", "it": "endpoint: POST /it\nstack:\n  - while: true\n    do: []\n"},
-    )
+@pytest.mark.parametrize("loop", ["while: true", "repeat: 9223372036854775807", "for_each: ${1..1000000}\n    as: n"])
+def test_a_loop_without_end_ends(tmp_path: Path, loop: str) -> None:
+    endless = f"endpoint: POST /it\nstack:\n  - {loop}\n    do:\n      - repeat: 100000\n        do: []\n"
+    made = program(tmp_path, {"w": "workspace: w\ntime_limit: 0.2", "it": endless})
     with pytest.raises(Fault) as caught:
         answer(made, "POST /it")
     assert caught.value.reason == "budget"
+
+
+@pytest.mark.parametrize("stack", ["[]", "[{set: {a: $b}}]", "["])
+@pytest.mark.parametrize("collects", [True, False])
+def test_checking_leaves_garbage_collection_as_it_was(tmp_path: Path, stack: str, collects: bool) -> None:
+    (tmp_path / "it.yaml").write_text(f"endpoint: POST /it\nstack: {stack}\n")
+    try:
+        (gc.enable if collects else gc.disable)()
+        check_folder(tmp_path)
+        assert gc.isenabled() == collects
+    finally:
+        gc.enable()
 
 
 def test_a_catch_does_not_outlive_the_budget(tmp_path: Path) -> None:

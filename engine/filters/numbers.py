@@ -18,7 +18,7 @@ N = TypeVar("N", bound=float)
 
 MAX_PRECISION = 308  # no decimal has a digit further away that matters
 _SCALES = {precision: 10.0**precision for precision in range(1, 9)}
-_EXACT, _DOUBT = 1e9, 1e-6  # below the one, scaled decimals are exact to far better than the other
+_EXACT, _SURE = 1e9, 0.5 - 1e-6  # below the one, scaled decimals are exact to far better than the other is off half
 _DIGITS = Context(prec=2 * MAX_PRECISION + 4, rounding=ROUND_HALF_UP)
 
 
@@ -40,15 +40,15 @@ def round_(number: float, precision: int = 0) -> float:
     1250 | round(-2)       => 1300
     0.5 | round(400)       => fault range
     """
+    scale = _SCALES.get(precision)
+    if scale is not None and isinstance(number, float) and abs(number) * scale < _EXACT:
+        near = round(number, precision)
+        if abs(number - near) * scale < _SURE:  # far from half way both ways of rounding agree
+            return near + 0.0
     if abs(precision) > MAX_PRECISION:
         raise range_fault(f"a precision is at most {MAX_PRECISION} digits")
     if isinstance(number, int) and precision >= 0:
         return number
-    scale = _SCALES.get(precision)
-    if scale is not None and abs(number) * scale < _EXACT:
-        near = round(number, precision)
-        if abs(abs(number - near) * scale - 0.5) > _DOUBT:  # far from half way both ways of rounding agree
-            return near + 0.0
     rounded = Decimal(repr(number)).quantize(Decimal(1).scaleb(-precision), context=_DIGITS)
     return decimal(float(rounded)) if precision > 0 else integer(int(rounded))
 

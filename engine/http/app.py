@@ -68,7 +68,7 @@ class Server(Starlette):
 
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["request_id"] = id = self.program.services.run(None).id
-        started = time.perf_counter()
+        started = time.perf_counter_ns()
         try:
             await super().__call__(scope, receive, send)
         except Exception as error:  # it is answered; the server's own log would print its message
@@ -78,7 +78,7 @@ class Server(Starlette):
 
     async def _health(self, _: Request) -> Response:
         status = "stopping" if self.stopping else "ok"
-        return _response((503 if self.stopping else 200, list(BASE), dumps({"status": status})), "")
+        return _response((503 if self.stopping else 200, BASE, dumps({"status": status})), "")
 
 
 @asynccontextmanager

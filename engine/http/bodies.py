@@ -11,9 +11,11 @@ from urllib.parse import unquote_to_bytes
 import orjson
 
 from engine.errors import Fault
+from engine.http.direct import direct
 
 MAX_FIELDS = 1000
 MAX_DEPTH = 64
+MAX_REWRITTEN = 65_536  # bytes: indented, a deep body can be a hundred times as long
 READ_SECONDS = 30.0
 
 Receive = Callable[[], Awaitable[Any]]
@@ -39,6 +41,15 @@ class Patience:
 
     async def read(self, receive: Receive, limit: int) -> bytes:
         """The body, of at most `limit` bytes. Raises Fault payload_too_large, bad_request when it is late, Gone."""
+        end = direct(receive)
+        body = end.arrived() if end is not None else None
+        if body is None:
+            return await self._wait(receive, limit)
+        if len(body) > limit:
+            raise too_large(limit)
+        return body
+
+    async def _wait(self, receive: Receive, limit: int) -> bytes:
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
         assert task is not None
         if self._loop is not loop:
@@ -114,9 +125,26 @@ def read_json(body: bytes) -> object:
     colons = body.count(b":")
     if isinstance(value, dict) and len(value) == colons and body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
         return value
+    if len(body) <= MAX_REWRITTEN and b"\\u" not in body and _is_rewritten(value, colons):
+        return value
     if _names_within_depth(value) != colons:
         _refuse_duplicates(body)
     return value
+
+
+_DEEP = b"\n" + b"  " * MAX_DEPTH
+
+
+def _is_rewritten(value: object, colons: int) -> bool:
+    """Whether `value` written out again has as many colons as its text, so no name was given twice, and is not deep.
+
+    A text may hold a colon by a `\\u` escape, that is written as it is: then this tells nothing.
+    """
+    try:
+        text = orjson.dumps(value, option=orjson.OPT_INDENT_2)
+    except orjson.JSONEncodeError:  # far too deep
+        return False
+    return _DEEP not in text and text.count(b":") == colons
 
 
 def _names_within_depth(value: object) -> int:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from engine.http.direct import Headers
 from engine.workspace import Cors
-
-Headers = list[tuple[bytes, bytes]]
 
 # What the clients of such a server send: Xano's own, and `Content-Type` of JSON.
 REQUEST_HEADERS = (
@@ -17,6 +16,7 @@ REQUEST_HEADERS = (
     "x-xano-authorization-only",
 )
 RESPONSE_HEADERS = b"x-request-id, retry-after"
+MAX_ORIGIN = 512  # bytes; a scheme, a host and a port are less, and what is named in an answer is kept for the next
 
 
 class Policy:
@@ -33,9 +33,9 @@ class Policy:
 
     def _fixed(self) -> Headers | None:
         if not self._enabled:
-            return []
+            return ()
         if self._anyone and not self._credentials:
-            return [(b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", RESPONSE_HEADERS)]
+            return ((b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", RESPONSE_HEADERS))
         return None
 
     def headers(self, request: Iterable[tuple[bytes, bytes]]) -> Headers:
@@ -45,23 +45,23 @@ class Policy:
         # Caches must not give one origin's answer to another.
         vary = (b"vary", b"origin")
         origin = next((value for name, value in request if name == b"origin"), None)
-        if origin is None or not (self._anyone or origin in self._origins):
-            return [vary]
+        if origin is None or len(origin) > MAX_ORIGIN or not (self._anyone or origin in self._origins):
+            return (vary,)
         # The standard forbids `*` beside credentials: the origin itself is named.
-        allowed = [vary, (b"access-control-allow-origin", origin), (b"access-control-expose-headers", RESPONSE_HEADERS)]
-        return [*allowed, (b"access-control-allow-credentials", b"true")] if self._credentials else allowed
+        allowed = (vary, (b"access-control-allow-origin", origin), (b"access-control-expose-headers", RESPONSE_HEADERS))
+        return (*allowed, (b"access-control-allow-credentials", b"true")) if self._credentials else allowed
 
     def preflight(self, request: Iterable[tuple[bytes, bytes]], methods: Iterable[str]) -> Headers:
         """The answer to an OPTIONS request for a path that knows `methods`."""
         headers = self.headers(request)
         if not any(name == b"access-control-allow-origin" for name, _ in headers):
             return headers
-        return [
+        return (
             *headers,
             (b"access-control-allow-methods", ", ".join(methods).encode()),
             (b"access-control-allow-headers", self._allowed_headers),
             (b"access-control-max-age", self._max_age),
-        ]
+        )
 
 
 def _distinct(*lists: Iterable[str]) -> Iterable[str]:

@@ -14,10 +14,10 @@ from engine.http.bodies import Gone, Patience, Receive
 from engine.http.cors import Policy
 from engine.http.inputs import Inputs, Scope
 from engine.http.logs import Report
-from engine.http.responses import BASE, NO_STORE, NOT_FOUND, Answer, Header, Send, dumps, fatal, refusal, write
+from engine.http.responses import BASE, NO_STORE, NOT_FOUND, Answer, Send, dumps, fatal, refusal, write
 from engine.http.routes import Found, Parameters, Routes
 from engine.program import Compiled, Program
-from engine.run import RequestInfo, perform
+from engine.run import perform
 from engine.security.tokens import Claims
 
 _NO_PARAMETERS: Parameters = {}
@@ -66,11 +66,11 @@ class Endpoints:
         if scope["method"] != "OPTIONS":
             fault = Fault("method_not_allowed", f"This path takes {allowed}.", headers=(("allow", allowed),))
             return await self._refuse(scope, send, fault, policy)
-        headers = [(b"allow", allowed.encode()), *policy.preflight(scope["headers"], methods)]
-        return await write(send, (204, headers, b""), [], self._services.run(None).id)
+        headers = ((b"allow", allowed.encode()), *policy.preflight(scope["headers"], methods))
+        return await write(send, (204, headers, b""), (), self._services.run(None).id)
 
     async def _refuse(self, scope: Scope, send: Send, fault: Fault, policy: Policy) -> None:
-        id, started = self._services.run(None).id, time.perf_counter()
+        id, started = self._services.run(None).id, time.perf_counter_ns()
         answer = refusal(fault, id)
         await write(send, answer, policy.headers(scope["headers"]), id, head=scope["method"] == "HEAD")
         self._report(scope, id, "", answer[0], len(answer[2]), started, error=fault)
@@ -93,7 +93,7 @@ class Handler:
         self._auth = endpoint.auth
         self._has_body = endpoint.method not in ("GET", "HEAD")  # theirs means nothing: RFC 9110 §9.3.1
         self._route = f"/api:{endpoint.group.canonical}{endpoint.path}"
-        self._headers: list[Header] = [*BASE, NO_STORE] if compiled.no_store else [*BASE]
+        self._headers = (*BASE, NO_STORE) if compiled.no_store else BASE
 
     @cached_property
     def _inputs(self) -> Inputs:
@@ -101,9 +101,9 @@ class Handler:
         return Inputs(self._compiled.shape, self._body_limit, self._patience)
 
     async def serve(self, scope: Scope, receive: Receive, send: Send, parameters: Parameters) -> None:
-        started = time.perf_counter()
+        started = time.perf_counter_ns()
         headers = scope["headers"]
-        run = self._services.run(RequestInfo(scope["method"], scope["path"], scope.get("client"), headers))
+        run = self._services.run(scope)
         claims: Claims | None = None
         error: Exception | None = None
         try:

@@ -50,7 +50,9 @@ class Inputs:
 
         Raises Fault input_error, bad_request, payload_too_large and unsupported_media_type, and Gone.
         """
-        data = await self._body(scope, receive)
+        length, type_ = self._announced(scope)
+        body = b"" if length == 0 else await self._patience.read(receive, self._limit)
+        data = self._read(body, type_) if body else {}
         query = scope["query_string"]
         if query or parameters:
             data = self._merged(data, query, parameters)
@@ -71,13 +73,7 @@ class Inputs:
             _put(data, name, value)
         return data
 
-    async def _body(self, scope: Scope, receive: Receive) -> Data:
-        length, type_ = self._announced(scope)
-        if length == 0:
-            return {}
-        body = await self._patience.read(receive, self._limit)
-        if not body:
-            return {}
+    def _read(self, body: bytes, type_: bytes) -> Data:
         media = type_.partition(b";")[0].strip().lower()
         if media == _JSON:
             return _json_object(body)
@@ -89,20 +85,12 @@ class Inputs:
 
     def _announced(self, scope: Scope) -> tuple[int | None, bytes]:
         """The body's length (0: there is none, None: not known yet) and type, as the headers say."""
-        length = type_ = coding = b""
-        is_open = scope["http_version"][:1] != "1"  # HTTP/2 and later need no header for a body
-        for name, value in scope["headers"]:
-            if name == b"content-length":
-                length = value
-            elif name == b"content-type":
-                type_ = value
-            elif name == b"content-encoding":
-                coding = value
-            elif name == b"transfer-encoding":
-                is_open = True
-        if coding and coding.lower() != b"identity":
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        length, type_ = headers.get(b"content-length"), headers.get(b"content-type", b"")
+        if headers.get(b"content-encoding", b"").lower() not in (b"", b"identity"):
             raise Fault("unsupported_media_type", "Send the body without a Content-Encoding.")
-        if not length:
+        if not length:  # HTTP/2 and later need no header for a body
+            is_open = b"transfer-encoding" in headers or scope["http_version"][:1] != "1"
             return (None if is_open else 0), type_
         if not length.isdigit():
             raise Fault("bad_request", "The Content-Length is no number.")

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Iterable
+from functools import lru_cache
 from math import inf
 from typing import Any
 
@@ -16,7 +18,8 @@ from uvicorn.protocols.http.flow_control import service_unavailable
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from engine.errors import Fault
-from engine.http.responses import CLOSE, Header, refusal, write
+from engine.http.direct import Direct, Header, Headers
+from engine.http.responses import CLOSE, refusal, write
 
 FITS = ("0.54.",)
 MAX_HEAD = 65_536  # bytes of a request's line and headers
@@ -111,10 +114,28 @@ class Protocol(HttpToolsProtocol):
         super()._start_asgi_task(cycle, chosen)
 
 
-class Cycle(RequestResponseCycle):
+class Cycle(RequestResponseCycle, Direct):
     """Sends an answer of known length with one write where uvicorn takes two, which is two system calls."""
 
     _start: Any = None
+
+    def arrived(self) -> bytes | None:
+        is_there = self.message_event.is_set() and not self.more_body
+        if not is_there or self.disconnected or self.response_complete:
+            return None
+        self.flow.resume_reading()
+        self.message_event.clear()
+        body, self.body = bytes(self.body), bytearray()
+        return body
+
+    def answer(self, status: int, headers: Headers, id: str, body: bytes) -> bool:
+        if self.response_started or self._start is not None or not self._may_write():
+            return False
+        lines = _lasting((*self.default_headers, *headers)) if self.keep_alive else None
+        if lines is None:
+            return False
+        self._complete(_WHOLE % (STATUS_LINE[status], lines, id.encode(), len(body), body))
+        return True
 
     async def send(self, message: Any) -> None:
         if self._start is not None:
@@ -128,11 +149,12 @@ class Cycle(RequestResponseCycle):
             return None
         return await super().send(message)
 
+    def _may_write(self) -> bool:
+        return not (self.flow.write_paused or self.access_log or self.disconnected)
+
     def _may_hold(self, message: Any) -> bool:
-        if self.flow.write_paused or self.access_log:
-            return False
         headers = message.get("headers")
-        return isinstance(headers, list) and bool(headers) and headers[-1][0] == b"content-length"
+        return self._may_write() and isinstance(headers, list) and bool(headers) and headers[-1][0] == b"content-length"
 
     def _send_whole(self, start: Any, body: bytes) -> None:
         headers = start["headers"]
@@ -143,9 +165,12 @@ class Cycle(RequestResponseCycle):
         is_head = self.scope["method"] == "HEAD"
         if not is_head and int(start["headers"][-1][1]) != len(body):
             raise RuntimeError("an answer differs from its Content-Length")
+        self._complete(head if is_head else head + body)
+
+    def _complete(self, data: bytes) -> None:
         self.response_started = self.response_complete = True
         self.waiting_for_100_continue = False
-        self.transport.write(head if is_head else head + body)
+        self.transport.write(data)
         self.message_event.set()
         if not self.keep_alive:
             self.transport.close()
@@ -156,17 +181,26 @@ async def _shed(scope: Scope, receive: Receive, send: Send) -> None:
     """Answers for a server that holds as many connections as it may."""
     id = os.urandom(8).hex()
     fault = Fault("unavailable", "Too many requests. Try again in a second.", headers=(("Retry-After", "1"),))
-    await write(send, refusal(fault, id), [CLOSE], id)
+    await write(send, refusal(fault, id), (CLOSE,), id)
+
+
+_WHOLE = b"%b%bx-request-id: %b\r\ncontent-length: %d\r\n\r\n%b"
+
+
+@lru_cache(maxsize=64)
+def _lasting(headers: Headers) -> bytes | None:
+    """The lines of headers that an endpoint sends again and again; None where they end the connection."""
+    return None if CLOSE in headers else _lines(headers)
 
 
 def _head(status: bytes, headers: list[Header]) -> bytes:
-    lines = [status]
-    for name, value in headers:
-        lines += (name, b": ", value, b"\r\n")
-    lines.append(b"\r\n")
-    head = b"".join(lines)
+    return b"%b%b\r\n" % (status, _lines(headers))
+
+
+def _lines(headers: Iterable[Header]) -> bytes:
+    each = [b"%b: %b\r\n" % header for header in headers]
+    lines = b"".join(each)
     # A line end within a value would begin a header of the sender's own.
-    count = len(headers) + 2
-    if head.count(b"\n") != count or head.count(b"\r") != count or b"\0" in head:
+    if lines.count(b"\n") != len(each) or lines.count(b"\r") != len(each) or b"\0" in lines:
         raise RuntimeError("a header has a line end")
-    return head
+    return lines

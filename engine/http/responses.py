@@ -8,15 +8,15 @@ from typing import Any
 import orjson
 
 from engine.errors import Fault
+from engine.http.direct import Header, Headers, direct
 from engine.values import Secret
 
-Header = tuple[bytes, bytes]
 Send = Callable[[Any], Awaitable[None]]
-Answer = tuple[int, list[Header], bytes]
+Answer = tuple[int, Headers, bytes]
 
 NO_STORE: Header = (b"cache-control", b"no-store")
 CLOSE: Header = (b"connection", b"close")
-BASE: tuple[Header, ...] = (
+BASE: Headers = (
     (b"content-type", b"application/json; charset=utf-8"),
     (b"x-content-type-options", b"nosniff"),
 )
@@ -49,13 +49,13 @@ def refusal(fault: Fault, id: str) -> Answer:
     headers = [*BASE, NO_STORE, *((name.lower().encode(), value.encode()) for name, value in fault.headers)]
     if fault.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))  # RFC 9110 §15.5.2
-    return fault.status, headers, body
+    return fault.status, tuple(headers), body
 
 
 def fatal(id: str) -> Answer:
     """The answer to what nobody foresaw: it says nothing of the cause."""
     message = f"Something went wrong. The log has the cause under {id}."
-    return 500, [*BASE, NO_STORE], _envelope("ERROR_FATAL", message, "")
+    return 500, (*BASE, NO_STORE), _envelope("ERROR_FATAL", message, "")
 
 
 def _envelope(code: str, message: str, payload: object) -> bytes:
@@ -63,9 +63,12 @@ def _envelope(code: str, message: str, payload: object) -> bytes:
     return dumps(envelope)
 
 
-async def write(send: Send, answer: Answer, more: list[Header], id: str, *, head: bool = False) -> None:
+async def write(send: Send, answer: Answer, more: Headers, id: str, *, head: bool = False) -> None:
     """Send an answer with `more` headers; to a HEAD request without its body."""
     status, headers, body = answer
+    end = direct(send)
+    if end is not None and not (head or status == 204) and end.answer(status, headers + more, id, body):
+        return
     sent = [*headers, *more, (b"x-request-id", id.encode())]
     if status != 204:
         sent.append((b"content-length", b"%d" % len(body)))

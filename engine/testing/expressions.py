@@ -81,8 +81,8 @@ def condition(document: Document, path: Path, names: Sequence[str]) -> Value:
     inference = Inference()
     with claims.known():
         inference.condition(node, Scope(kinds=dict.fromkeys(names, ANY)))
-    if inference.problems:
-        raise Problems(inference.problems)
+    if inference.errors:
+        raise Problems(inference.errors)
     return _made(document, path, node, names)
 
 
