@@ -108,7 +108,12 @@ def _pruner(fields: Iterable[Field], null_is_absent: bool) -> Convert:
     fields = tuple(fields)
     names = frozenset(each.name for each in fields)
     omissible = frozenset(each.name for each in fields if null_is_absent and not each.required and not each.nullable)
-    inner = _steps(fields, lambda each: _pruner(each.properties, null_is_absent) if each.properties else None)
+
+    def inside(field: Field) -> Convert | None:
+        convert = _pruner(field.properties, null_is_absent) if field.properties else None
+        return _each(convert) if convert is not None and field.is_list else convert
+
+    inner = _steps(fields, inside)
 
     def prune(value: Any) -> Any:
         if not isinstance(value, dict):
