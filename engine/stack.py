@@ -82,6 +82,11 @@ class Step:
 
 Block = tuple[Step, ...]
 
+# Python nests the loops and tries of one function so far; ours take this much of it around their blocks. What stands
+# in a `finally` it compiles twice, at every level.
+MAX_FRAMES = 20
+_FRAMES: Mapping[str | int, int] = {"do": 2, "try": 2, "catch": 3, "finally": 3}
+
 _DURATION = re.compile(r"(\d{1,9})\s*(ms|s|m|h|d|w)?")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*|\[\d+\])*")
@@ -122,6 +127,9 @@ class StackReader:
     def block(self, path: Path) -> Block:
         """The steps listed at `path`, disabled ones left out."""
         steps = _at(self.document.data, path) or []
+        if steps and sum(_FRAMES.get(key, 0) for key in path) > MAX_FRAMES:
+            self._report("SW107", "loops and tries are nested too deep", path, "move some steps into a function")
+            return ()
         return tuple(step for place in range(len(steps)) if (step := self.step((*path, place))) is not None)
 
     def step(self, path: Path) -> Step | None:
@@ -299,8 +307,8 @@ class StackReader:
             raise _Unreadable  # the step's schema has said so
         return data
 
-    def _report(self, code: str, message: str, path: Path) -> None:
-        self.problems.append(Problem(code, message, self.document.span(path)))
+    def _report(self, code: str, message: str, path: Path, hint: str = "") -> None:
+        self.problems.append(Problem(code, message, self.document.span(path), hint))
 
     _read_value = _read_expression = _read_data = value
     _read_table = _read_auth_table = _read_function = _read_fault = _word

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from engine.errors import Fault
 from engine.program import check_folder
-from tests.support import USER, answer, program, run_stack
+from tests.support import USER, answer, checked, program, run_stack
 
 CASES: dict[str, tuple[str, Any]] = {
     "set": ("- set: {a: 1, b: two}\n- return: {a: $a, b: $b}", {"a": 1, "b": "two"}),
@@ -174,6 +175,24 @@ def test_checking_leaves_garbage_collection_as_it_was(tmp_path: Path, stack: str
         assert gc.isenabled() == collects
     finally:
         gc.enable()
+
+
+DEEP = {"for_each: [1]\n  as: a\n  do": 10, "repeat: 1\n  do": 10, "while: true\n  do": 10, "try: [throw: fatal]\n  finally: []\n  catch": 6, "try": 10, "try: []\n  finally": 6}  # fmt: skip
+
+
+@pytest.mark.parametrize(("step", "levels"), DEEP.items())
+def test_loops_and_tries_nest_as_deep_as_python_lets_them(tmp_path: Path, step: str, levels: int) -> None:
+    def stack(levels: int) -> str:
+        tail = "\n  catch: []" if step == "try" else ""
+        inner = "- return: 1"
+        for _ in range(levels):
+            inner = f"- {step}:\n{textwrap.indent(inner, ' ' * 4)}{tail}"
+        return inner if "finally" not in step[-8:] else inner.replace("return: 1", "set: {a: 1}")
+
+    run_stack(tmp_path, stack(levels))
+    (tmp_path / "it.yaml").unlink()
+    found = checked(tmp_path, {"it": f"endpoint: POST /it\nstack:\n{textwrap.indent(stack(levels + 1), '  ')}\n"})
+    assert [(each.code, each.message) for each in found.errors] == [("SW107", "loops and tries are nested too deep")]
 
 
 def test_a_catch_does_not_outlive_the_budget(tmp_path: Path) -> None:
