@@ -292,7 +292,7 @@ class StackChecker(Inference):
                 self._step_argument(step, parameter, table, bindings, scope)
         if step.name == "create_token":
             self.creates_token = True
-        if self.method in ("GET", "HEAD") and step.name in WRITES:
+        if self.method in ("GET", "HEAD") and step.definition.writes:
             hint = "use POST, PUT, PATCH or DELETE"
             self.report("SW143", f"'{step.name}' writes, a {self.method} must not", step.span, hint, "warning")
         return self.result(step, substitute(step.definition.returns, bindings), scope)
@@ -750,9 +750,21 @@ def _known(span: Span | None) -> Span:
 
 # Constructs that yield nothing; a loop's `as:` names what it hands to each round.
 _WITHOUT_RESULT = frozenset(
-    {"set", "if", "switch", "while", "break", "continue", "return", "throw", "precondition", "group", "try"}
+    {
+        "set",
+        "if",
+        "switch",
+        "while",
+        "break",
+        "continue",
+        "return",
+        "throw",
+        "precondition",
+        "group",
+        "transaction",
+        "try",
+    }
 )
-WRITES = frozenset({"add_record", "edit_record", "delete_record"})
 
 _RULES: Mapping[str, Callable[[StackChecker, Step, Scope], Scope]] = {
     "set": StackChecker._set,
@@ -767,6 +779,7 @@ _RULES: Mapping[str, Callable[[StackChecker, Step, Scope], Scope]] = {
     "throw": StackChecker._throw,
     "precondition": StackChecker._precondition,
     "group": StackChecker._group,
+    "transaction": StackChecker._group,
     "try": StackChecker._try,
     "run_function": StackChecker._run_function,
 }

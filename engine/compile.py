@@ -33,8 +33,9 @@ from engine.builders import (
     negated,
     raised,
     returned,
+    within,
 )
-from engine.check import WRITES, Checked, CheckedStack, case_value
+from engine.check import Checked, CheckedStack, case_value
 from engine.errors import Fault, Problems, Span, Text
 from engine.infer import Inference
 from engine.lower import ExpressionLowering, Names
@@ -217,11 +218,7 @@ class StackLowering(ExpressionLowering):
         is_async = inspect.iscoroutinefunction(operation)
         made = call(self.names.bind(operation, step.name), name("run"), *values)
         statements = [*before, *self._kept(step, awaited(made) if is_async else made, is_async)]
-        if step.name in WRITES:
-            self.writes = True
-            if not self.atomic:
-                statements.append(do(awaited(method(member(name("run"), "db"), "commit"))))
-        return statements
+        return self.written(statements) if definition.writes else statements
 
     def _prepared(
         self, argument: Any, parameter: Parameter, table: Table, before: list[ast.stmt]
@@ -252,7 +249,16 @@ class StackLowering(ExpressionLowering):
         self.is_async = self.is_async or is_async
         return [assign(f"v_{step.result.text}", value) if step.result else do(value)]
 
+    def written(self, statements: list[ast.stmt]) -> list[ast.stmt]:
+        """Statements that write: a transaction of their own where the stack isn't one as a whole."""
+        self.writes = True
+        return statements if self.atomic else [within(self.session("transaction"), statements)]
+
     # What constructs share.
+
+    def session(self, action: str) -> ast.expr:
+        """A call of what the run's session can do."""
+        return method(member(name("run"), "db"), action)
 
     def fault(self, error: str, message: Node | None, payload: Node | None) -> ast.stmt:
         """Raises the fault of a failed precondition or a throw."""
@@ -495,6 +501,29 @@ def group(lowering: StackLowering, steps: Block) -> list[ast.stmt]:
 
 
 @construct
+def transaction(lowering: StackLowering, steps: Block) -> list[ast.stmt]:
+    """Steps whose writes are kept together or not at all: where one fails, nothing that they wrote stays.
+
+    A `try` around it can then go on with what the stack wrote before. With `atomic: false` on the endpoint it is
+    committed at its end; else with the rest of the stack. Nobody else writes from its first step to its end, so what
+    it reads is still so when it writes.
+
+    - transaction:
+        - add_record: user
+          data: {name: Ada, email: ada@example.com, password: correct horse}
+    """
+    outer, lowering.atomic = lowering.atomic, True
+    body = lowering.block(steps)
+    lowering.atomic = outer
+    lowering.is_async = lowering.writes = True
+    return [
+        within(
+            lowering.session("savepoint" if outer else "transaction"), [do(awaited(lowering.session("begin"))), *body]
+        )
+    ]
+
+
+@construct
 def run_function(lowering: StackLowering, function: FunctionName, with_: Arguments = None) -> list[ast.stmt]:
     """Run a function of the workspace; `as:` names what it returns.
 
@@ -504,11 +533,11 @@ def run_function(lowering: StackLowering, function: FunctionName, with_: Argumen
     """
     declared = lowering.compiler.workspace.functions[function.text]
     plan = lowering.compiler.function(function.text)
-    lowering.writes = lowering.writes or plan.writes
     given = dictionary(_inputs(lowering, with_))
     shape = lowering.names.bind(Shape(declared.input).bind, f"input_of_{declared.name}")
     made = call(lowering.names.bind(plan.function, declared.name), name("run"), call(shape, given), const(None))
-    return lowering._kept(lowering.step, awaited(made) if plan.is_async else made, plan.is_async)
+    statements = lowering._kept(lowering.step, awaited(made) if plan.is_async else made, plan.is_async)
+    return lowering.written(statements) if plan.writes else statements
 
 
 def _inputs(lowering: StackLowering, node: ObjectOf | None) -> list[tuple[ast.expr | None, ast.expr]]:

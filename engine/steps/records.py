@@ -37,7 +37,7 @@ def has_record(load: Load, table: TableName, where: Where) -> bool:
     return operation
 
 
-@step
+@step(writes=True)
 def add_record(load: Load, table: TableName, data: Data, on_duplicate: Rejection = None) -> Record:
     """Adds a record and gives it as stored; `on_duplicate` answers a broken unique constraint in your words.
 
@@ -50,7 +50,7 @@ def add_record(load: Load, table: TableName, data: Data, on_duplicate: Rejection
     return _rejecting(operation, on_duplicate)  # type: ignore[return-value]
 
 
-@step
+@step(writes=True)
 def edit_record(load: Load, table: TableName, where: Where, data: Data, on_duplicate: Rejection = None) -> Record:
     """Changes the record that a condition matches, the first by id, and gives it as stored.
 
@@ -69,7 +69,7 @@ def edit_record(load: Load, table: TableName, where: Where, data: Data, on_dupli
     return _rejecting(edit, on_duplicate)  # type: ignore[return-value]
 
 
-@step
+@step(writes=True)
 def delete_record(load: Load, table: TableName, where: Where) -> None:
     """Deletes the record that a condition matches, the first by id; `not_found` where none does.
 

@@ -7,6 +7,7 @@ An operation is called as `operation(run, *values)`. It is a coroutine function 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -64,6 +65,12 @@ class Session(Protocol):
 
     def rollback(self) -> None:
         """Undo everything written."""
+
+    def savepoint(self) -> AbstractAsyncContextManager[None]:
+        """What is written inside is undone where something is raised, and stays uncommitted where nothing is."""
+
+    def transaction(self) -> AbstractAsyncContextManager[None]:
+        """What is written inside, and before, is undone where something is raised, and committed where nothing is."""
 
 
 class Hasher(Protocol):
