@@ -11,8 +11,8 @@ from engine.fields import Field, fields_kind
 from engine.infer import Inference, contains_secret
 from engine.registry import Parameter, substitute, unify
 from engine.scope import Scope, merge, merge_all
-from engine.stack import Assignment, Block, Branch, Case, Rejection, Step, Word
-from engine.syntax import Entry, Literal, Node, ObjectOf, Spread, walk
+from engine.stack import Assignment, Block, Branch, Case, Rejection, Step, Word, matched
+from engine.syntax import Entry, ListOf, Literal, Node, ObjectOf, Spread, walk
 from engine.values import (
     ANY,
     BOOL,
@@ -295,7 +295,18 @@ class StackChecker(Inference):
         if self.method in ("GET", "HEAD") and step.definition.writes:
             hint = "use POST, PUT, PATCH or DELETE"
             self.report("SW143", f"'{step.name}' writes, a {self.method} must not", step.span, hint, "warning")
+        self._check_breadth(step)
         return self.result(step, substitute(step.definition.returns, bindings), scope)
+
+    def _check_breadth(self, step: Step) -> None:
+        """A step that may write every record of a table must say so."""
+        if step.definition.parameter("all") is None or ("where" in step.arguments) != step.arguments.get("all", False):
+            return
+        if "where" in step.arguments:
+            self.report("SW149", "'all: true' contradicts 'where'", step.spans["all"], "leave one of them out")
+        else:
+            message, hint = f"'{step.name}' without a 'where' would write every record", "add 'where:', or 'all: true'"
+            self.report("SW149", message, step.span, hint)
 
     def _table_of(self, step: Step) -> Table | None:
         parameter = next((each for each in step.definition.parameters if each.syntax in ("table", "auth_table")), None)
@@ -319,8 +330,12 @@ class StackChecker(Inference):
                 self._value_argument(step, parameter, argument, bindings, scope)
             case "where":
                 self.where(argument, table, scope)
-            case "data":
-                self.data(step, argument, table, scope)
+            case "match":
+                self.where(argument, table, scope)
+            case "data" | "changes":
+                self.data(step, argument, table, scope, is_open=parameter.syntax == "changes")
+            case "rows":
+                self.rows(step, argument, table, scope)
             case "rejection":
                 self.rejection(argument, scope)
             case "condition":
@@ -362,21 +377,45 @@ class StackChecker(Inference):
                 self.report("SW231", "a secret can't be part of a query", each.span, hint)
                 return
 
-    def data(self, step: Step, node: Node, table: Table | None, scope: Scope) -> None:
-        """Checks what is written into the columns of `table`."""
+    def data(self, step: Step, node: Node, table: Table | None, scope: Scope, *, is_open: bool = False) -> None:
+        """Checks what is written into the columns of `table`; `is_open`: these may show only when it runs."""
+        kind = self.infer(node, scope)
+        if table is not None:
+            self._record(step, table, kind, node, "'data'", is_open)
+
+    def rows(self, step: Step, node: Node, table: Table | None, scope: Scope) -> None:
+        """Checks a list of what is written into records of `table`."""
         kind = self.infer(node, scope)
         if table is None:
             return
+        if not fits(kind.present(), list_of(OBJECT)):
+            self.report("SW122", f"'items' must be a list of objects, it is {kind}", node.span)
+        elif isinstance(node, ListOf) and not any(isinstance(item, Spread) for item in node.items):
+            for item in node.items:
+                self._record(step, table, self.kinds.get(item, ANY), item, "an item", is_open=True)
+        else:
+            item_kind = kind.item or ANY
+            self._record(step, table, item_kind.masked() if kind.secret else item_kind, node, "an item", is_open=True)
+
+    def _record(self, step: Step, table: Table, kind: Kind, node: Node, what: str, is_open: bool) -> None:
         given = kind.fields
+        if given is None and is_open and not kind.secret and fits(kind, OBJECT):
+            return
         if not fits(kind, OBJECT) or given is None:
             hint = "write a mapping of columns"
-            self.report("SW122", f"'data' must be an object with known columns, it is {kind}", node.span, hint)
+            self.report("SW122", f"{what} must be an object with known columns, it is {kind}", node.span, hint)
             return
         spans, values = _entry_spans(node), _entry_values(node)
         for name, value in given.items():
             self._column_value(table, name, value, spans.get(name, node.span), values.get(name))
-        if step.name == "add_record":
-            self._missing_columns(step, table, given)
+        if step.name in _ADDS:
+            keys = matched(step.arguments["where"]) if "where" in step.arguments else {}
+            self._missing_columns(step, table, {**given, **dict.fromkeys(keys, ANY)})
+        if step.name == "bulk_patch_records" and "id" not in given:
+            self.report("SW125", f"{what} for '{table.name}' lacks 'id'", node.span, "it says which record is meant")
+        if "id" in given and step.name not in _TAKE_ID and not step.arguments.get("allow_id_field"):
+            hint = "add 'allow_id_field: true'" if step.name in _ADDS else "an id never changes"
+            self.report("SW151", f"'{step.name}' can't set the id", spans.get("id", node.span), hint)
 
     def _column_value(self, table: Table, name: str, kind: Kind, span: Span, value: Node | None) -> None:
         column = table.columns.get(name)
@@ -748,6 +787,8 @@ def _known(span: Span | None) -> Span:
     return span
 
 
+_ADDS = frozenset({"add_record", "add_or_edit_record", "bulk_add_records"})
+_TAKE_ID = frozenset({"add_record", "add_or_edit_record", "bulk_patch_records"})
 # Constructs that yield nothing; a loop's `as:` names what it hands to each round.
 _WITHOUT_RESULT = frozenset(
     {

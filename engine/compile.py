@@ -57,7 +57,7 @@ from engine.registry import (
 )
 from engine.scope import Scope
 from engine.shapes import Shape
-from engine.stack import Assignment, Branch, Case, Step, Word
+from engine.stack import Assignment, Branch, Case, Step, Word, matched
 from engine.syntax import Attribute, Entry, Node, ObjectOf, Spread, Variable
 from engine.values import ANY
 from engine.workspace import Endpoint, Function, Table
@@ -205,7 +205,7 @@ class StackLowering(ExpressionLowering):
         return self.proven(parameter, argument, lowered, f"'{step.name}' needs its {parameter.name}")
 
     def _call_prepared(self, step: Step, definition: Definition) -> list[ast.stmt]:
-        table: Table = self.compiler.workspace.tables[step.arguments["table"].text]
+        table = self.compiler.workspace.tables[step.arguments["table"].text] if "table" in step.arguments else None
         before: list[ast.stmt] = []
         given: dict[str, Any] = {}
         values: list[ast.expr] = []
@@ -221,7 +221,7 @@ class StackLowering(ExpressionLowering):
         return self.written(statements) if definition.writes else statements
 
     def _prepared(
-        self, argument: Any, parameter: Parameter, table: Table, before: list[ast.stmt]
+        self, argument: Any, parameter: Parameter, table: Table | None, before: list[ast.stmt]
     ) -> tuple[Any, list[ast.expr]]:
         """What a prepared step is given for a parameter at load, and the values that will move at run time."""
         match parameter.syntax:
@@ -230,6 +230,13 @@ class StackLowering(ExpressionLowering):
             case "where":
                 condition = self.load.storage.where(argument, table, self.kinds)
                 return condition, [self.revealed(node) for node in condition.parameters]
+            case "match":
+                condition = self.load.storage.where(argument, table, self.kinds)
+                places = {id(node): place for place, node in enumerate(condition.parameters)}
+                keys = {column: places.get(id(value)) for column, value in matched(argument).items()}
+                return (condition, keys), [self.revealed(node) for node in condition.parameters]
+            case "flag":
+                return argument, []
             case "data":
                 columns = self._columns(argument, before)
                 return tuple(columns), list(columns.values())

@@ -61,7 +61,11 @@ _BY_SYNTAX: Mapping[str, Schema] = {
     "table": {"type": "string"},
     "auth_table": {"type": "string"},
     "where": {"type": ["object", "string"], "minProperties": 1},
+    "match": {"type": "object", "minProperties": 1},
     "data": {"type": ["object", "string"]},
+    "changes": {"type": ["object", "string"]},
+    "rows": {"type": ["array", "string"]},
+    "flag": _FLAG,
     "function": {"type": "string"},
     "arguments": {"type": "object"},
     "fault": {"enum": list(FAULTS)},
@@ -96,6 +100,8 @@ def _parameter_schema(parameter: Parameter, nested: bool) -> Schema:
     schema = dict(_BY_SYNTAX[parameter.syntax])
     if not nested:
         schema = _flattened(schema)
+    if parameter.syntax == "table" and not parameter.required:
+        schema["type"] = ["string", "null"]
     if parameter.syntax == "value" and parameter.kind.values:
         schema["examples"] = list(parameter.kind.values)
     return schema

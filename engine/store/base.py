@@ -92,6 +92,12 @@ class Run(Protocol):
 
     def uuid(self) -> str: ...
 
+    def is_due(self) -> bool:
+        """Whether others should get a turn before the run goes on."""
+
+    async def breathe(self) -> None:
+        """Lets others go on. Raises Fault where the run's time is over."""
+
 
 class Operations(Protocol):
     """Prepares the operations of one step: text, parameter order and row shape are settled here."""
@@ -119,6 +125,35 @@ class Operations(Protocol):
 
     def edit(self, table: Table, condition: Condition, columns: tuple[str, ...]) -> Write:
         """`(run, *condition's values, *columns' values) → dict | None`: the first record by id, changed."""
+
+    def patch(self, table: Table, condition: Condition) -> Write:
+        """`(run, *condition's values, object) → dict | None`: as `edit`, of the columns that the object has."""
+
+    def add_or_edit(
+        self, table: Table, condition: Condition, keys: Mapping[str, int | None], columns: tuple[str, ...]
+    ) -> Write:
+        """`(run, *condition's values, *columns' values) → dict`: edits the first record by id, or adds one.
+
+        One that is added has the `keys` too: columns by the place of their value in the condition's, None for null.
+        """
+
+    def add_all(self, table: Table, *, with_id: bool) -> Write:
+        """`(run, list of objects) → list of dict`: all of them or none. Raises Fault with every row's faults."""
+
+    def patch_all(self, table: Table) -> Write:
+        """`(run, list of objects with an id) → list of dict`: all of them or none, as `add_all`."""
+
+    def edit_all(self, table: Table, condition: Condition | None, columns: tuple[str, ...]) -> Write:
+        """`(run, *columns' values, *condition's values, limit) → int`: how many records were changed.
+
+        Without a condition it is every record; where `limit` is None, more than are allowed are a Fault.
+        """
+
+    def delete_all(self, table: Table, condition: Condition | None) -> Write:
+        """`(run, *condition's values, limit) → int`: how many records were deleted, as `edit_all`."""
+
+    def truncate(self, table: Table, *, reset: bool) -> Write:
+        """`(run) → None`: deletes every record; with `reset`, ids start anew."""
 
     def delete(self, table: Table, condition: Condition) -> Write:
         """`(run, *values) → bool`: whether there was one; the first by id goes. Raises Fault conflict when in use."""

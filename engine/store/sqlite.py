@@ -17,10 +17,11 @@ from engine.fields import Field
 from engine.shapes import input_fault
 from engine.store import migrate
 from engine.store.base import Condition, Kinds, Read, Run, Write, quoted
-from engine.store.rows import Draft, row_maker
+from engine.store.rows import row_maker
 from engine.store.sql import Dialect, compile_where
 from engine.store.statement import Statement
 from engine.store.writer import Writer
+from engine.store.writes import Writes
 from engine.syntax import Node
 from engine.values import Stored
 from engine.workspace import Table
@@ -112,10 +113,29 @@ class SqliteSession:
         self.wrote = False
 
 
-class SqliteStore:
+class SqliteSpelling:
+    """See `writes.Spelling`."""
+
+    def statement(self, table: Table, sql: str, asked: tuple[str, ...], written: tuple[str, ...]) -> Statement:
+        return Statement(table, sql, asked, written)
+
+    def parameter(self, number: int) -> str:
+        return DIALECT.parameter.format(number)
+
+    def returned(self, column: Field) -> str:
+        # SQLite keeps 1.0 as the int 1 in the file, and lets RETURNING show it.
+        is_decimal = column.type == "decimal" and not column.is_list
+        return f"CAST({quoted(column.name)} AS REAL)" if is_decimal else quoted(column.name)
+
+    def restart(self, table: Table) -> str:
+        return f"DELETE FROM sqlite_sequence WHERE name = '{table.name}'"
+
+
+class SqliteStore(Writes):
     """The storage in a file; made by `open`. See `base.Store`."""
 
     def __init__(self, tables: Mapping[str, Table], reader: sqlite3.Connection, writer: sqlite3.Connection) -> None:
+        super().__init__(SqliteSpelling())
         self.tables = tables
         self.reader = reader
         self.writer = Writer(writer)
@@ -206,63 +226,6 @@ class SqliteStore:
 
         return has
 
-    def add(self, table: Table, columns: tuple[str, ...]) -> Write:
-        draft = Draft(table, columns, new=True)
-        plain = _plain(table)
-        make = row_maker(plain)
-        marks = ", ".join("?" * len(draft.columns))
-        names = ", ".join(map(quoted, draft.columns))
-        filled = f"({names}) VALUES ({marks})" if names else "DEFAULT VALUES"
-        sql = f"INSERT INTO {quoted(table.name)} {filled} RETURNING {_written(plain)}"
-
-        statement = Statement(table, sql, (), draft.columns)
-
-        async def add(run: Run, *values: Any) -> dict[str, object]:
-            stored = await draft.values(run, values)
-            return make((await statement.write(run.db, stored))[0])
-
-        return add
-
-    def edit(self, table: Table, condition: Condition, columns: tuple[str, ...]) -> Write:
-        draft = Draft(table, columns, new=False)
-        plain = _plain(table)
-        make = row_maker(plain)
-        count = len(condition.parameters)
-        changes = ", ".join(f"{quoted(name)} = ?{count + place}" for place, name in enumerate(draft.columns, 1))
-        changes = changes or '"id" = "id"'
-        sql = f"UPDATE {quoted(table.name)} SET {changes} {_first(table, condition)} RETURNING {_written(plain)}"
-
-        statement = Statement(table, sql, condition.names, draft.columns)
-
-        async def edit(run: Run, *values: Any) -> dict[str, object] | None:
-            wanted = condition.bound(values[:count])
-            stored = await draft.values(run, values[count:])
-            rows = await statement.write(run.db, [*wanted, *stored])
-            return make(rows[0]) if rows else None
-
-        return edit
-
-    def delete(self, table: Table, condition: Condition) -> Write:
-        sql = f'DELETE FROM {quoted(table.name)} {_first(table, condition)} RETURNING "id"'
-
-        statement = Statement(table, sql, condition.names)
-
-        async def delete(run: Run, *values: Any) -> bool:
-            return bool(await statement.write(run.db, condition.bound(values)))
-
-        return delete
-
-    def set_secret(self, table: Table, column: str) -> Write:
-        name = quoted(column)
-        sql = f'UPDATE {quoted(table.name)} SET {name} = ?3 WHERE "id" = ?1 AND {name} = ?2 RETURNING "id"'
-
-        statement = Statement(table, sql, ("id", column, column))
-
-        async def set_secret(run: Run, id: int | str, old: str, new: str) -> bool:
-            return bool(await statement.write(run.db, (id, old, new)))
-
-        return set_secret
-
     async def replace_secret(self, run: Run, secret: Stored, value: str) -> bool:
         """See `base.Store`."""
         operation = self.set_secret(self.tables[secret.table], secret.column)
@@ -343,17 +306,6 @@ def _plain(table: Table) -> list[Field]:
 
 def _names(columns: Iterable[Field]) -> str:
     return ", ".join(quoted(column.name) for column in columns)
-
-
-def _written(columns: Iterable[Field]) -> str:
-    # SQLite keeps 1.0 as the int 1 in the file, and lets RETURNING show it.
-    decimal = "CAST({} AS REAL)"
-    names = ((quoted(column.name), column.type == "decimal" and not column.is_list) for column in columns)
-    return ", ".join(decimal.format(name) if is_decimal else name for name, is_decimal in names)
-
-
-def _first(table: Table, condition: Condition) -> str:
-    return f'WHERE "id" = (SELECT "id" FROM {quoted(table.name)} WHERE {condition.sql} ORDER BY "id" LIMIT 1)'
 
 
 def _digest(value: object) -> object:
