@@ -80,6 +80,64 @@ SCENARIOS = [
 ]  # fmt: skip
 
 
+WRITES = [
+    "add_record: note\ndata: {text: a}\nas: a",
+    "bulk_add_records: note\nitems: [{text: b}, {text: c}]\nas: many",
+    "patch_record: note\nwhere: {id: $a.id}\ndata: {text: d}",
+    "edit_record: note\nwhere: {text: d}\ndata: {text: e}",
+    "add_or_edit_record: note\nwhere: {text: f}\ndata: {}",
+    block("transaction:", SECOND),
+    "bulk_patch_records: note\nitems: [{id: $a.id, text: g}]",
+    "delete_record: note\nwhere: {text: b}",
+    "bulk_edit_records: note\nwhere: {text: c}\ndata: {text: h}",
+    "run_function: save_more",
+    "bulk_delete_records: note\nwhere: {text: f}",
+    "truncate_table: note",
+    FIRST,
+]
+
+
+@pytest.mark.parametrize("place", range(len(WRITES) + 1))
+def test_a_stack_that_throws_at_any_step_leaves_nothing(tmp_path: Path, place: int) -> None:
+    stack = steps(*WRITES[:place], FAIL, *WRITES[place:])
+    function = "function: save_more\nstack:\n- add_record: note\n  data: {text: more}\n"
+    text = f"endpoint: POST /it\nstack:\n{stack}\nresponse: null\n"
+    made = program(tmp_path, {"note": NOTE, "it": text, "more": function})
+    with pytest.raises(Fault) as caught:
+        answer(made, "POST /it")
+    assert (caught.value.name, caught.value.message) == ("conflict", "Conflict.")
+    assert made.services.store.dump("note") == []
+
+
+def test_a_stack_reads_what_it_wrote(tmp_path: Path) -> None:
+    stack = """
+    endpoint: POST /it
+    stack:
+      - has_record: note
+        where: {text: first}
+        as: before
+      - add_record: note
+        data: {text: first}
+      - get_record: note
+        where: {text: first}
+        as: added
+      - edit_record: note
+        where: {text: first}
+        data: {text: second}
+      - has_record: note
+        where: {text: second}
+        as: edited
+      - delete_record: note
+        where: {text: second}
+      - has_record: note
+        where: {text: second}
+        as: after
+    response: [$before, $added.text, $edited, $after]
+    """
+    text = stack.replace("$added.text", "$added?.text")
+    assert answer(program(tmp_path, {"note": NOTE, "it": text}), "POST /it") == [False, "first", True, False]
+
+
 @pytest.mark.parametrize(("stack", "atomic", "single"), SCENARIOS)
 def test_what_a_stack_keeps(tmp_path: Path, stack: str, atomic: list[str], single: list[str]) -> None:
     assert kept(tmp_path / "atomic", stack, atomic=True) == atomic
