@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from engine.errors import Problem, Span, did_you_mean, nearest
+from engine.errors import Fault, Problem, Span, did_you_mean, nearest
 from engine.fields import Field, fields_kind
 from engine.infer import Inference, contains_secret
 from engine.registry import Parameter, substitute, unify
 from engine.scope import Scope, merge, merge_all
+from engine.shapes import Shape
 from engine.stack import Assignment, Block, Branch, Case, Rejection, Step, Word, matched
 from engine.syntax import Entry, ListOf, Literal, Node, ObjectOf, Spread, walk
+from engine.tables import field_problems, table_problems
 from engine.values import (
     ANY,
     BOOL,
@@ -85,9 +88,10 @@ class WorkspaceChecker:
         self._env = object_of({each.name: each.kind for each in workspace.env})
 
     def tables(self) -> None:
-        """Checks the defaults of columns."""
+        """Checks what tables declare."""
         for table in self.workspace.tables.values():
             self._defaults(table.columns.values())
+            self.problems += table_problems(table)
 
     def endpoint(self, endpoint: Endpoint) -> CheckedStack:
         self._endpoint_header(endpoint)
@@ -113,6 +117,7 @@ class WorkspaceChecker:
 
     def _function(self, function: Function) -> CheckedStack:
         self._defaults(function.input)
+        self.problems += field_problems(function.input)
         given = {"input": fields_kind(function.input), "request": REQUEST, "env": self._env}
         checker = StackChecker(self, given, "", function.returns)
         return self._finish(checker, checker.run(function.stack, None), function)
@@ -138,6 +143,7 @@ class WorkspaceChecker:
                 )
         self.problems += list(self._header_secrets(endpoint, names))
         self._defaults(endpoint.input)
+        self.problems += field_problems(endpoint.input)
 
     def _header_secrets(self, endpoint: Endpoint, names: Mapping[str, Field]) -> Iterator[Problem]:
         """A secret in a URL ends up in logs, histories and referrers (OWASP ASVS 14.2.1)."""
@@ -171,11 +177,19 @@ def _default_fits(each: Field) -> bool:
             return all(isinstance(item, bool) for item in values)
         case "enum":
             return all(item in each.values for item in values)
-        case "json":
-            return True
+        case "json" | "vector" | "geo_point" | "file":
+            return _binds(each)
         case "object":
             return all(isinstance(item, dict) for item in values)
     return all(isinstance(item, str) for item in values) and each.type != "password"
+
+
+def _binds(each: Field) -> bool:
+    try:
+        Shape([each.stored()]).bind({each.name: deepcopy(each.default)})
+    except Fault:
+        return False
+    return True
 
 
 def auth_kind(table: Table | None) -> Kind:
@@ -361,7 +375,7 @@ class StackChecker(Inference):
 
     def where(self, node: Node, table: Table | None, scope: Scope) -> None:
         """Checks a condition over the columns of `table`."""
-        columns = None if table is None else table.kind.fields
+        columns = None if table is None else table.asked
         if columns is None:
             for each in walk(node):
                 self.kinds.setdefault(each, ANY)
@@ -422,7 +436,7 @@ class StackChecker(Inference):
         if column is None:
             self.report("SW123", f"unknown column '{name}' of '{table.name}'", span, did_you_mean(name, table.columns))
             return
-        if contains_secret(kind) and not column.is_secret:
+        if contains_secret(kind) and not column.is_masked:
             self.report(
                 "SW230",
                 f"a secret would be stored in the clear in '{name}'",

@@ -127,6 +127,11 @@ def file_schema(kind: str, *, nested: bool = True) -> Schema:
         "additionalProperties": False,
     }
     definitions: Schema = {"field": declaration_schema(), "fields": fields_declaration_schema()}
+    if kind == "table":
+        definitions |= {
+            "column": declaration_schema(column=True),
+            "columns": fields_declaration_schema("column"),
+        }
     if nested:
         definitions |= _step_definitions()
     else:
@@ -186,19 +191,43 @@ def _group() -> tuple[Schema, list[str]]:
     }, []
 
 
+_INDEXED: Schema = {
+    "type": ["string", "object"],
+    "additionalProperties": {"enum": ["asc", "desc"]},
+    "minProperties": 1,
+    "maxProperties": 1,
+}
+
+
 def _table() -> tuple[Schema, list[str]]:
     index = {
         "type": "object",
-        "properties": {"columns": {"type": "array", "items": _TEXT, "minItems": 1}, "unique": _FLAG},
+        "properties": {
+            "columns": {"type": "array", "items": _INDEXED, "minItems": 1},
+            "unique": _FLAG,
+            "where": {**_TEXT, "description": "Only the records that meet it are in the index."},
+        },
         "required": ["columns"],
+        "additionalProperties": False,
+    }
+    rule = {
+        "type": ["string", "object"],
+        "properties": {"check": _TEXT, "message": _TEXT},
+        "required": ["check"],
         "additionalProperties": False,
     }
     return {
         "table": {**_TEXT, "pattern": NAME_PATTERN, "maxLength": 60},
         "description": _TEXT,
         "auth": _FLAG,
-        "columns": _FIELDS,
+        "columns": {"$ref": "#/$defs/columns"},
         "indexes": {"type": "array", "items": index},
+        "checks": {"type": "array", "items": rule, "description": "What must be true of every record."},
+        "seed": {
+            "type": "array",
+            "items": {"type": "object"},
+            "description": "The records that are there when the table is made.",
+        },
     }, ["columns"]
 
 

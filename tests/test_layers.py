@@ -33,6 +33,7 @@ LAYERS = [
     "bounds",
     "compare",
     "infer",
+    "tables",
     "check",
     "builders",
     "operators",

@@ -23,7 +23,7 @@ def bulk_add_records(
       items: $input.users | map($user => {name: $user.name, email: $user.email, password: "correct horse"})
       as: users
     """
-    operation = load.storage.add_all(table, with_id=allow_id_field)
+    operation = load.storage.add_all(table, load.secrets(table), with_id=allow_id_field)
     return rejecting(operation, on_duplicate)  # type: ignore[return-value]
 
 
@@ -63,7 +63,7 @@ def bulk_patch_records(load: Load, table: TableName, items: Rows, on_duplicate: 
         - {id: 2, role: admin}
       as: users
     """
-    return rejecting(load.storage.patch_all(table), on_duplicate)  # type: ignore[return-value]
+    return rejecting(load.storage.patch_all(table, load.secrets(table)), on_duplicate)  # type: ignore[return-value]
 
 
 @step(writes=True)

@@ -46,7 +46,7 @@ def add_record(load: Load, table: TableName, data: Data, on_duplicate: Rejection
       on_duplicate: {error: access_denied, message: This account is already in use.}
       as: user
     """
-    operation = load.storage.add(table, data)
+    operation = load.storage.add(table, data, load.secrets(table))
     return rejecting(operation, on_duplicate)  # type: ignore[return-value]
 
 
@@ -61,7 +61,7 @@ def edit_record(load: Load, table: TableName, where: Where, data: Data, on_dupli
       data: {name: $input.name}
       as: user
     """
-    return rejecting(_finding(load.storage.edit(table, where, data)), on_duplicate)  # type: ignore[return-value]
+    return rejecting(_finding(load.storage.edit(table, where, data, load.secrets(table))), on_duplicate)  # type: ignore[return-value]
 
 
 @step(writes=True)
@@ -76,7 +76,7 @@ def patch_record(load: Load, table: TableName, where: Where, data: Changes, on_d
       data: $input | pick(["name", "nickname"]) | filter_null
       as: user
     """
-    return rejecting(_finding(load.storage.patch(table, where)), on_duplicate)  # type: ignore[return-value]
+    return rejecting(_finding(load.storage.patch(table, where, load.secrets(table))), on_duplicate)  # type: ignore[return-value]
 
 
 @step(writes=True)
@@ -91,7 +91,7 @@ def add_or_edit_record(
       as: user
     """
     condition, keys = where
-    operation = load.storage.add_or_edit(table, condition, keys, data)
+    operation = load.storage.add_or_edit(table, condition, keys, data, load.secrets(table))
     return rejecting(operation, on_duplicate)  # type: ignore[return-value]
 
 

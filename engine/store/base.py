@@ -116,31 +116,38 @@ class Operations(Protocol):
     def has(self, table: Table, condition: Condition) -> Read:
         """`(run, *values) → bool`."""
 
-    def add(self, table: Table, columns: tuple[str, ...]) -> Write:
-        """`(run, *values) → dict`: the record as stored, without its secret columns.
+    def add(self, table: Table, columns: tuple[str, ...], secrets: tuple[str, ...] = ()) -> Write:
+        """`(run, *values) → dict`: the record as stored, and its `secrets` as `get` has them.
 
         Raises Fault input_error for a broken rule or reference, conflict for a broken unique constraint
         (reason `unique:email`).
         """
 
-    def edit(self, table: Table, condition: Condition, columns: tuple[str, ...]) -> Write:
+    def edit(
+        self, table: Table, condition: Condition, columns: tuple[str, ...], secrets: tuple[str, ...] = ()
+    ) -> Write:
         """`(run, *condition's values, *columns' values) → dict | None`: the first record by id, changed."""
 
-    def patch(self, table: Table, condition: Condition) -> Write:
+    def patch(self, table: Table, condition: Condition, secrets: tuple[str, ...] = ()) -> Write:
         """`(run, *condition's values, object) → dict | None`: as `edit`, of the columns that the object has."""
 
     def add_or_edit(
-        self, table: Table, condition: Condition, keys: Mapping[str, int | None], columns: tuple[str, ...]
+        self,
+        table: Table,
+        condition: Condition,
+        keys: Mapping[str, int | None],
+        columns: tuple[str, ...],
+        secrets: tuple[str, ...] = (),
     ) -> Write:
         """`(run, *condition's values, *columns' values) → dict`: edits the first record by id, or adds one.
 
         One that is added has the `keys` too: columns by the place of their value in the condition's, None for null.
         """
 
-    def add_all(self, table: Table, *, with_id: bool) -> Write:
+    def add_all(self, table: Table, secrets: tuple[str, ...] = (), *, with_id: bool) -> Write:
         """`(run, list of objects) → list of dict`: all of them or none. Raises Fault with every row's faults."""
 
-    def patch_all(self, table: Table) -> Write:
+    def patch_all(self, table: Table, secrets: tuple[str, ...] = ()) -> Write:
         """`(run, list of objects with an id) → list of dict`: all of them or none, as `add_all`."""
 
     def edit_all(self, table: Table, condition: Condition | None, columns: tuple[str, ...]) -> Write:

@@ -10,15 +10,14 @@ from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any, Literal
 
-import orjson
-
 from engine.errors import SetupError
 from engine.fields import Field
 from engine.shapes import input_fault
 from engine.store import migrate
 from engine.store.base import Condition, Kinds, Read, Run, Write, quoted
 from engine.store.rows import row_maker
-from engine.store.sql import Dialect, compile_where
+from engine.store.sql import compile_where
+from engine.store.sqlite_dialect import DIALECT
 from engine.store.statement import Statement
 from engine.store.writer import Writer
 from engine.store.writes import Writes
@@ -29,35 +28,6 @@ from engine.workspace import Table
 _STATEMENTS = 2048  # prepared statements kept a connection
 _BUSY_SECONDS = 30  # a connection waits while another process changes tables
 _READ_BUSY_MS = 1000  # a reader waits only while another process recovers the file
-
-
-def _json_list(values: list[object]) -> str:
-    try:
-        return orjson.dumps(values).decode()
-    except TypeError:
-        raise ValueError("Input holds a value that can't be looked for.") from None
-
-
-DIALECT = Dialect(
-    parameter="?{}",
-    true="1",
-    false="0",
-    is_true="{0} IS TRUE",
-    same="{0} IS {1}",
-    differs="{0} IS NOT {1}",
-    member="{0} IN (SELECT value FROM json_each({1}))",
-    has_null="EXISTS (SELECT 1 FROM json_each({0}) WHERE type = 'null')",
-    element="EXISTS (SELECT 1 FROM json_each({0}) WHERE value = {1})",
-    tests={
-        "starts_with": "substr({0}, 1, length({1})) = {1}",
-        "ends_with": "substr({0}, length({0}) - length({1}) + 1) = {1}",
-        "contains": "instr({0}, {1}) > 0",
-    },
-    length="length({0})",
-    bind_list=_json_list,
-    # A blob is equal to no text and no number, and the columns' affinity leaves it alone.
-    nothing=b"",
-)
 
 
 class SqliteSession:
@@ -246,14 +216,14 @@ class SqliteStore(Writes):
         return loaded
 
     def dump(self, table: str) -> list[dict[str, object]]:
-        plain = _plain(self.tables[table])
+        plain = _unmasked(self.tables[table])
         return list(map(row_maker(plain), self._rows(table, plain)))
 
     def snapshot(self) -> dict[str, list[dict[str, object]]]:
         return {name: self._digested(table) for name, table in self.tables.items()}
 
     def _digested(self, table: Table) -> list[dict[str, object]]:
-        plain, hidden = _plain(table), [table.columns[name] for name in table.secrets]
+        plain, hidden = _unmasked(table), [column for column in table.columns.values() if column.is_masked]
         make, count = row_maker(plain), len(plain)
         return [
             make(row[:count]) | {column.name: _digest(value) for column, value in zip(hidden, row[count:], strict=True)}
@@ -301,7 +271,11 @@ def _create(path: Path) -> None:
 
 
 def _plain(table: Table) -> list[Field]:
-    return [column for column in table.columns.values() if not column.is_secret]
+    return [column for column in table.columns.values() if not column.is_beside]
+
+
+def _unmasked(table: Table) -> list[Field]:
+    return [column for column in table.columns.values() if not column.is_masked]
 
 
 def _names(columns: Iterable[Field]) -> str:

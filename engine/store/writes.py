@@ -12,10 +12,12 @@ from engine.shapes import input_fault
 from engine.store.base import Condition, Run, Write, quoted
 from engine.store.batch import bounded, each_row, limit_of, rows_of
 from engine.store.rows import Draft, row_maker
+from engine.store.rules import Rules
 from engine.workspace import Table
 
 Row = tuple[Any, ...]
 Record = dict[str, object]
+Secrets = tuple[str, ...]  # the columns beside a record that the stack reads
 
 DRAFTS = 64  # sets of columns kept ready for a step whose columns only show when it runs
 
@@ -42,24 +44,46 @@ class Spelling(Protocol):
         """The statement that lets a table's ids begin anew."""
 
 
+class Returned:
+    """What a statement returns of the records that it wrote, which the table's rules are asked about."""
+
+    def __init__(self, table: Table, secrets: Secrets, spelling: Spelling) -> None:
+        plain = [column for column in table.columns.values() if not column.is_beside]
+        beside = [table.columns[name] for name in secrets]
+        rules = Rules(table) if table.rules else None
+        self._rules, self._count = rules, len(plain) + len(beside)
+        self._make = row_maker(plain, beside, table.name)
+        self.sql = ", ".join(map(spelling.returned, [*plain, *beside, *(rules.columns if rules else ())]))
+
+    async def records(self, run: Run, statement: Writing, values: Sequence[object]) -> list[Record]:
+        """The records that a statement wrote. Raises Fault input_error, nothing written, where one breaks a rule."""
+        if self._rules is None:
+            return list(map(self._make, await statement.write(run.db, values)))
+        async with run.db.savepoint():
+            rows = await statement.write(run.db, values)
+            for row in rows:
+                self._rules.check(run, row[self._count :])
+        return [self._make(row[: self._count]) for row in rows]
+
+
 class Writes:
     """Prepares the operations that write; see `base.Operations`."""
 
     def __init__(self, spelling: Spelling) -> None:
         self._spelling = spelling
 
-    def add(self, table: Table, columns: tuple[str, ...]) -> Write:
+    def add(self, table: Table, columns: tuple[str, ...], secrets: Secrets = ()) -> Write:
         draft = Draft(table, columns, new=True)
-        insert = self._insert(table, draft)
+        insert = self._insert(table, draft, secrets)
 
         async def add(run: Run, *values: Any) -> Record:
             return await insert(run, await draft.values(run, values))
 
         return add
 
-    def edit(self, table: Table, condition: Condition, columns: tuple[str, ...]) -> Write:
+    def edit(self, table: Table, condition: Condition, columns: tuple[str, ...], secrets: Secrets = ()) -> Write:
         draft = Draft(table, columns, new=False)
-        update = self._update(table, condition, draft)
+        update = self._update(table, condition, draft, secrets)
         count = len(condition.parameters)
 
         async def edit(run: Run, *values: Any) -> Record | None:
@@ -68,8 +92,8 @@ class Writes:
 
         return edit
 
-    def patch(self, table: Table, condition: Condition) -> Write:
-        prepared = self._patches(table, condition)
+    def patch(self, table: Table, condition: Condition, secrets: Secrets = ()) -> Write:
+        prepared = self._patches(table, condition, secrets)
 
         async def patch(run: Run, *values: Any) -> Record | None:
             *asked, changes = values
@@ -80,11 +104,16 @@ class Writes:
         return patch
 
     def add_or_edit(
-        self, table: Table, condition: Condition, keys: Mapping[str, int | None], columns: tuple[str, ...]
+        self,
+        table: Table,
+        condition: Condition,
+        keys: Mapping[str, int | None],
+        columns: tuple[str, ...],
+        secrets: Secrets = (),
     ) -> Write:
         changed, new = Draft(table, columns, new=False), [name for name in keys if name not in columns]
         added = Draft(table, (*new, *columns), new=True)
-        update, insert = self._update(table, condition, changed), self._insert(table, added)
+        update, insert = self._update(table, condition, changed, secrets), self._insert(table, added, secrets)
         count, places = len(condition.parameters), [keys[name] for name in new]
 
         async def add_or_edit(run: Run, *values: Any) -> Record:
@@ -120,11 +149,11 @@ class Writes:
 
     # Many records at once.
 
-    def add_all(self, table: Table, *, with_id: bool) -> Write:
+    def add_all(self, table: Table, secrets: Secrets = (), *, with_id: bool) -> Write:
         @lru_cache(DRAFTS)
         def prepared(columns: tuple[str, ...]) -> tuple[Draft, Insert]:
             draft = Draft(table, columns, new=True)
-            return draft, self._insert(table, draft)
+            return draft, self._insert(table, draft, secrets)
 
         async def check(row: Any) -> tuple[Draft, Insert, dict[str, Any]]:
             draft, insert = prepared(_columns(table, row, "", with_id=with_id))
@@ -138,9 +167,9 @@ class Writes:
 
         return add_all
 
-    def patch_all(self, table: Table) -> Write:
+    def patch_all(self, table: Table, secrets: Secrets = ()) -> Write:
         by_id = Condition(f'"id" = {self._spelling.parameter(1)}', (), (), ("id",))
-        prepared = self._patches(table, by_id)
+        prepared = self._patches(table, by_id, secrets)
         key = Draft(table, ("id",), new=False)
 
         async def check(row: Any) -> tuple[Draft, Update, object, dict[str, Any]]:
@@ -167,7 +196,8 @@ class Writes:
         draft, count, condition = Draft(table, columns, new=False), len(columns), condition or _EVERY
         names = (*condition.names, "limit")
         changes = self._changes(draft.columns, len(names))
-        sql = f'UPDATE {quoted(table.name)} SET {changes} {self._some(table, condition)} RETURNING "id"'
+        returned = Returned(table, (), self._spelling)
+        sql = f"UPDATE {quoted(table.name)} SET {changes} {self._some(table, condition)} RETURNING {returned.sql}"
         statement = self._spelling.statement(table, sql, names, draft.columns)
 
         async def edit_all(run: Run, *values: Any) -> int:
@@ -175,7 +205,7 @@ class Writes:
             wanted = [*condition.bound(tuple(given[count:])), limit_of(limit)]
             stored = await draft.values(run, given[:count])
             async with run.db.savepoint():
-                return bounded(len(await statement.write(run.db, [*wanted, *stored])))
+                return bounded(len(await returned.records(run, statement, [*wanted, *stored])))
 
         return edit_all
 
@@ -204,43 +234,40 @@ class Writes:
 
     # What they share.
 
-    def _insert(self, table: Table, draft: Draft) -> Insert:
-        make, returned = self._made(table)
+    def _insert(self, table: Table, draft: Draft, secrets: Secrets) -> Insert:
+        returned = Returned(table, secrets, self._spelling)
         names = ", ".join(map(quoted, draft.columns))
         marks = ", ".join(map(self._spelling.parameter, range(1, len(draft.columns) + 1)))
         filled = f"({names}) VALUES ({marks})" if names else "DEFAULT VALUES"
-        sql = f"INSERT INTO {quoted(table.name)} {filled} RETURNING {returned}"
+        sql = f"INSERT INTO {quoted(table.name)} {filled} RETURNING {returned.sql}"
         statement = self._spelling.statement(table, sql, (), draft.columns)
 
         async def insert(run: Run, stored: Sequence[object]) -> Record:
-            return make((await statement.write(run.db, stored))[0])
+            return (await returned.records(run, statement, stored))[0]
 
         return insert
 
-    def _update(self, table: Table, condition: Condition, draft: Draft) -> Update:
-        make, returned = self._made(table)
+    def _update(self, table: Table, condition: Condition, draft: Draft, secrets: Secrets) -> Update:
+        returned = Returned(table, secrets, self._spelling)
         changes = self._changes(draft.columns, len(condition.names))
-        sql = f"UPDATE {quoted(table.name)} SET {changes} {_first(table, condition)} RETURNING {returned}"
+        sql = f"UPDATE {quoted(table.name)} SET {changes} {_first(table, condition)} RETURNING {returned.sql}"
         statement = self._spelling.statement(table, sql, condition.names, draft.columns)
 
         async def update(run: Run, wanted: Sequence[object], stored: Sequence[object]) -> Record | None:
-            rows = await statement.write(run.db, [*wanted, *stored])
-            return make(rows[0]) if rows else None
+            records = await returned.records(run, statement, [*wanted, *stored])
+            return records[0] if records else None
 
         return update
 
-    def _patches(self, table: Table, condition: Condition) -> Callable[[tuple[str, ...]], tuple[Draft, Update]]:
+    def _patches(
+        self, table: Table, condition: Condition, secrets: Secrets
+    ) -> Callable[[tuple[str, ...]], tuple[Draft, Update]]:
         @lru_cache(DRAFTS)
         def prepared(columns: tuple[str, ...]) -> tuple[Draft, Update]:
             draft = Draft(table, columns, new=False)
-            return draft, self._update(table, condition, draft)
+            return draft, self._update(table, condition, draft, secrets)
 
         return prepared
-
-    def _made(self, table: Table) -> tuple[Callable[[Row], Record], str]:
-        """What makes a record of a returned row, and what to return: secret columns stay where they are."""
-        plain = [column for column in table.columns.values() if not column.is_secret]
-        return row_maker(plain), ", ".join(map(self._spelling.returned, plain))
 
     def _changes(self, columns: Iterable[str], before: int) -> str:
         """What follows SET, the values coming after `before` others."""
