@@ -13,7 +13,7 @@ from engine.fields import Field
 from engine.infer import Inference
 from engine.scope import Scope
 from engine.shapes import Shape
-from engine.syntax import Call, Filter, Node, Variable, walk
+from engine.syntax import Binary, Call, Filter, Node, Variable, walk
 from engine.workspace import Index, Rule, Table
 
 
@@ -103,6 +103,9 @@ def _index_problems(table: Table, index: Index, where: Node) -> Iterator[Problem
     for each in walk(where):
         if isinstance(each, Filter | Call):
             yield Problem("SW137", f"'{each.name}' can't be asked in an index", each.name_span, hint)
+        elif isinstance(each, Binary) and each.operator in ("in", "not in"):
+            message = f"'{each.operator}' can't be asked in an index"
+            yield Problem("SW137", message, each.operator_span, "write equalities joined by 'or'")
         elif isinstance(each, Variable):
             yield Problem("SW137", f"'${each.name}' isn't known where an index is made", each.span, hint)
     inference = Inference()

@@ -102,6 +102,17 @@ def test_values_are_refused_by_name(tmp_path: Path, data: dict[str, Any], param:
     assert (caught.value.name, payload["errors"]) == ("input_error", [{"param": param, "message": message}])
 
 
+def test_vectors_and_points_are_measured(tmp_path: Path) -> None:
+    stack = """
+- bulk_add_records: thing
+  items: $input.data
+  as: things
+- return: $things | map($t => [($t.vec ?? [0]) | cosine_distance([0, 1, 0]), ($t.spot ?? point(0, 0)) | distance(point(13.4, 52.5)) | round])
+"""
+    data = [{"vec": [0, 2, 0], "spot": POINT}, {"vec": [1, 0, 0]}]
+    assert answer(made(tmp_path, stack), "POST /it", {"data": data}) == [[0.0, 0], [1.0, 5_969_790]]
+
+
 def test_a_change_sets_the_time_unless_it_is_given(tmp_path: Path) -> None:
     stack = """
 - add_record: thing
@@ -361,6 +372,7 @@ PROBLEMS = [
     ("  v: int\nindexes: [{columns: [{v: down}]}]", "5:26 error SW053 'down' is not known here"),
     ("  v: int\nindexes: [{columns: [v], where: w == 1}]", "5:33 error SW204 unknown column 'w'"),
     ("  v: text\nindexes: [{columns: [v], where: '(v | trim) == \"a\"'}]", "5:39 error SW137 'trim' can't be asked in an index"),
+    ("  v: int\nindexes: [{columns: [v], where: 'v in [1, 2]'}]", "5:36 error SW137 'in' can't be asked in an index"),
     ("  v: int\nindexes: [{columns: [v], where: v > $x}]", "5:37 error SW137 '$x' isn't known where an index is made"),
     ("  v: int\nseed: [{v: x}]", "5:12 error SW138 'v' can't be this: Input must be an int, not a text."),
     ("  v: int\nseed: [{w: 1, v: 2}]", "5:9 error SW123 unknown column 'w' of 't'"),

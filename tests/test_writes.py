@@ -300,7 +300,7 @@ def test_the_schema_of_tables(tmp_path: Path) -> None:
     assert [column["name"] for column in team["columns"]] == ["id", "name", "size", "motto", "lead"]
     assert team["columns"][2] == {
         "name": "size", "type": "int", "required": False, "nullable": False, "unique": False, "sensitive": False,
-        "default": 1, "rules": {"min": 0},
+        "visibility": "public", "default": 1, "rules": {"min": 0},
     }  # fmt: skip
     assert role["values"] == ["member", "admin"]
     assert [table["table"] for table in every] == ["team", "user"]

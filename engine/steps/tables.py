@@ -9,7 +9,7 @@ from engine.compile import Load
 from engine.errors import Fault
 from engine.fields import Field
 from engine.registry import Flag, TableName, step
-from engine.workspace import Table
+from engine.workspace import Index, Table
 
 
 @step(writes=True)
@@ -52,7 +52,17 @@ def described(table: Table) -> dict[str, object]:
         "description": table.description,
         "auth": table.auth,
         "columns": [_field(column) for column in table.columns.values()],
-        "indexes": [{"columns": list(index.columns), "unique": index.unique} for index in table.indexes],
+        "indexes": [_index(index) for index in table.indexes],
+        "checks": [rule.message for rule in table.rules],
+    }
+
+
+def _index(index: Index) -> dict[str, object]:
+    return {
+        "columns": list(index.columns),
+        "descending": sorted(index.descending),
+        "unique": index.unique,
+        "partial": index.where is not None,
     }
 
 
@@ -63,6 +73,10 @@ def _field(field: Field) -> dict[str, object]:
         "table": field.table,
         "properties": [_field(each) for each in field.properties],
         "rules": dict(field.rules),
+        "schema": dict(field.json_schema),
+        "size": field.size,
+        "on_delete": field.on_delete if field.table else "",
+        "on_update": "now" if field.on_update else "",
         "description": field.description,
     }
     return {
@@ -72,6 +86,7 @@ def _field(field: Field) -> dict[str, object]:
         "nullable": field.may_be_null,
         "unique": field.unique,
         "sensitive": field.is_secret,
+        "visibility": field.visibility,
         **{name: value for name, value in extras.items() if value},
     }
 

@@ -121,12 +121,16 @@ def _created(table: Table) -> Iterator[Change]:
     for name, (columns_of, unique) in indexes_of(table).items():
         yield _index(table, name, columns_of, unique)
     if table.seed:
-        yield Change(f"add {len(table.seed)} records to the table '{table.name}'", seeded=table)
+        yield Change(f"add {_counted(len(table.seed))} to the table '{table.name}'", seeded=table)
 
 
 def _index(table: Table, name: str, columns: Iterable[str], unique: bool) -> Change:
     kind = "a unique index" if unique else "an index"
     return Change(f"add {kind} over {_said(columns)} to the table '{table.name}'", (index_sql(table, name),))
+
+
+def _counted(records: int) -> str:
+    return "1 record" if records == 1 else f"{records} records"
 
 
 def _said(names: Iterable[str]) -> str:

@@ -56,13 +56,13 @@ def plant(connection: sqlite3.Connection, table: Table) -> None:
 
 
 def _plant(connection: sqlite3.Connection, table: Table, row: Any) -> None:
-    run, draft, rules = Planting(), Draft(table, tuple(row), new=True), Rules(table)
+    run, draft, rules = Planting(), Draft(table, tuple(row), new=True), Rules(table) if table.rules else None
     values = _finished(draft.values(run, list(row.values())))
     names, marks = ", ".join(map(quoted, draft.columns)), ", ".join("?" * len(draft.columns))
-    asked = ", ".join(quoted(column.name) for column in rules.columns) or '"id"'
+    asked = ", ".join(quoted(column.name) for column in (rules.columns if rules else (table.id,)))
     sql = f"INSERT INTO {quoted(table.name)} ({names}) VALUES ({marks}) RETURNING {asked}"
     stored = connection.execute(sql, values).fetchone()
-    if table.rules:
+    if rules is not None:
         rules.check(run, stored)
 
 
