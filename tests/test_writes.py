@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,7 @@ REFUSED = [
      {"items[0].size": "Value is greater than the maximum value of 9223372036854775807"}),
     (ONE, {"motto": "a\0b"}, "input_error", {"motto": "Input holds a NUL character."}),
     (ONE, {"motto": "\udfff"}, "input_error", {"motto": "Input holds half a surrogate pair."}),
+    (ADD, [{"name": "a", "\ud800": 1}], "input_error", {"items[0].?": "Unknown param: ?"}),
 ]  # fmt: skip
 
 
@@ -304,3 +306,70 @@ def test_the_schema_of_tables(tmp_path: Path) -> None:
     }  # fmt: skip
     assert role["values"] == ["member", "admin"]
     assert [table["table"] for table in every] == ["team", "user"]
+
+
+ODD = """
+    table: odd
+    columns: {id: int, i?: int, d?: decimal, t?: text, e?: email, j?: json, l?: "int[]", v?: {type: vector, size: 1}}
+"""
+BIG, NAN, HALF = 2**63, float("nan"), "a\ud800"
+ODD_VALUES = [
+    # column, value, what is said of it
+    ("i", BIG, "Value is greater than the maximum value of 9223372036854775807"),
+    ("i", -BIG - 1, "Value is less than the minimum value of -9223372036854775808"),
+    ("l", [BIG], "Value is greater than the maximum value of 9223372036854775807"),
+    ("j", {"x": [BIG]}, "Input holds an int past 64 bits."),
+    ("j", {"x": [-BIG - 1]}, "Input holds an int past 64 bits."),
+    ("j", [10**400], "Input holds an int past 64 bits."),
+    ("d", NAN, "Input must be null or a decimal, not a number that JSON can't say."),
+    ("d", -math.inf, "Input must be null or a decimal, not a number that JSON can't say."),
+    ("d", 10**400, "Input is out of the range of a decimal."),
+    ("v", [NAN], "Input must be a decimal, not a number that JSON can't say."),
+    ("j", {"x": NAN}, "Input holds a number that JSON can't say."),
+    ("t", HALF, "Input holds half a surrogate pair."),
+    ("e", HALF + "@x.io", "Input holds half a surrogate pair."),
+    ("j", {HALF: 1}, "Input holds half a surrogate pair."),
+    ("j", [HALF], "Input holds half a surrogate pair."),
+    ("t", "a\0b", "Input holds a NUL character."),
+    ("j", {"a\0b": 1}, "Input holds a NUL character."),
+]
+WAYS = [
+    # how the record is written, and what comes before its column in the fault
+    ("add_record: odd\ndata: {%s: $input.x}", ""),
+    ("edit_record: odd\nwhere: {id: 1}\ndata: {%s: $input.x}", ""),
+    ("patch_record: odd\nwhere: {id: 1}\ndata: {%s: $input.x}", ""),
+    ("add_or_edit_record: odd\nwhere: {id: 1}\ndata: {%s: $input.x}", ""),
+    ("add_or_edit_record: odd\nwhere: {id: 7}\ndata: {%s: $input.x}", ""),
+    ("bulk_add_records: odd\nitems: [{%s: $input.x}]", "items[0]."),
+    ("bulk_edit_records: odd\nall: true\ndata: {%s: $input.x}", ""),
+    ("bulk_patch_records: odd\nitems: [{id: 1, %s: $input.x}]", "items[0]."),
+]
+
+
+@pytest.mark.parametrize(("way", "before"), WAYS)
+def test_what_no_storage_holds_is_refused_by_name_on_every_way_in(tmp_path: Path, way: str, before: str) -> None:
+    endpoints = {
+        column: f"endpoint: POST /{column}\ninput: {{x: {{type: json, default: null}}}}\nstack:\n- "
+        + (way % column).replace("\n", "\n  ")
+        + "\n"
+        for column in {column for column, _, _ in ODD_VALUES}
+    }
+    endpoints["new"] = "endpoint: POST /new\nstack:\n- add_record: odd\n  data: {t: before}\n"
+    made = program(tmp_path, {"odd": ODD, **endpoints})
+    answer(made, "POST /new")
+    for column, value, message in ODD_VALUES:
+        with pytest.raises(Fault) as caught:
+            answer(made, f"POST /{column}", {"x": value})
+        (param, said), *more = failing(caught.value).items()
+        assert (caught.value.name, said, more) == ("input_error", message, []), (column, value)
+        assert param.partition("[0]")[0] == (before + column).partition("[0]")[0]
+    assert [each["t"] for each in made.services.store.dump("odd")] == ["before"]
+
+
+@pytest.mark.parametrize(("column", "value"), [("i", BIG), ("d", NAN), ("t", HALF), ("e", HALF)])
+def test_what_no_storage_holds_is_refused_by_name_in_a_where(tmp_path: Path, column: str, value: object) -> None:
+    text = f"endpoint: POST /it\ninput: {{x: json}}\nstack:\n- has_record: odd\n  where: {{{column}: $input.x}}\n"
+    made = program(tmp_path, {"odd": ODD, "it": text})
+    with pytest.raises(Fault) as caught:
+        answer(made, "POST /it", {"x": value})
+    assert (caught.value.name, list(failing(caught.value))) == ("input_error", [column])

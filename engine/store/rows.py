@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from engine.errors import Fault, SetupError, kind_fault
 from engine.fields import Field
 from engine.shapes import Shape, input_fault
 from engine.store.base import Convert, Run
-from engine.values import Record, Secret, Stored, reveal
+from engine.values import INT_MAX, INT_MIN, Record, Secret, Stored, reveal
 from engine.workspace import Table
 
 Row = tuple[Any, ...]
@@ -223,14 +224,20 @@ def _json(value: object) -> str:
     except TypeError:
         _refuse_unsaid(value)
         raise ValueError("Input holds a value that JSON can't say.") from None
-    if "\\u0000" in text or "null" in text:
+    if _DOUBTFUL.search(text):
         _refuse_unsaid(value)
     return text
 
 
+# What may stand for NUL, for NaN and the infinities, or for an int past 64 bits.
+_DOUBTFUL = re.compile(r"\\u0000|null|[0-9]{19}")
+
+
 def _refuse_unsaid(value: object) -> None:
-    """What JSON text would change or other storages refuse: NUL, NaN and the infinities."""
+    """What JSON text would change or other storages refuse: NUL, NaN and the infinities, ints past 64 bits."""
     match value:
+        case int() if not INT_MIN <= value <= INT_MAX:
+            raise ValueError("Input holds an int past 64 bits.")
         case str():
             _text(value)
         case float() if value - value != 0:

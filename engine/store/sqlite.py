@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from engine.errors import SetupError
 from engine.fields import Field
-from engine.shapes import input_fault
+from engine.shapes import input_fault, unknown_param
 from engine.store import migrate
 from engine.store.base import Condition, Kinds, Read, Run, Write, quoted
 from engine.store.rows import row_maker
@@ -209,7 +209,7 @@ class SqliteStore(Writes):
             names = tuple(row)
             for name in names:
                 if name not in self.tables[table].columns:
-                    raise input_fault([{"param": name, "message": f"Unknown param: {name}"}])
+                    raise input_fault([unknown_param(name)])
             if (table, names) not in self._loads:
                 self._loads[table, names] = self.add(self.tables[table], names)
             loaded.append(await self._loads[table, names](run, *row.values()))

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from engine.errors import Fault
 from engine.fields import Field
-from engine.shapes import input_fault
+from engine.shapes import input_fault, unknown_param
 from engine.store.base import Condition, Run, Write, quoted
 from engine.store.batch import bounded, each_row, limit_of, rows_of
 from engine.store.rows import Draft, row_maker
@@ -298,7 +298,7 @@ def _columns(table: Table, row: object, name: str, *, with_id: bool = False) -> 
     """The columns that an object names. Raises Fault input_error where it is none, or names what can't be written."""
     if not isinstance(row, dict):
         raise input_fault([{"param": name, "message": "Input must be an object."}])
-    errors = [{"param": key, "message": f"Unknown param: {key}"} for key in row if key not in table.columns]
+    errors = [unknown_param(key) for key in row if key not in table.columns]
     if "id" in row and not with_id:
         errors.append({"param": "id", "message": "Input can't set the id."})
     if errors:
