@@ -19,7 +19,7 @@ from engine.store.rows import row_maker
 from engine.store.sql import compile_where
 from engine.store.sqlite_dialect import DIALECT
 from engine.store.statement import Statement
-from engine.store.writer import Writer
+from engine.store.writer import Writer, refused
 from engine.store.writes import Writes
 from engine.syntax import Node
 from engine.values import Stored
@@ -45,6 +45,8 @@ class SqliteSession:
             await self._store.writer.enter()
             self.connection = self._store.writer.connection
             self.wrote = True
+        elif not self.connection.in_transaction:  # the database took everything back, as a full disk makes it do
+            raise refused()
 
     async def commit(self) -> None:
         if self.wrote:

@@ -51,7 +51,7 @@ class Writer:
             self.connection.execute("SAVEPOINT run")
         except sqlite3.Error as error:
             self._pass_on()
-            raise _refused() from error
+            raise refused() from error
         except BaseException:
             self._pass_on()
             raise
@@ -62,7 +62,7 @@ class Writer:
             self.connection.execute("RELEASE run")
         except sqlite3.Error as error:
             self._lose_batch()
-            raise _refused() from error
+            raise refused() from error
         done = asyncio.get_running_loop().create_future()
         self._batch.append(done)
         self._pass_on()
@@ -186,7 +186,7 @@ class Writer:
         self._commit = None
         self._forget()
         for done in batch:
-            _answer(done, _refused(error) if error else None)
+            _answer(done, refused(error) if error else None)
         self._pass_on()
 
     def _lose_batch(self) -> None:
@@ -194,7 +194,7 @@ class Writer:
         batch, self._batch = self._batch, []
         self._forget()
         for done in batch:
-            _answer(done, _refused())
+            _answer(done, refused())
         self._pass_on()
 
     def _forget(self) -> None:
@@ -222,7 +222,8 @@ def _busy() -> Fault:
     return unavailable("The database is busy. Try again in a second.", "busy")
 
 
-def _refused(cause: BaseException | None = None) -> Fault:
+def refused(cause: BaseException | None = None) -> Fault:
+    """The fault of a run whose writes the database couldn't keep."""
     fault = unavailable("The database couldn't store this. Try again later.", "commit")
     fault.__cause__ = cause
     return fault
