@@ -1,7 +1,7 @@
 """`python -m benchmarks.writes`: inserts of runs against the plain statement with a commit of its own, in process.
 
-Both sides write the same row into a file with `synchronous=FULL`. The disk decides the absolute figures; the ratios
-are what the writer is answerable for.
+Both sides write the same row into a file with `synchronous=FULL`, ours on the event loop that the server has. The
+disk decides the absolute figures; the ratios are what the writer is answerable for.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
+
+import uvloop
 
 from engine.program import Compiled, Program, build, check_folder
 from engine.run import Services, perform
@@ -97,7 +99,7 @@ async def measure(folder: Path) -> None:
 def main() -> None:
     # Beside this file and not in a folder of temporary files, which may be memory, whose commits cost nothing.
     with tempfile.TemporaryDirectory(dir=Path(__file__).parent) as name:
-        asyncio.run(measure(Path(name)))
+        uvloop.run(measure(Path(name)))
 
 
 if __name__ == "__main__":

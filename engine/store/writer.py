@@ -36,7 +36,8 @@ class Writer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._taken = False
         self._closed = False
-        self._turns: deque[_Waiter] = deque()
+        self._turns: deque[tuple[float, _Waiter]] = deque()  # by when, in the loop's time; the longest waits first
+        self._expiry: asyncio.TimerHandle | None = None
         self._batch: list[_Waiter] = []
         self._opened = 0.0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
@@ -102,22 +103,26 @@ class Writer:
 
     async def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
         turn = loop.create_future()
-        self._turns.append(turn)
-        timer = loop.call_later(BUSY_SECONDS, self._expire, turn)
+        waiting = (loop.time() + BUSY_SECONDS, turn)
+        self._turns.append(waiting)
+        if self._expiry is None:
+            self._expiry = loop.call_at(waiting[0], self._expire, loop)
         try:
             await turn
         except asyncio.CancelledError:
             with suppress(ValueError):
-                self._turns.remove(turn)
+                self._turns.remove(waiting)
             if not turn.cancelled() and turn.exception() is None:  # the turn came together with the cancelling
                 self._pass_on()
             raise
-        finally:
-            timer.cancel()
 
-    def _expire(self, turn: _Waiter) -> None:
-        if _answer(turn, _busy()):
-            self._turns.remove(turn)
+    def _expire(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Turn away who waited too long; one timer does for all, since who waits longest is the first."""
+        if loop is not self._loop:
+            return
+        while self._turns and self._turns[0][0] <= loop.time():
+            _answer(self._turns.popleft()[1], _busy())
+        self._expiry = loop.call_at(self._turns[0][0], self._expire, loop) if self._turns else None
 
     @property
     def _is_orphaned(self) -> bool:
@@ -128,7 +133,7 @@ class Writer:
             if not self._is_orphaned:
                 raise RuntimeError("another event loop is writing")
             self._clean_up()
-        self._loop = loop
+        self._loop, self._expiry = loop, None
 
     def _clean_up(self) -> None:
         """Finish what a closed event loop left behind: a commit is waited for, what wasn't committed is undone."""
@@ -158,7 +163,7 @@ class Writer:
     def _pass_on(self) -> None:
         """Give the turn to the next run, or to the commit where the batch is full, old, or nobody waits."""
         while self._turns and not self._is_full:
-            if _answer(self._turns.popleft()):
+            if _answer(self._turns.popleft()[1]):
                 return
         if self._batch:
             self._start_commit()
