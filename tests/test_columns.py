@@ -12,6 +12,8 @@ from support import USER, answer, checked, messages, program
 
 from engine.errors import Fault, SetupError
 from engine.program import Program
+from engine.run import perform
+from engine.values import File
 
 POINT = {"type": "point", "data": {"lng": 13.4, "lat": 52.5}}
 THING = """
@@ -100,6 +102,24 @@ def test_values_are_refused_by_name(tmp_path: Path, data: dict[str, Any], param:
         answer(made(tmp_path, PATCH), "POST /it", {"data": data})
     payload: Any = caught.value.payload
     assert (caught.value.name, payload["errors"]) == ("input_error", [{"param": param, "message": message}])
+
+
+def test_what_is_known_of_an_upload_is_kept_and_its_content_is_not(tmp_path: Path) -> None:
+    text = """
+        endpoint: POST /upload
+        input: {pic: file}
+        stack:
+          - add_record: thing
+            data: {pic: $input.pic}
+            as: thing
+        response: $thing.pic
+        """
+    running = program(tmp_path, {"thing": THING, "upload": text})
+    compiled = running.endpoints[0]
+    upload = File("a.png", "image/png", b"content")
+    made = asyncio.run(perform(compiled.plan, running.services.run(), {"pic": upload}, None))
+    assert made == {"name": "a.png", "type": "image/png", "size": 7}
+    assert running.services.store.dump("thing")[0]["pic"] == made
 
 
 def test_vectors_and_points_are_measured(tmp_path: Path) -> None:
