@@ -317,10 +317,10 @@ class StackChecker(Inference):
         if step.definition.parameter("all") is None or ("where" in step.arguments) != step.arguments.get("all", False):
             return
         if "where" in step.arguments:
-            self.report("SW149", "'all: true' contradicts 'where'", step.spans["all"], "leave one of them out")
+            self.report("SW152", "'all: true' contradicts 'where'", step.spans["all"], "leave one of them out")
         else:
             message, hint = f"'{step.name}' without a 'where' would write every record", "add 'where:', or 'all: true'"
-            self.report("SW149", message, step.span, hint)
+            self.report("SW152", message, step.span, hint)
 
     def _table_of(self, step: Step) -> Table | None:
         parameter = next((each for each in step.definition.parameters if each.syntax in ("table", "auth_table")), None)

@@ -256,10 +256,10 @@ def test_a_password_is_hashed_on_every_way_in(tmp_path: Path, stack: str) -> Non
 
 
 CHECKED = [
-    ("- bulk_delete_records: team", "5:3 error SW149 'bulk_delete_records' without a 'where' would write every record"),
+    ("- bulk_delete_records: team", "5:3 error SW152 'bulk_delete_records' without a 'where' would write every record"),
     ("- bulk_edit_records: team\n  data: {size: 1}",
-     "5:3 error SW149 'bulk_edit_records' without a 'where' would write every record"),
-    ("- bulk_delete_records: team\n  where: size > 1\n  all: true", "7:8 error SW149 'all: true' contradicts 'where'"),
+     "5:3 error SW152 'bulk_edit_records' without a 'where' would write every record"),
+    ("- bulk_delete_records: team\n  where: size > 1\n  all: true", "7:8 error SW152 'all: true' contradicts 'where'"),
     ("- bulk_delete_records: team\n  all: yes", "6:8 error SW054 this must be true or false, it is the text 'yes'"),
     ("- patch_record: team\n  where: {id: 1}\n  data: {id: 2}", "7:10 error SW151 'patch_record' can't set the id"),
     ("- bulk_add_records: team\n  items: [{id: 2, name: a}]",

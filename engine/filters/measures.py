@@ -20,7 +20,7 @@ EARTH_RADIUS = 6_371_008.8  # metres: the mean radius of the IUGG's GRS 80
 
 def _together(a: Vector, b: Vector) -> None:
     if len(a) != len(b):
-        raise kind_fault(f"the vectors have {len(a)} and {len(b)} numbers, they can't be measured together")
+        raise range_fault(f"the vectors have {len(a)} and {len(b)} numbers")
 
 
 def _inner(a: Vector, b: Vector) -> float:
@@ -33,7 +33,7 @@ def inner_product(a: Vector, b: Vector) -> float:
     """The sum of the products of two vectors' numbers.
 
     [1, 2, 3] | inner_product([4, 5, 6])  => 32.0
-    [1, 2] | inner_product([1])           => fault kind
+    [1, 2] | inner_product([1])           => fault range
     """
     return _inner(a, b)
 
