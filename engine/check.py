@@ -317,10 +317,10 @@ class StackChecker(Inference):
         if step.definition.parameter("all") is None or ("where" in step.arguments) != step.arguments.get("all", False):
             return
         if "where" in step.arguments:
-            self.report("SW152", "'all: true' contradicts 'where'", step.spans["all"], "leave one of them out")
+            self.report("SW165", "'all: true' contradicts 'where'", step.spans["all"], "leave one of them out")
         else:
             message, hint = f"'{step.name}' without a 'where' would write every record", "add 'where:', or 'all: true'"
-            self.report("SW152", message, step.span, hint)
+            self.report("SW165", message, step.span, hint)
 
     def _table_of(self, step: Step) -> Table | None:
         parameter = next((each for each in step.definition.parameters if each.syntax in ("table", "auth_table")), None)
@@ -429,7 +429,7 @@ class StackChecker(Inference):
             self.report("SW125", f"{what} for '{table.name}' lacks 'id'", node.span, "it says which record is meant")
         if "id" in given and step.name not in _TAKE_ID and not step.arguments.get("allow_id_field"):
             hint = "add 'allow_id_field: true'" if step.name in _ADDS else "an id never changes"
-            self.report("SW151", f"'{step.name}' can't set the id", spans.get("id", node.span), hint)
+            self.report("SW164", f"'{step.name}' can't set the id", spans.get("id", node.span), hint)
 
     def _column_value(self, table: Table, name: str, kind: Kind, span: Span, value: Node | None) -> None:
         column = table.columns.get(name)

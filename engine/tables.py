@@ -21,7 +21,7 @@ def field_problems(fields: Iterable[Field]) -> Iterator[Problem]:
     """What doesn't go together in declared inputs, columns and their properties."""
     for each in fields:
         yield from field_problems(each.properties)
-        yield from (Problem("SW134", message, each.span, hint) for message, hint in _misfits(each))
+        yield from (Problem("SW160", message, each.span, hint) for message, hint in _misfits(each))
 
 
 def _misfits(field: Field) -> Iterator[tuple[str, str]]:
@@ -83,7 +83,7 @@ def _rule_problems(table: Table, rule: Rule) -> Iterator[Problem]:
         message = f"'{table.name}' has no column '{name}'"
         yield Problem("SW300", message, _place(rule.condition, name), did_you_mean(name, table.columns))
     if not rule.columns:
-        yield Problem("SW136", "a rule must speak of a column", rule.span, "write a column's name, without a $")
+        yield Problem("SW161", "a rule must speak of a column", rule.span, "write a column's name, without a $")
     elif not unknown:
         inference = Inference()
         inference.condition(rule.condition, Scope(kinds=table.asked))
@@ -102,12 +102,12 @@ def _index_problems(table: Table, index: Index, where: Node) -> Iterator[Problem
     hint = "compare columns with constants"
     for each in walk(where):
         if isinstance(each, Filter | Call):
-            yield Problem("SW137", f"'{each.name}' can't be asked in an index", each.name_span, hint)
+            yield Problem("SW162", f"'{each.name}' can't be asked in an index", each.name_span, hint)
         elif isinstance(each, Binary) and each.operator in ("in", "not in"):
             message = f"'{each.operator}' can't be asked in an index"
-            yield Problem("SW137", message, each.operator_span, "write equalities joined by 'or'")
+            yield Problem("SW162", message, each.operator_span, "write equalities joined by 'or'")
         elif isinstance(each, Variable):
-            yield Problem("SW137", f"'${each.name}' isn't known where an index is made", each.span, hint)
+            yield Problem("SW162", f"'${each.name}' isn't known where an index is made", each.span, hint)
     inference = Inference()
     inference.condition(where, Scope().with_columns(table.asked))
     yield from (problem for problem in inference.problems if problem.code != "SW201")
@@ -135,4 +135,4 @@ def _seed_problems(table: Table, place: int, row: Mapping[str, Any]) -> Iterator
         for entry in payload["errors"]:
             name = entry["param"].partition(".")[0].partition("[")[0]
             span = document.span(("seed", place, name))
-            yield Problem("SW138", f"'{name}' can't be this: {entry['message']}", span)
+            yield Problem("SW163", f"'{name}' can't be this: {entry['message']}", span)

@@ -373,7 +373,7 @@ class _Reader:
         for each in nodes:
             if isinstance(each, Variable) and not has_lambda:
                 hint = f"write '{each.name}' where the column is meant"
-                self._report("SW136", f"a rule knows columns alone, '${each.name}' is a variable", each.span, hint)
+                self._report("SW161", f"a rule knows columns alone, '${each.name}' is a variable", each.span, hint)
         columns = tuple(dict.fromkeys(each.name for each in walk(node) if isinstance(each, Column)))
         message = data.get("message", "") if isinstance(data, dict) else ""
         message = message or f"The rule is not met: {document.value(at)}"

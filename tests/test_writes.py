@@ -256,14 +256,14 @@ def test_a_password_is_hashed_on_every_way_in(tmp_path: Path, stack: str) -> Non
 
 
 CHECKED = [
-    ("- bulk_delete_records: team", "5:3 error SW152 'bulk_delete_records' without a 'where' would write every record"),
+    ("- bulk_delete_records: team", "5:3 error SW165 'bulk_delete_records' without a 'where' would write every record"),
     ("- bulk_edit_records: team\n  data: {size: 1}",
-     "5:3 error SW152 'bulk_edit_records' without a 'where' would write every record"),
-    ("- bulk_delete_records: team\n  where: size > 1\n  all: true", "7:8 error SW152 'all: true' contradicts 'where'"),
+     "5:3 error SW165 'bulk_edit_records' without a 'where' would write every record"),
+    ("- bulk_delete_records: team\n  where: size > 1\n  all: true", "7:8 error SW165 'all: true' contradicts 'where'"),
     ("- bulk_delete_records: team\n  all: yes", "6:8 error SW054 this must be true or false, it is the text 'yes'"),
-    ("- patch_record: team\n  where: {id: 1}\n  data: {id: 2}", "7:10 error SW151 'patch_record' can't set the id"),
+    ("- patch_record: team\n  where: {id: 1}\n  data: {id: 2}", "7:10 error SW164 'patch_record' can't set the id"),
     ("- bulk_add_records: team\n  items: [{id: 2, name: a}]",
-     "6:12 error SW151 'bulk_add_records' can't set the id"),
+     "6:12 error SW164 'bulk_add_records' can't set the id"),
     ("- bulk_add_records: team\n  items: [{size: 2}]", "5:3 error SW125 the data for 'team' lacks 'name'"),
     ("- bulk_add_records: team\n  items: [{name: a, sise: 2}]", "6:21 error SW123 unknown column 'sise' of 'team'"),
     ("- bulk_add_records: team\n  items: '$input.data | map($x => {name: 1})'",
