@@ -149,6 +149,12 @@ REFUSED = [
     (PATCH, [{"id": 1, "size": 4}, {"id": 44, "size": 3}], "not_found", {"items[1].id": "Not Found."}),
     (PATCH, [{"id": 2, "name": "a"}, {"id": 1, "name": "a"}], "conflict", {"items[1].name": "'name' must be unique."}),
     ("- bulk_edit_records: team\n  all: true\n  data: {name: same}", None, "conflict", {"name": "'name' must be unique."}),
+    ("- bulk_delete_records: team\n  all: true\n  limit: 0", None, "input_error", {"limit": "Input must be from 1 to 10000."}),
+    ("- bulk_edit_records: team\n  all: true\n  data: {size: 4}\n  limit: 10001", None, "input_error",
+     {"limit": "Input must be from 1 to 10000."}),
+    ("- bulk_add_records: user\n  items: [{name: a, email: a@x.io, password: long enough},"
+     " {name: b, email: b@x.io, password: '${ (1..3000) | map($x => \"ä\") | join(\"\") }'}]", None, "input_error",
+     {"items[1]": "The password is longer than 4096 bytes."}),
     (ADD, [{"name": "a\0b", "motto": "\ud800"}], "input_error",
      {"items[0].name": "Input holds a NUL character.", "items[0].motto": "Input holds half a surrogate pair."}),
     (ADD, [{"name": "a", "size": 2**63}], "input_error",

@@ -50,7 +50,7 @@ class Writes:
             *asked, changes = values
             wanted = condition.bound(tuple(asked))
             draft, update = prepared(_columns(table, changes, "data"))
-            return await update(run, wanted, await draft.values(run, list(changes.values())))
+            return await update(run, wanted, await draft.values(run, [changes[name] for name in draft.given]))
 
         return patch
 
@@ -108,11 +108,14 @@ class Writes:
 
         async def check(row: Any) -> tuple[Draft, Insert, dict[str, Any]]:
             draft, insert = prepared(_columns(table, row, "", with_id=with_id))
-            return draft, insert, draft.checked(list(row.values()))
+            return draft, insert, draft.checked([row[name] for name in draft.given])
 
         async def add_all(run: Run, rows: Any) -> list[Record]:
-            checked = await each_row(run, rows_of(rows), check)
-            ready = [(insert, await draft.stored(run, data)) for draft, insert, data in checked]
+            async def finish(each: tuple[Draft, Insert, dict[str, Any]]) -> tuple[Insert, list[object]]:
+                draft, insert, data = each
+                return insert, await draft.stored(run, data)
+
+            ready = await each_row(run, await each_row(run, rows_of(rows), check), finish)
             async with run.db.savepoint():
                 return await each_row(run, ready, lambda each: each[0](run, each[1]))
 
@@ -127,17 +130,20 @@ class Writes:
             changes = _columns(table, row, "", with_id=True)
             id_ = key.checked([row.get("id")])["id"]
             draft, update = prepared(tuple(name for name in changes if name != "id"))
-            return draft, update, id_, draft.checked([value for name, value in row.items() if name != "id"])
+            return draft, update, id_, draft.checked([row[name] for name in draft.given])
 
         async def write(run: Run, update: Update, id_: object, stored: list[object]) -> Record:
             record = await update(run, (id_,), stored)
             if record is None:
-                raise Fault("not_found", "Not Found.")
+                raise Fault("not_found", "Not Found.", {"param": "id"})
             return record
 
         async def patch_all(run: Run, rows: Any) -> list[Record]:
-            checked = await each_row(run, rows_of(rows), check)
-            ready = [(update, id_, await draft.stored(run, data)) for draft, update, id_, data in checked]
+            async def finish(each: tuple[Draft, Update, object, dict[str, Any]]) -> tuple[Update, object, list[object]]:
+                draft, update, id_, data = each
+                return update, id_, await draft.stored(run, data)
+
+            ready = await each_row(run, await each_row(run, rows_of(rows), check), finish)
             async with run.db.savepoint():
                 return await each_row(run, ready, lambda each: write(run, *each))
 
@@ -246,7 +252,10 @@ def _first(table: Table, condition: Condition) -> str:
 
 
 def _columns(table: Table, row: object, name: str, *, with_id: bool = False) -> tuple[str, ...]:
-    """The columns that an object names. Raises Fault input_error where it is none, or names what can't be written."""
+    """The columns that an object names, in the table's order.
+
+    Raises Fault input_error where it is none, or names what can't be written.
+    """
     if not isinstance(row, dict):
         raise input_fault([{"param": name, "message": "Input must be an object."}])
     errors = [unknown_param(key) for key in row if key not in table.columns]
@@ -254,4 +263,4 @@ def _columns(table: Table, row: object, name: str, *, with_id: bool = False) -> 
         errors.append({"param": "id", "message": "Input can't set the id."})
     if errors:
         raise input_fault(errors)
-    return tuple(row)
+    return tuple(name for name in table.columns if name in row)
