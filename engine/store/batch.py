@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any, TypeVar
 
 from engine.bounds import range_fault
@@ -46,32 +47,37 @@ def bounded(count: int) -> int:
     return count
 
 
-async def each_row(run: Run, rows: Sequence[T], work: Callable[[T], Awaitable[R]]) -> list[R]:
-    """What `work` makes of each row. Raises one Fault for all rows that failed, others running meanwhile."""
-    made: list[R] = []
-    faults: list[tuple[int, Fault]] = []
-    for place, row in enumerate(rows):
-        if place % CHECKED == 0 and run.is_due():
-            await run.breathe()
-        try:
-            made.append(await work(row))
-        except Fault as fault:
-            if fault.name not in _GATHERED:
-                raise
-            faults.append((place, fault))
-            if len(faults) >= MAX_ERRORS:
-                break
-    if faults:
-        raise _together(faults)
-    return made
+class Batch:
+    """Rows on their way into a table: what fails is left out and remembered, until all of it is said at once."""
 
+    def __init__(self, run: Run, rows: object) -> None:
+        self._run = run
+        self.rows = list(enumerate(rows_of(rows)))
+        self._faults: dict[int, Fault] = {}
 
-def _together(faults: Sequence[tuple[int, Fault]]) -> Fault:
-    """One fault of the most basic sort there is, listing what is wrong with every row."""
-    leading = min((fault for _, fault in faults), key=lambda fault: _GATHERED.index(fault.name))
-    errors = [entry for place, fault in faults for entry in _entries(place, fault)][:MAX_ERRORS]
-    payload = {"param": errors[0]["param"], "errors": errors}
-    return Fault(leading.name, errors[0]["message"], payload, reason=leading.reason)
+    async def each(self, rows: Iterable[tuple[int, T]], work: Callable[[T], Awaitable[R]]) -> list[tuple[int, R]]:
+        """What `work` makes of each row, with its place; others run meanwhile."""
+        made: list[tuple[int, R]] = []
+        for place, row in rows:
+            if place % CHECKED == 0 and self._run.is_due():
+                await self._run.breathe()
+            try:
+                made.append((place, await work(row)))
+            except Fault as fault:
+                if fault.name not in _GATHERED:
+                    raise
+                self._faults[place] = fault
+        return made
+
+    def settle(self) -> None:
+        """Raises one Fault for all rows that failed: of the most basic sort there is among them."""
+        if not self._faults:
+            return
+        faults = sorted(self._faults.items())
+        leading = min(self._faults.values(), key=lambda fault: _GATHERED.index(fault.name))
+        errors = list(islice((entry for place, fault in faults for entry in _entries(place, fault)), MAX_ERRORS))
+        payload = {"param": errors[0]["param"], "errors": errors}
+        raise Fault(leading.name, errors[0]["message"], payload, reason=leading.reason)
 
 
 def _entries(place: int, fault: Fault) -> Iterator[dict[str, str]]:

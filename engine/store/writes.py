@@ -9,7 +9,7 @@ from typing import Any
 from engine.errors import Fault
 from engine.shapes import input_fault, unknown_param
 from engine.store.base import Condition, Run, Write, quoted
-from engine.store.batch import bounded, each_row, limit_of, rows_of
+from engine.store.batch import Batch, bounded, limit_of
 from engine.store.returned import Record, Returned, Secrets, Spelling
 from engine.store.rows import Draft
 from engine.workspace import Table
@@ -115,9 +115,12 @@ class Writes:
                 draft, insert, data = each
                 return insert, await draft.stored(run, data)
 
-            ready = await each_row(run, await each_row(run, rows_of(rows), check), finish)
+            batch = Batch(run, rows)
+            ready = await batch.each(await batch.each(batch.rows, check), finish)
             async with run.db.savepoint():
-                return await each_row(run, ready, lambda each: each[0](run, each[1]))
+                added = await batch.each(ready, lambda each: each[0](run, each[1]))
+                batch.settle()
+            return [record for _, record in added]
 
         return add_all
 
@@ -143,9 +146,12 @@ class Writes:
                 draft, update, id_, data = each
                 return update, id_, await draft.stored(run, data)
 
-            ready = await each_row(run, await each_row(run, rows_of(rows), check), finish)
+            batch = Batch(run, rows)
+            ready = await batch.each(await batch.each(batch.rows, check), finish)
             async with run.db.savepoint():
-                return await each_row(run, ready, lambda each: write(run, *each))
+                patched = await batch.each(ready, lambda each: write(run, *each))
+                batch.settle()
+            return [record for _, record in patched]
 
         return patch_all
 
