@@ -523,11 +523,8 @@ def transaction(lowering: StackLowering, steps: Block) -> list[ast.stmt]:
     body = lowering.block(steps)
     lowering.atomic = outer
     lowering.is_async = lowering.writes = True
-    return [
-        within(
-            lowering.session("savepoint" if outer else "transaction"), [do(awaited(lowering.session("begin"))), *body]
-        )
-    ]
+    manager = lowering.session("savepoint" if outer else "transaction")
+    return [within(manager, [do(awaited(lowering.session("begin"))), *body])]
 
 
 @construct

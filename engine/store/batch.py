@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from engine.bounds import range_fault
 from engine.errors import Fault
 from engine.shapes import input_fault
 from engine.store.base import Run
+from engine.store.rows import Draft
 from engine.values import reveal
 
 MAX_ROWS = 10_000  # records that one step writes
@@ -47,12 +49,38 @@ def bounded(count: int) -> int:
     return count
 
 
+@dataclass(frozen=True, slots=True)
+class Pending(Generic[R]):
+    """A row that was checked: its draft, the columns it gives, and what writes it as stored."""
+
+    draft: Draft
+    data: Mapping[str, Any]
+    write: Callable[[Run, Sequence[object]], Awaitable[R]]
+
+
+async def write_all(run: Run, rows: object, check: Callable[[Any], Awaitable[Pending[R]]]) -> list[R]:
+    """What writing each row answers, all of them or none. Raises one Fault that says what is wrong with every row."""
+
+    async def finish(row: Pending[R]) -> tuple[Pending[R], list[object]]:
+        return row, await row.draft.stored(run, row.data)
+
+    async def write(ready: tuple[Pending[R], list[object]]) -> R:
+        row, stored = ready
+        return await row.write(run, stored)
+
+    batch = Batch(run)
+    ready = await batch.each(await batch.each(enumerate(rows_of(rows)), check), finish)
+    async with run.db.savepoint():
+        written = await batch.each(ready, write)
+        batch.settle()
+    return [answer for _, answer in written]
+
+
 class Batch:
     """Rows on their way into a table: what fails is left out and remembered, until all of it is said at once."""
 
-    def __init__(self, run: Run, rows: object) -> None:
+    def __init__(self, run: Run) -> None:
         self._run = run
-        self.rows = list(enumerate(rows_of(rows)))
         self._faults: dict[int, Fault] = {}
 
     async def each(self, rows: Iterable[tuple[int, T]], work: Callable[[T], Awaitable[R]]) -> list[tuple[int, R]]:

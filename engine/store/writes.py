@@ -9,7 +9,7 @@ from typing import Any
 from engine.errors import Fault
 from engine.shapes import input_fault, unknown_param
 from engine.store.base import Condition, Run, Write, quoted
-from engine.store.batch import Batch, bounded, limit_of
+from engine.store.batch import Pending, bounded, limit_of, write_all
 from engine.store.returned import Record, Returned, Secrets, Spelling
 from engine.store.rows import Draft
 from engine.workspace import Table
@@ -106,21 +106,12 @@ class Writes:
             draft = Draft(table, columns, new=True)
             return draft, self._insert(table, draft, secrets)
 
-        async def check(row: Any) -> tuple[Draft, Insert, dict[str, Any]]:
+        async def check(row: Any) -> Pending[Record]:
             draft, insert = prepared(_columns(table, row, "", with_id=with_id))
-            return draft, insert, draft.checked([row[name] for name in draft.given])
+            return Pending(draft, draft.checked([row[name] for name in draft.given]), insert)
 
         async def add_all(run: Run, rows: Any) -> list[Record]:
-            async def finish(each: tuple[Draft, Insert, dict[str, Any]]) -> tuple[Insert, list[object]]:
-                draft, insert, data = each
-                return insert, await draft.stored(run, data)
-
-            batch = Batch(run, rows)
-            ready = await batch.each(await batch.each(batch.rows, check), finish)
-            async with run.db.savepoint():
-                added = await batch.each(ready, lambda each: each[0](run, each[1]))
-                batch.settle()
-            return [record for _, record in added]
+            return await write_all(run, rows, check)
 
         return add_all
 
@@ -129,29 +120,21 @@ class Writes:
         prepared = self._patches(table, by_id, secrets)
         key = Draft(table, ("id",), new=False)
 
-        async def check(row: Any) -> tuple[Draft, Update, object, dict[str, Any]]:
+        async def check(row: Any) -> Pending[Record]:
             changes = _columns(table, row, "", with_id=True)
             id_ = key.checked([row.get("id")])["id"]
             draft, update = prepared(tuple(name for name in changes if name != "id"))
-            return draft, update, id_, draft.checked([row[name] for name in draft.given])
 
-        async def write(run: Run, update: Update, id_: object, stored: list[object]) -> Record:
-            record = await update(run, (id_,), stored)
-            if record is None:
-                raise Fault("not_found", "Not Found.", {"param": "id"})
-            return record
+            async def patch(run: Run, stored: Sequence[object]) -> Record:
+                record = await update(run, (id_,), stored)
+                if record is None:
+                    raise Fault("not_found", "Not Found.", {"param": "id"})
+                return record
+
+            return Pending(draft, draft.checked([row[name] for name in draft.given]), patch)
 
         async def patch_all(run: Run, rows: Any) -> list[Record]:
-            async def finish(each: tuple[Draft, Update, object, dict[str, Any]]) -> tuple[Update, object, list[object]]:
-                draft, update, id_, data = each
-                return update, id_, await draft.stored(run, data)
-
-            batch = Batch(run, rows)
-            ready = await batch.each(await batch.each(batch.rows, check), finish)
-            async with run.db.savepoint():
-                patched = await batch.each(ready, lambda each: write(run, *each))
-                batch.settle()
-            return [record for _, record in patched]
+            return await write_all(run, rows, check)
 
         return patch_all
 
