@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.errors import Problem, Span, did_you_mean
+from engine.errors import Fault, Problem, Span, did_you_mean
 from engine.fields import Field, fields_kind
 from engine.judge import contains_secret
+from engine.shapes import Shape
 from engine.signatures import auth_table_problems
 from engine.stack import Word
 from engine.stack_check import StackChecker
 from engine.stack_walk import CheckedStack
+from engine.tables import field_problems, table_problems
 from engine.values import ANY, INT, OBJECT, TEXT, TIMESTAMP, Kind, object_of
 from engine.workspace import Endpoint, Function, Table, Workspace
 
@@ -60,9 +63,10 @@ class WorkspaceChecker:
         self._env = OBJECT if workspace.is_broken("workspace") else known
 
     def tables(self) -> None:
-        """Checks the defaults of columns."""
+        """Checks what tables declare."""
         for table in self.workspace.tables.values():
             self._defaults(table.columns.values())
+            self.problems += table_problems(table)
 
     def endpoint(self, endpoint: Endpoint) -> CheckedStack:
         self._endpoint_header(endpoint)
@@ -88,6 +92,7 @@ class WorkspaceChecker:
 
     def _function(self, function: Function) -> CheckedStack:
         self._defaults(function.input)
+        self.problems += field_problems(function.input)
         given = {"input": fields_kind(function.input), "request": REQUEST, "env": self._env}
         checker = StackChecker(self, given, "", function.returns)
         return self._finish(checker, checker.run(function.stack, None), function)
@@ -119,6 +124,7 @@ class WorkspaceChecker:
         self.problems += self._path_inputs(endpoint, names)
         self.problems += self._header_secrets(endpoint, names)
         self._defaults(endpoint.input)
+        self.problems += field_problems(endpoint.input)
 
     def _path_inputs(self, endpoint: Endpoint, names: Mapping[str, Field]) -> Iterator[Problem]:
         for name, each in names.items():
@@ -164,11 +170,19 @@ def _default_fits(each: Field) -> bool:
             return all(isinstance(item, bool) for item in values)
         case "enum":
             return all(item in each.values for item in values)
-        case "json":
-            return True
+        case "json" | "vector" | "geo_point" | "file":
+            return _binds(each)
         case "object":
             return all(isinstance(item, dict) for item in values)
     return all(isinstance(item, str) for item in values) and each.type != "password"
+
+
+def _binds(each: Field) -> bool:
+    try:
+        Shape([each.stored()]).bind({each.name: deepcopy(each.default)})
+    except Fault:
+        return False
+    return True
 
 
 def auth_kind(table: Table | None) -> Kind:

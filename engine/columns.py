@@ -9,38 +9,65 @@ from engine.fields import Field
 from engine.judge import contains_secret
 from engine.mismatch import Mismatch, Value, entry_spans, entry_values, mismatches
 from engine.scope import Scope
-from engine.stack import Step
+from engine.stack import Step, matched
 from engine.stack_walk import StackWalk
-from engine.syntax import Literal, Node
-from engine.values import ANY, OBJECT, Kind, conversion, fits
+from engine.syntax import ListOf, Literal, Node, Spread
+from engine.values import ANY, OBJECT, Kind, conversion, fits, list_of
 from engine.workspace import Table
+
+_ADDS = frozenset({"add_record", "add_or_edit_record", "bulk_add_records"})
+_TAKE_ID = frozenset({"add_record", "add_or_edit_record", "bulk_patch_records"})
 
 
 class Columns(StackWalk):
     """The rules for the data of a record."""
 
-    def data(self, step: Step, node: Node, table: Table | None, scope: Scope) -> None:
-        """Checks what is written into the columns of `table`."""
+    def data(self, step: Step, node: Node, table: Table | None, scope: Scope, *, is_open: bool = False) -> None:
+        """Checks what is written into the columns of `table`; `is_open`: these may show only when it runs."""
+        kind = self.infer(node, scope)
+        if table is not None:
+            self._record(step, table, kind, node, "'data'", is_open)
+
+    def rows(self, step: Step, node: Node, table: Table | None, scope: Scope) -> None:
+        """Checks a list of what is written into records of `table`."""
         kind = self.infer(node, scope)
         if table is None:
             return
+        if not fits(kind.present(), list_of(OBJECT)):
+            self.report("SW122", f"'items' must be a list of objects, it is {kind}", node.span)
+        elif isinstance(node, ListOf) and not any(isinstance(item, Spread) for item in node.items):
+            for item in node.items:
+                self._record(step, table, self.kinds.get(item, ANY), item, "an item", is_open=True)
+        else:
+            item_kind = kind.item or ANY
+            self._record(step, table, item_kind.masked() if kind.secret else item_kind, node, "an item", is_open=True)
+
+    def _record(self, step: Step, table: Table, kind: Kind, node: Node, what: str, is_open: bool) -> None:
         given = kind.fields
+        if given is None and is_open and not kind.secret and fits(kind, OBJECT):
+            return
         if not fits(kind, OBJECT) or given is None:
             hint = "write a mapping of columns"
-            self.report("SW122", f"'data' must be an object with known columns, it is {kind}", node.span, hint)
+            self.report("SW122", f"{what} must be an object with known columns, it is {kind}", node.span, hint)
             return
         spans, values = entry_spans(node), entry_values(node)
         for name, value in given.items():
             self._column_value(table, name, value, spans.get(name, node.span), values.get(name))
-        if step.name == "add_record":
-            self._missing_columns(step, table, given)
+        if step.name in _ADDS:
+            keys = matched(step.arguments["where"]) if "where" in step.arguments else {}
+            self._missing_columns(step, table, {**given, **dict.fromkeys(keys, ANY)})
+        if step.name == "bulk_patch_records" and "id" not in given:
+            self.report("SW125", f"{what} for '{table.name}' lacks 'id'", node.span, "it says which record is meant")
+        if "id" in given and step.name not in _TAKE_ID and not step.arguments.get("allow_id_field"):
+            hint = "add 'allow_id_field: true'" if step.name in _ADDS else "an id never changes"
+            self.report("SW164", f"'{step.name}' can't set the id", spans.get("id", node.span), hint)
 
     def _column_value(self, table: Table, name: str, kind: Kind, span: Span, value: Node | None) -> None:
         column = table.columns.get(name)
         if column is None:
             self.report("SW123", f"unknown column '{name}' of '{table.name}'", span, did_you_mean(name, table.columns))
             return
-        if contains_secret(kind) and not column.is_secret:
+        if contains_secret(kind) and not column.is_masked:
             self.report(
                 "SW230",
                 f"a secret would be stored in the clear in '{name}'",

@@ -50,17 +50,23 @@ class Shape:
         for name, convert in self._before:
             if name in data:
                 data[name] = convert(data[name])
-        if not self._validator.is_valid(data):
-            raise self.refusal(data)
+        try:
+            if not self._validator.is_valid(data):
+                raise self.refusal(data)
+        except UnicodeEncodeError:  # the validator takes UTF-8, which can't say half a surrogate pair
+            raise input_fault([_halved(name) for name in data if _is_halved({name: data[name]})]) from None
         for name, default in self._absent:
             if name not in data:
                 data[name] = default
+        errors = []
         for name, convert in self._after:
             if data[name] is not None:
                 try:
                     data[name] = convert(data[name])
                 except ValueError as error:
-                    raise input_fault([{"param": name, "message": str(error)}]) from None
+                    errors.append({"param": name, "message": str(error)})
+        if errors:
+            raise input_fault(errors)
         return data
 
     def refusal(self, data: dict[str, Any]) -> Fault:
@@ -80,6 +86,25 @@ class Shape:
             if each.name in data and not jsonschema_rs.is_valid(each.schema(), data[each.name]):
                 return {"param": each.name, "message": "Input does not have the required form."}
         return {"param": "", "message": "The input does not have the required form."}
+
+
+def unknown_param(name: str) -> dict[str, str]:
+    """What is said of a name that isn't known; what UTF-8 can't say is shown as '?'."""
+    shown = name.encode("utf-8", "replace").decode()
+    return {"param": shown, "message": f"Unknown param: {shown}"}
+
+
+def _halved(name: str) -> dict[str, str]:
+    return unknown_param(name) | {"message": "Input holds half a surrogate pair."}
+
+
+def _is_halved(value: Any) -> bool:
+    """Whether a text in `value` holds half a surrogate pair."""
+    if isinstance(value, dict):
+        return any(map(_is_halved, [*value, *value.values()]))
+    if isinstance(value, list):
+        return any(map(_is_halved, value))
+    return isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def _cut(value: Any) -> Any:
@@ -332,6 +357,8 @@ def _said(value: object) -> str:
             return "a bool"
         case int():
             return "an int"
+        case float() if value - value != 0:
+            return "a number that JSON can't say"
         case float():
             return "a decimal"
         case str():

@@ -15,7 +15,6 @@ from engine.values import ANY, INT, Kind, fits
 from engine.workspace import Table, Workspace
 
 ASKS = frozenset({"get_record", "has_record", "validate_password", "create_token"})  # steps with a result and no effect
-WRITES = frozenset({"add_record", "edit_record", "delete_record"})
 
 
 def auth_table_problems(workspace: Workspace, word: Word) -> Iterator[Problem]:
@@ -41,13 +40,24 @@ class Signatures(Columns):
                 self._step_argument(step, parameter, table, bindings, scope)
         if step.name == "create_token":
             self.creates_token = True
-        if self.method in ("GET", "HEAD") and step.name in WRITES:
+        if self.method in ("GET", "HEAD") and step.definition.writes:
             hint = "use POST, PUT, PATCH or DELETE"
             self.report("SW143", f"'{step.name}' writes, a {self.method} must not", step.span, hint, "warning")
+        self._check_breadth(step)
         if step.result is None and step.name in ASKS:
             hint = "add 'as:' and use the result, or take the step out"
             self.report("SW149", f"'{step.name}' does nothing without 'as:'", step.span, hint, "warning")
         return self.result(step, substitute(step.definition.returns, bindings), scope)
+
+    def _check_breadth(self, step: Step) -> None:
+        """A step that may write every record of a table must say so."""
+        if step.definition.parameter("all") is None or ("where" in step.arguments) != step.arguments.get("all", False):
+            return
+        if "where" in step.arguments:
+            self.report("SW165", "'all: true' contradicts 'where'", step.spans["all"], "leave one of them out")
+        else:
+            message, hint = f"'{step.name}' without a 'where' would write every record", "add 'where:', or 'all: true'"
+            self.report("SW165", message, step.span, hint)
 
     def _table_of(self, step: Step) -> Table | None:
         parameter = next((each for each in step.definition.parameters if each.syntax in ("table", "auth_table")), None)
@@ -69,10 +79,12 @@ class Signatures(Columns):
         match parameter.syntax:
             case "value" | "duration" | "expression":
                 self._value_argument(step, parameter, argument, bindings, scope)
-            case "where":
+            case "where" | "match":
                 self.where(argument, table, scope)
-            case "data":
-                self.data(step, argument, table, scope)
+            case "data" | "changes":
+                self.data(step, argument, table, scope, is_open=parameter.syntax == "changes")
+            case "rows":
+                self.rows(step, argument, table, scope)
             case "rejection":
                 self.rejection(argument, scope)
             case "condition":
@@ -98,7 +110,7 @@ class Signatures(Columns):
 
     def where(self, node: Node, table: Table | None, scope: Scope) -> None:
         """Checks a condition over the columns of `table`."""
-        columns = None if table is None else table.kind.fields
+        columns = None if table is None else table.asked
         if columns is None:
             for each in walk(node):
                 self.kinds.setdefault(each, ANY)

@@ -32,6 +32,7 @@ _RULES: Mapping[str, Callable[[StackChecker, Step, Scope], Scope]] = {
     "throw": StackChecker._throw,
     "precondition": StackChecker._precondition,
     "group": StackChecker._group,
+    "transaction": StackChecker._group,
     "try": StackChecker._try,
     "run_function": StackChecker._run_function,
 }

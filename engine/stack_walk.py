@@ -20,7 +20,20 @@ from engine.workspace import Workspace
 RESERVED = frozenset({"input", "auth", "env", "request", "response", "error", "index", "steps", "status", "headers"})
 # Constructs that yield nothing; a loop's `as:` names what it hands to each round.
 _WITHOUT_RESULT = frozenset(
-    {"set", "if", "switch", "while", "break", "continue", "return", "throw", "precondition", "group", "try"}
+    {
+        "set",
+        "if",
+        "switch",
+        "while",
+        "break",
+        "continue",
+        "return",
+        "throw",
+        "precondition",
+        "group",
+        "transaction",
+        "try",
+    }
 )
 
 

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from engine.errors import Span
-from engine.fields import Field, fields_kind
+from engine.fields import Field
 from engine.source import Document
 from engine.stack import Block
 from engine.syntax import Node
-from engine.values import Kind
+from engine.values import Kind, object_of
 
 DEFAULT_BODY_LIMIT = 1 << 20
 DEFAULT_TIME_LIMIT = 30.0
@@ -42,16 +43,28 @@ class Group:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Index:
-    """An index of a table over one or several columns."""
+    """An index of a table over one or several columns, of the records that meet `where`; `descending` names columns."""
 
     columns: tuple[str, ...]
     unique: bool
+    span: Span
+    descending: frozenset[str] = frozenset()
+    where: Node | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rule:
+    """What must be true of every record that is written: an expression in which the `columns` are variables."""
+
+    condition: Node
+    columns: tuple[str, ...]
+    message: str
     span: Span
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A table: its columns by name, in the order of the file, and its indexes."""
+    """A table: its columns by name, in the order of the file, its indexes and rules, and its first records."""
 
     name: str
     auth: bool
@@ -59,6 +72,9 @@ class Table:
     indexes: tuple[Index, ...]
     span: Span
     description: str = ""
+    rules: tuple[Rule, ...] = ()
+    seed: tuple[Mapping[str, Any], ...] = ()
+    document: Document | None = None
 
     @property
     def id(self) -> Field:
@@ -67,19 +83,24 @@ class Table:
 
     @cached_property
     def secrets(self) -> tuple[str, ...]:
-        """The columns that never lie in a record's dictionary: passwords and sensitive ones."""
-        return tuple(name for name, column in self.columns.items() if column.is_secret)
+        """The columns that lie beside a record's dictionary: passwords, sensitive, internal and private ones."""
+        return tuple(name for name, column in self.columns.items() if column.is_beside)
 
     @cached_property
     def kind(self) -> Kind:
         """The kind of its records, secret columns tainted."""
-        return replace(fields_kind(self.columns.values()), table=self.name)
+        return replace(object_of({name: each.column_kind for name, each in self.columns.items()}), table=self.name)
+
+    @cached_property
+    def asked(self) -> Mapping[str, Kind]:
+        """The kinds of its columns in a `where`; secret ones are tainted."""
+        return {name: each.kind for name, each in self.columns.items()}
 
     @cached_property
     def unique(self) -> tuple[tuple[str, ...], ...]:
         """The column sets that are unique."""
         single = tuple((name,) for name, column in self.columns.items() if column.unique)
-        return (("id",), *single, *(index.columns for index in self.indexes if index.unique))
+        return (("id",), *single, *(each.columns for each in self.indexes if each.unique and each.where is None))
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,9 +11,11 @@ from typing import Any, TypeVar
 from engine import schema, source
 from engine.errors import Problem, Problems, Span, Text, did_you_mean
 from engine.fields import Field, read_field, read_fields
+from engine.parser import parse_expression
 from engine.source import Document
+from engine.source import Path as Keys
 from engine.stack import Block, StackReader
-from engine.syntax import Node
+from engine.syntax import Column, Lambda, Node, Variable, walk, with_variables
 from engine.workspace import (
     DEFAULT_BODY_LIMIT,
     DEFAULT_TIME_LIMIT,
@@ -22,6 +24,7 @@ from engine.workspace import (
     Function,
     Group,
     Index,
+    Rule,
     Table,
     TestFile,
     Workspace,
@@ -195,16 +198,62 @@ class _Reader:
         columns = {each.name: each for each in read_fields(document, ("columns",))}
         span = document.span(("table",))
         self._check_id(columns.get("id"), span)
-        indexes = tuple(
-            Index(tuple(index["columns"]), bool(index.get("unique")), document.span(("indexes", place)))
-            for place, index in enumerate(data.get("indexes", ()))
-        )
+        indexes = tuple(self._index(document, place) for place in range(len(data.get("indexes", ()))))
         for place, index in enumerate(indexes):
             for number, name in enumerate(index.columns):
                 if name not in columns:
                     where = document.span(("indexes", place, "columns", number))
                     self._report("SW061", f"unknown column '{name}'", where, did_you_mean(name, columns))
-        return Table(data["table"], bool(data.get("auth")), columns, indexes, span, data.get("description", ""))
+        rules = [self._rule(document, place) for place in range(len(data.get("checks", ())))]
+        return Table(
+            name=data["table"],
+            auth=bool(data.get("auth")),
+            columns=columns,
+            indexes=indexes,
+            span=span,
+            description=data.get("description", ""),
+            rules=tuple(rule for rule in rules if rule is not None),
+            seed=tuple(data.get("seed", ())),
+            document=document,
+        )
+
+    def _index(self, document: Document, place: int) -> Index:
+        path: Keys = ("indexes", place)
+        data = document.value(path)
+        columns = [next(iter(each.items())) if isinstance(each, dict) else (each, "asc") for each in data["columns"]]
+        return Index(
+            columns=tuple(name for name, _ in columns),
+            unique=bool(data.get("unique")),
+            span=document.span(path),
+            descending=frozenset(name for name, order in columns if order == "desc"),
+            where=self._over_columns(document, (*path, "where")) if "where" in data else None,
+        )
+
+    def _rule(self, document: Document, place: int) -> Rule | None:
+        path: Keys = ("checks", place)
+        data = document.value(path)
+        at: Keys = (*path, "check") if isinstance(data, dict) else path
+        node = self._over_columns(document, at)
+        if node is None:
+            return None
+        nodes = list(walk(node))
+        has_lambda = any(isinstance(each, Lambda) for each in nodes)  # its parameters are variables
+        for each in nodes:
+            if isinstance(each, Variable) and not has_lambda:
+                hint = f"write '{each.name}' where the column is meant"
+                self._report("SW161", f"a rule knows columns alone, '${each.name}' is a variable", each.span, hint)
+        columns = tuple(dict.fromkeys(each.name for each in walk(node) if isinstance(each, Column)))
+        message = data.get("message", "") if isinstance(data, dict) else ""
+        message = message or f"The rule is not met: {document.value(at)}"
+        return Rule(with_variables(node), columns, message, document.span(at))
+
+    def _over_columns(self, document: Document, path: Keys) -> Node | None:
+        """The expression at `path`, in which bare names are columns; None where it can't be read."""
+        try:
+            return parse_expression(document.value(path), document.origin(path), columns=True)
+        except Problems as broken:
+            self.problems += broken.problems
+            return None
 
     def _check_id(self, column: Field | None, span: Span) -> None:
         if column is None:

@@ -48,6 +48,7 @@ LAYERS = [
     "control",
     "calls",
     "stack_check",
+    "tables",
     "check",
     "builders",
     "operators",

@@ -508,6 +508,25 @@ def test_a_batch_that_the_database_takes_back_is_lost_to_all_of_it(store: Sqlite
     assert [each["a"] for each in store.dump("pair")] == [3]
 
 
+def test_a_run_whose_writes_were_taken_back_can_write_no_more(store: SqliteStore, passwords: Passwords) -> None:
+    async def test() -> None:
+        run = run_of(store, passwords)
+        await add(store, run, "pair", a=1)
+        store.writer.connection.execute("ROLLBACK")  # as a full disk makes SQLite do
+        with pytest.raises(Fault) as caught:
+            await add(store, run, "pair", a=2)
+        assert caught.value.name == "unavailable"
+        with pytest.raises(Fault):
+            async with run.db.savepoint():
+                pass
+        with pytest.raises(Fault):
+            await run.db.commit()
+        await added(store, passwords, "pair", a=3)
+
+    asyncio.run(test())
+    assert [each["a"] for each in store.dump("pair")] == [3]
+
+
 def test_event_loops_may_end_at_any_moment(store: SqliteStore, passwords: Passwords) -> None:
     async def abandon(commit: bool, rounds: int) -> None:
         run = run_of(store, passwords)

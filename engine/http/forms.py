@@ -176,7 +176,8 @@ def _json(name: str, text: str) -> object:
 
 
 _READERS: Mapping[str, Callable[[str, str], object]] = {
-    "int": _int, "timestamp": _int, "decimal": _decimal, "bool": _bool, "object": _json, "json": _json,
+    "int": _int, "timestamp": _int, "decimal": _decimal, "bool": _bool, "object": _json, "json": _json, "vector": _json,
+    "geo_point": _json,
 }  # fmt: skip
 
 

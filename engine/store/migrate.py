@@ -16,7 +16,8 @@ from engine.errors import SetupError
 from engine.fields import Field
 from engine.store.base import quoted
 from engine.store.rows import default
-from engine.store.schema import check_names, declared, definition, indexes_of, refers, type_of
+from engine.store.schema import check_names, declared, definition, index_sql, index_where, indexes_of, refers, type_of
+from engine.store.seeds import check_references, plant
 from engine.workspace import Table
 
 COMMAND = "stackwright migrate"
@@ -36,12 +37,14 @@ class Change:
     """One difference between a database and the files: the statements that mend it, in order.
 
     Where it isn't `safe`, `description` says what could be lost and `mend` what to do; `statements` may be empty.
+    A table that is `seeded` gets its first records.
     """
 
     description: str
     statements: tuple[str, ...] = ()
     safe: bool = True
     mend: str = ""
+    seeded: Table | None = None
 
 
 def plan(connection: sqlite3.Connection, tables: Mapping[str, Table]) -> list[Change]:
@@ -72,8 +75,12 @@ def apply(connection: sqlite3.Connection, tables: Mapping[str, Table]) -> list[C
     try:
         changes = plan(connection, tables)
         refuse(changes)
-        for statement in (statement for change in changes for statement in change.statements):
-            connection.execute(statement)
+        for change in changes:
+            for statement in change.statements:
+                connection.execute(statement)
+            if change.seeded is not None:
+                plant(connection, change.seeded)
+        check_references(connection, [change.seeded for change in changes if change.seeded is not None])
         connection.execute("COMMIT")
     finally:
         if connection.in_transaction:
@@ -113,14 +120,17 @@ def _created(table: Table) -> Iterator[Change]:
     yield Change(f"create the table '{table.name}'", (f"CREATE TABLE {quoted(table.name)} ({columns})",))
     for name, (columns_of, unique) in indexes_of(table).items():
         yield _index(table, name, columns_of, unique)
+    if table.seed:
+        yield Change(f"add {_counted(len(table.seed))} to the table '{table.name}'", seeded=table)
 
 
 def _index(table: Table, name: str, columns: Iterable[str], unique: bool) -> Change:
-    columns = tuple(columns)
     kind = "a unique index" if unique else "an index"
-    names = ", ".join(map(quoted, columns))
-    sql = f"CREATE {'UNIQUE ' if unique else ''}INDEX {quoted(name)} ON {quoted(table.name)} ({names})"
-    return Change(f"add {kind} over {_said(columns)} to the table '{table.name}'", (sql,))
+    return Change(f"add {kind} over {_said(columns)} to the table '{table.name}'", (index_sql(table, name),))
+
+
+def _counted(records: int) -> str:
+    return "1 record" if records == 1 else f"{records} records"
 
 
 def _said(names: Iterable[str]) -> str:
@@ -198,11 +208,21 @@ class _TableOf:
         return Change(description, safe=False, mend=mend)
 
     def relaxed(self) -> Iterator[Change]:
-        """The columns that are required in the database and no longer in the file: SQLite makes the table anew."""
+        """Columns that may be null now, or whose `on_delete` is another: SQLite makes the table anew."""
         kept = {name: column for name, column in self.table.columns.items() if name in self.found and name != "id"}
         names = [name for name, column in kept.items() if self.found[name].notnull and column.may_be_null]
-        if names:
-            yield Change(f"let {_said(names)} of {self.named} be null", tuple(self.rebuilt()))
+        references = [column for column in kept.values() if refers(column)]
+        turned = [column.name for column in references if self.on_delete(column) != column.on_delete]
+        said = [f"let {_said(names)} of {self.named} be null"] if names else []
+        said += [f"change 'on_delete' of {_said(turned)} of {self.named}"] if turned else []
+        if said:
+            yield Change(" and ".join(said), tuple(self.rebuilt()))
+
+    def on_delete(self, column: Field) -> str:
+        """What becomes of records in the database when the one that a column names goes."""
+        keys = self.database.execute(f"PRAGMA foreign_key_list({quoted(self.table.name)})").fetchall()
+        found = next((str(key[6]) for key in keys if key[3] == column.name), "")
+        return found.lower().replace(" ", "_") if found in ("CASCADE", "SET NULL") else "restrict"
 
     def rebuilt(self) -> Iterator[str]:
         """The table made anew with the same rows, next id and indexes (sqlite.org/lang_altertable.html §7)."""
@@ -265,7 +285,7 @@ class _TableOf:
             if name not in found:
                 yield (
                     self.repeated(columns)
-                    if unique and self.repeats(columns)
+                    if unique and self.repeats(columns, index_where(self.table, name))
                     else _index(self.table, name, columns, unique)
                 )
 
@@ -275,13 +295,15 @@ class _TableOf:
             "change them first, or take 'unique' out of the file",
         )
 
-    def repeats(self, columns: tuple[str, ...]) -> bool:
-        """Whether records would share the same values, none of them null."""
+    def repeats(self, columns: tuple[str, ...], where: str) -> bool:
+        """Whether records that meet `where` would share the same values, none of them null."""
         new = [self.table.columns[name] for name in columns if name not in self.found]
         if any(_is_made(column, "uuid") or not self.filler(column) for column in new):
             return False
         names = [quoted(name) for name in columns if name in self.found]
-        present = " AND ".join(f"{name} IS NOT NULL" for name in names) or "1"
+        if where and set(self.table.columns) - self.found.keys():
+            return False  # it may speak of a new column: the database itself will say
+        present = " AND ".join([*([where] if where else []), *(f"{name} IS NOT NULL" for name in names)]) or "1"
         sql = f"SELECT 1 FROM {quoted(self.table.name)} WHERE {present} GROUP BY {', '.join(names) or '1 + 0'}"
         return self.database.execute(f"{sql} HAVING count(*) > 1 LIMIT 1").fetchone() is not None
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,19 +15,21 @@ from engine.errors import Fault, SetupError, kind_fault
 from engine.fields import Field
 from engine.shapes import Shape, input_fault
 from engine.store.base import Convert, Run
-from engine.values import Record, Secret, Stored, reveal
+from engine.values import INT_MAX, INT_MIN, Record, Secret, Stored, reveal
 from engine.workspace import Table
 
 Row = tuple[Any, ...]
 Make = Callable[[Row], dict[str, object]]
 Fill = Callable[[Run], object]
 
+JSON_TYPES = frozenset({"json", "object", "file", "vector", "geo_point"})
 _BOOLS = {None: None, 0: False, 1: True}
+_NONE: Mapping[str, object] = {}
 
 
 def is_json(column: Field) -> bool:
     """Whether the column is kept as JSON text."""
-    return column.is_list or column.type in ("json", "object")
+    return column.is_list or column.type in JSON_TYPES
 
 
 def row_maker(columns: Sequence[Field], secrets: Sequence[Field] = (), table: str = "") -> Make:
@@ -90,6 +92,9 @@ class Draft:
         self.given = tuple(given)
         omitted = [column for column in table.columns.values() if new and column.name not in self.given]
         filled = [(column, fill) for column in omitted if (fill := _fill(table, column)) is not None]
+        if not new:
+            kept = [column for column in table.columns.values() if column.on_update and column.name not in self.given]
+            filled = [(column, _moment(column)) for column in kept]
         self.columns = (*self.given, *(column.name for column, _ in filled))
         self._fills = tuple(fill for _, fill in filled)
         missing = [column for column in omitted if column.required and column.name != "id"]
@@ -98,18 +103,36 @@ class Draft:
         fallen = [column for column in fields if new and column.has_default and not column.may_be_null]
         self._fallbacks = {column.name: fill for column in fallen if (fill := _fill(table, column)) is not None}
         checked = [column for column in table.columns.values() if column in fields or column in missing]
-        self._shape = Shape(_storable(column, column.name in self._fallbacks) for column in checked)
-        self._passwords = tuple(column.name for column in fields if column.type == "password" and not column.is_list)
-        self._plain = frozenset(column.name for column in fields if not column.is_secret)
+        self._shape = Shape(column.stored(falls_back=column.name in self._fallbacks) for column in checked)
+        self._passwords = tuple(
+            place for place, column in enumerate(fields) if column.type == "password" and not column.is_list
+        )
+        self._plain = frozenset(column.name for column in fields if not column.is_masked)
         self._encoders = tuple((column.name, encoder(column)) for column in fields)
 
     async def values(self, run: Run, given: Sequence[object]) -> list[object]:
         """What to bind. Raises Fault input_error that lists every column whose rules are broken."""
+        return await self.stored(run, self.checked(given))
+
+    def checked(self, given: Sequence[object]) -> dict[str, Any]:
+        """The given columns as they are stored, passwords as they are. Raises Fault input_error as `values` does."""
         data = self._shape.bind(self._revealed(given))
-        for name in self._passwords:
-            if data[name] is not None:
-                data[name] = await run.passwords.hash(str(reveal(data[name])))
-        stored = [_encoded(name, encode, data[name]) for name, encode in self._encoders]
+        errors = []
+        for name, encode in self._encoders:
+            try:
+                data[name] = _encoded(encode, data[name])
+            except ValueError as error:
+                errors.append({"param": name, "message": str(error)})
+        if errors:
+            raise input_fault(errors)
+        return data
+
+    async def stored(self, run: Run, data: Mapping[str, Any], known: Mapping[str, object] = _NONE) -> list[object]:
+        """What to bind of what was `checked`: passwords hashed that aren't `known`, and what is left out filled in."""
+        stored: list[Any] = [known[name] if name in known else data[name] for name in self.given]
+        for place in self._passwords:
+            if stored[place] is not None and self.given[place] not in known:
+                stored[place] = await run.passwords.hash(stored[place])
         for place, name in enumerate(self.given):
             if stored[place] is None and name in self._fallbacks:
                 stored[place] = self._fallbacks[name](run)
@@ -125,12 +148,6 @@ class Draft:
         return data
 
 
-def _storable(column: Field, falls_back: bool = False) -> Field:
-    """The column as a write is checked: null is what an optional value left out is."""
-    properties = tuple(map(_storable, column.properties))
-    return replace(column, nullable=column.may_be_null or falls_back, properties=properties)
-
-
 def _fill(table: Table, column: Field) -> Fill | None:
     """What a column left out becomes; None where it can't be, or where the storage assigns it."""
     if column.name == "id":
@@ -138,7 +155,7 @@ def _fill(table: Table, column: Field) -> Fill | None:
     if column.required:
         return None
     if column.has_default and column.default == "now" and column.type in ("timestamp", "date"):
-        return _today if column.type == "date" else (lambda run: run.now())
+        return _moment(column)
     if column.has_default and column.default == "uuid" and column.type == "uuid":
         return lambda run: run.uuid()
     value = default(table, column)
@@ -152,25 +169,26 @@ def default(table: Table, column: Field) -> object:
     if column.type == "password":
         raise SetupError(f"table '{table.name}': the password '{column.name}' can't have a default, take it out")
     try:
-        data = Shape([_storable(column)]).bind({column.name: deepcopy(column.default)})
-        return _encoded(column.name, encoder(column), data[column.name])
-    except Fault as fault:
-        message = f"table '{table.name}': the default of '{column.name}' breaks its own rules: {fault.message}"
+        data = Shape([column.stored()]).bind({column.name: deepcopy(column.default)})
+        return _encoded(encoder(column), data[column.name])
+    except (Fault, ValueError) as error:
+        said = error.message if isinstance(error, Fault) else str(error)
+        message = f"table '{table.name}': the default of '{column.name}' breaks its own rules: {said}"
         raise SetupError(message) from None
+
+
+def _moment(column: Field) -> Fill:
+    """The time of the run, as the column holds it."""
+    return _today if column.type == "date" else (lambda run: run.now())
 
 
 def _today(run: Run) -> str:
     return datetime.fromtimestamp(run.now() / 1000, UTC).date().isoformat()
 
 
-def _encoded(name: str, encode: Convert | None, value: object) -> object:
+def _encoded(encode: Convert | None, value: object) -> object:
     value = reveal(value)
-    if encode is None or value is None:
-        return value
-    try:
-        return encode(value)
-    except ValueError as error:
-        raise input_fault([{"param": name, "message": str(error)}]) from None
+    return value if encode is None or value is None else encode(value)
 
 
 def encoder(column: Field) -> Convert | None:
@@ -204,15 +222,22 @@ def _json(value: object) -> str:
     try:
         text = orjson.dumps(value).decode()
     except TypeError:
+        _refuse_unsaid(value)
         raise ValueError("Input holds a value that JSON can't say.") from None
-    if "\\u0000" in text or "null" in text:
+    if _DOUBTFUL.search(text):
         _refuse_unsaid(value)
     return text
 
 
+# What may stand for NUL, for NaN and the infinities, or for an int past 64 bits.
+_DOUBTFUL = re.compile(r"\\u0000|null|[0-9]{19}")
+
+
 def _refuse_unsaid(value: object) -> None:
-    """What JSON text would change or other storages refuse: NUL, NaN and the infinities."""
+    """What JSON text would change or other storages refuse: NUL, NaN and the infinities, ints past 64 bits."""
     match value:
+        case int() if not INT_MIN <= value <= INT_MAX:
+            raise ValueError("Input holds an int past 64 bits.")
         case str():
             _text(value)
         case float() if value - value != 0:

@@ -41,8 +41,7 @@ class Statement:
 
     async def write(self, session: Any, values: Sequence[object]) -> list[Row]:
         """All rows of a statement that is part of what a session writes."""
-        if not session.wrote:
-            await session.begin()
+        await session.begin()
         connection: sqlite3.Connection = session.connection
         try:
             return connection.execute(self.sql, values).fetchall()

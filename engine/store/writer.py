@@ -36,7 +36,8 @@ class Writer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._taken = False
         self._closed = False
-        self._turns: deque[_Waiter] = deque()
+        self._turns: deque[tuple[float, _Waiter]] = deque()  # by when, in the loop's time; the longest waits first
+        self._expiry: asyncio.TimerHandle | None = None
         self._batch: list[_Waiter] = []
         self._opened = 0.0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
@@ -51,7 +52,7 @@ class Writer:
             self.connection.execute("SAVEPOINT run")
         except sqlite3.Error as error:
             self._pass_on()
-            raise _refused() from error
+            raise refused() from error
         except BaseException:
             self._pass_on()
             raise
@@ -62,7 +63,7 @@ class Writer:
             self.connection.execute("RELEASE run")
         except sqlite3.Error as error:
             self._lose_batch()
-            raise _refused() from error
+            raise refused() from error
         done = asyncio.get_running_loop().create_future()
         self._batch.append(done)
         self._pass_on()
@@ -102,22 +103,26 @@ class Writer:
 
     async def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
         turn = loop.create_future()
-        self._turns.append(turn)
-        timer = loop.call_later(BUSY_SECONDS, self._expire, turn)
+        waiting = (loop.time() + BUSY_SECONDS, turn)
+        self._turns.append(waiting)
+        if self._expiry is None:
+            self._expiry = loop.call_at(waiting[0], self._expire, loop)
         try:
             await turn
         except asyncio.CancelledError:
             with suppress(ValueError):
-                self._turns.remove(turn)
+                self._turns.remove(waiting)
             if not turn.cancelled() and turn.exception() is None:  # the turn came together with the cancelling
                 self._pass_on()
             raise
-        finally:
-            timer.cancel()
 
-    def _expire(self, turn: _Waiter) -> None:
-        if _answer(turn, _busy()):
-            self._turns.remove(turn)
+    def _expire(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Turn away who waited too long; one timer does for all, since who waits longest is the first."""
+        if loop is not self._loop:
+            return
+        while self._turns and self._turns[0][0] <= loop.time():
+            _answer(self._turns.popleft()[1], _busy())
+        self._expiry = loop.call_at(self._turns[0][0], self._expire, loop) if self._turns else None
 
     @property
     def _is_orphaned(self) -> bool:
@@ -128,7 +133,7 @@ class Writer:
             if not self._is_orphaned:
                 raise RuntimeError("another event loop is writing")
             self._clean_up()
-        self._loop = loop
+        self._loop, self._expiry = loop, None
 
     def _clean_up(self) -> None:
         """Finish what a closed event loop left behind: a commit is waited for, what wasn't committed is undone."""
@@ -158,7 +163,7 @@ class Writer:
     def _pass_on(self) -> None:
         """Give the turn to the next run, or to the commit where the batch is full, old, or nobody waits."""
         while self._turns and not self._is_full:
-            if _answer(self._turns.popleft()):
+            if _answer(self._turns.popleft()[1]):
                 return
         if self._batch:
             self._start_commit()
@@ -186,7 +191,7 @@ class Writer:
         self._commit = None
         self._forget()
         for done in batch:
-            _answer(done, _refused(error) if error else None)
+            _answer(done, refused(error) if error else None)
         self._pass_on()
 
     def _lose_batch(self) -> None:
@@ -194,7 +199,7 @@ class Writer:
         batch, self._batch = self._batch, []
         self._forget()
         for done in batch:
-            _answer(done, _refused())
+            _answer(done, refused())
         self._pass_on()
 
     def _forget(self) -> None:
@@ -222,7 +227,8 @@ def _busy() -> Fault:
     return unavailable("The database is busy. Try again in a second.", "busy")
 
 
-def _refused(cause: BaseException | None = None) -> Fault:
+def refused(cause: BaseException | None = None) -> Fault:
+    """The fault of a run whose writes the database couldn't keep."""
     fault = unavailable("The database couldn't store this. Try again later.", "commit")
     fault.__cause__ = cause
     return fault
