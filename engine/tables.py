@@ -40,6 +40,8 @@ def _misfits(field: Field) -> Iterator[tuple[str, str]]:
         yield f"'{name}' can't be set to null, it is required", f"write '{name}?:', or 'on_delete: cascade'"
     if field.on_update and (field.type not in ("timestamp", "date") or field.is_list):
         yield f"'on_update: now' is of timestamps and dates, {said}", "take it out"
+    if field.visibility == "internal" and field.type == "bool" and not field.is_list:
+        yield f"the bool '{name}' can't be internal: a bool isn't masked", "write 'visibility: private'"
     if field.visibility != "public" and name == "id":
         yield "the id of a record is always public", "take 'visibility' out"
 

@@ -379,6 +379,7 @@ PROBLEMS = [
     ("  v: {table: t, on_delete: set_null}", "4:3 error SW160 'v' can't be set to null, it is required"),
     ("  v: {table: t, on_delete: drop}", "4:28 error SW053 'drop' is not known here"),
     ("  v: {type: text, on_update: now}", "4:3 error SW160 'on_update: now' is of timestamps and dates, 'v' is text"),
+    ("  v: {type: bool, visibility: internal}", "4:3 error SW160 the bool 'v' can't be internal: a bool isn't masked"),
     ("  v: {type: text, visibility: hidden}", "4:31 error SW053 'hidden' is not known here"),
     ("  v: {type: vector, size: 2, default: [1]}", "4:3 error SW133 the default of 'v' is no vector"),
     ("  v: int\nchecks: [vv > 1]", "5:10 error SW300 't' has no column 'vv'"),
