@@ -490,7 +490,11 @@ def test_a_commit_that_fails_fails_its_whole_batch_and_nothing_else(store: Sqlit
     assert [each["a"] for each in store.dump("pair")] == [0, 4]
 
 
-def test_a_batch_that_the_database_takes_back_is_lost_to_all_of_it(store: SqliteStore, passwords: Passwords) -> None:
+def test_a_batch_that_the_database_takes_back_is_lost_to_all_of_it(
+    store: SqliteStore, passwords: Passwords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "BATCH_SECONDS", 60.0)  # a slow machine would close the batch early
+
     async def test() -> None:
         first, second = run_of(store, passwords), run_of(store, passwords)
         await add(store, first, "pair", a=1)
