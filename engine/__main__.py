@@ -18,6 +18,7 @@ COMMANDS = {
     "show": "print the Python that a stack becomes",
     "new": "make a folder with a workspace to begin with",
     "add": "add prebuilt stacks to a workspace",
+    "migrate": "bring the database up to the tables' files",
     "token": "make a token for a record",
     "keys": "list, rotate or retire the keys of tokens",
     "schema": "print or write the JSON Schemas of all kinds of file",

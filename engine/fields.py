@@ -56,7 +56,8 @@ class Field:
     """One declared input or column.
 
     `required`: must be given (inputs). `nullable`: an explicit null is taken. `default` counts where
-    `has_default`; `now` and `uuid` are made at run time. `table` is the table whose id it holds.
+    `has_default`; `now` and `uuid` are made at run time. `table` is the table whose id it holds,
+    `was` a column's name before this one.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Field:
     unique: bool = False
     sensitive: bool = False
     table: str = ""
+    was: str = ""
     values: tuple[str, ...] = ()
     properties: tuple[Field, ...] = ()
     rules: Mapping[str, Any] = field(default_factory=dict)
@@ -236,6 +238,7 @@ def read_field(document: Document, path: Path) -> Field:
         unique=bool(options.get("unique")),
         sensitive=bool(options.get("sensitive")),
         table=options.get("table", ""),
+        was=options.get("was", ""),
         values=tuple(options.get("values", ())),
         properties=read_fields(document, (*path, "properties")) if "properties" in options else (),
         rules={rule: options[rule] for rule in RULES if options.get(rule) not in (None, False)},
@@ -260,6 +263,7 @@ def declaration_schema() -> dict[str, Any]:
                 "unique": flag,
                 "sensitive": flag,
                 "table": text,
+                "was": {**text, "description": "The name that a column had before."},
                 "values": {"type": "array", "items": text, "minItems": 1, "uniqueItems": True},
                 "properties": {"$ref": "#/$defs/fields"},
                 "min": number,

@@ -56,7 +56,7 @@ class Index:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A table: its columns by name, in the order of the file, and its indexes."""
+    """A table: its columns by name, in the order of the file, and its indexes; `was` is its name before this one."""
 
     name: str
     auth: bool
@@ -64,6 +64,7 @@ class Table:
     indexes: tuple[Index, ...]
     span: Span
     description: str = ""
+    was: str = ""
 
     @property
     def id(self) -> Field:
@@ -318,7 +319,18 @@ class _Reader:
                 if name not in columns:
                     where = document.span(("indexes", place, "columns", number))
                     self._report("SW061", f"unknown column '{name}'", where, did_you_mean(name, columns))
-        return Table(data["table"], bool(data.get("auth")), columns, indexes, span, data.get("description", ""))
+        self._check_renames(columns.values())
+        description, was = data.get("description", ""), data.get("was", "")
+        return Table(data["table"], bool(data.get("auth")), columns, indexes, span, description, was)
+
+    def _check_renames(self, declared: Iterable[Field | Table]) -> None:
+        """A name that was given up is nobody's, and was given up once."""
+        taken = {each.name for each in declared}
+        for each in declared:
+            if each.was in taken:
+                message = f"'{each.was}' can't be what '{each.name}' was: it is declared as well"
+                self._report("SW068", message, each.span, "take 'was' out, or rename one first and the other later")
+            taken |= {each.was} - {""}
 
     def _check_id(self, column: Field | None, span: Span) -> None:
         if column is None:
@@ -330,6 +342,7 @@ class _Reader:
 
     def _resolved(self, tables: dict[str, Table]) -> dict[str, Table]:
         tables = {name: table for name, table in tables.items() if "id" in table.columns}
+        self._check_renames(tables.values())
         id_types = {name: table.id.type for name, table in tables.items()}
         for table in tables.values():
             self._check_references(table.columns.values(), tables)
