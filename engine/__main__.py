@@ -19,6 +19,8 @@ COMMANDS = {
     "new": "make a folder with a workspace to begin with",
     "add": "add prebuilt stacks to a workspace",
     "migrate": "bring the database up to the tables' files",
+    "import": "add the records of a CSV, JSON or JSON lines file to a table",
+    "export": "write the records of a table as CSV, JSON or JSON lines",
     "token": "make a token for a record",
     "keys": "list, rotate or retire the keys of tokens",
     "schema": "print or write the JSON Schemas of all kinds of file",

@@ -241,7 +241,7 @@ def read_field(document: Document, path: Path) -> Field:
         was=options.get("was", ""),
         values=tuple(options.get("values", ())),
         properties=read_fields(document, (*path, "properties")) if "properties" in options else (),
-        rules={rule: options[rule] for rule in RULES if options.get(rule) not in (None, False)},
+        rules={rule: options[rule] for rule in RULES if options.get(rule) is not None and options[rule] is not False},
         description=options.get("description", ""),
     )
 

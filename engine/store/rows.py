@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,6 +23,7 @@ Make = Callable[[Row], dict[str, object]]
 Fill = Callable[[Run], object]
 
 _BOOLS = {None: None, 0: False, 1: True}
+_NONE: Mapping[str, object] = {}
 
 
 def is_json(column: Field) -> bool:
@@ -99,17 +100,35 @@ class Draft:
         self._fallbacks = {column.name: fill for column in fallen if (fill := _fill(table, column)) is not None}
         checked = [column for column in table.columns.values() if column in fields or column in missing]
         self._shape = Shape(_storable(column, column.name in self._fallbacks) for column in checked)
-        self._passwords = tuple(column.name for column in fields if column.type == "password" and not column.is_list)
+        self._passwords = tuple(
+            place for place, column in enumerate(fields) if column.type == "password" and not column.is_list
+        )
         self._plain = frozenset(column.name for column in fields if not column.is_secret)
         self._encoders = tuple((column.name, encoder(column)) for column in fields)
 
     async def values(self, run: Run, given: Sequence[object]) -> list[object]:
         """What to bind. Raises Fault input_error that lists every column whose rules are broken."""
+        return await self.stored(run, self.checked(given))
+
+    def checked(self, given: Sequence[object]) -> dict[str, Any]:
+        """The given columns as they are stored, passwords as they are. Raises Fault input_error as `values` does."""
         data = self._shape.bind(self._revealed(given))
-        for name in self._passwords:
-            if data[name] is not None:
-                data[name] = await run.passwords.hash(str(reveal(data[name])))
-        stored = [_encoded(name, encode, data[name]) for name, encode in self._encoders]
+        errors = []
+        for name, encode in self._encoders:
+            try:
+                data[name] = _encoded(encode, data[name])
+            except ValueError as error:
+                errors.append({"param": name, "message": str(error)})
+        if errors:
+            raise input_fault(errors)
+        return data
+
+    async def stored(self, run: Run, data: Mapping[str, Any], known: Mapping[str, object] = _NONE) -> list[object]:
+        """What to bind of what was `checked`: passwords hashed that aren't `known`, and what is left out filled in."""
+        stored: list[Any] = [known[name] if name in known else data[name] for name in self.given]
+        for place in self._passwords:
+            if stored[place] is not None and self.given[place] not in known:
+                stored[place] = await run.passwords.hash(stored[place])
         for place, name in enumerate(self.given):
             if stored[place] is None and name in self._fallbacks:
                 stored[place] = self._fallbacks[name](run)
@@ -153,9 +172,10 @@ def default(table: Table, column: Field) -> object:
         raise SetupError(f"table '{table.name}': the password '{column.name}' can't have a default, take it out")
     try:
         data = Shape([_storable(column)]).bind({column.name: deepcopy(column.default)})
-        return _encoded(column.name, encoder(column), data[column.name])
-    except Fault as fault:
-        message = f"table '{table.name}': the default of '{column.name}' breaks its own rules: {fault.message}"
+        return _encoded(encoder(column), data[column.name])
+    except (Fault, ValueError) as error:
+        said = error.message if isinstance(error, Fault) else str(error)
+        message = f"table '{table.name}': the default of '{column.name}' breaks its own rules: {said}"
         raise SetupError(message) from None
 
 
@@ -163,14 +183,9 @@ def _today(run: Run) -> str:
     return datetime.fromtimestamp(run.now() / 1000, UTC).date().isoformat()
 
 
-def _encoded(name: str, encode: Convert | None, value: object) -> object:
+def _encoded(encode: Convert | None, value: object) -> object:
     value = reveal(value)
-    if encode is None or value is None:
-        return value
-    try:
-        return encode(value)
-    except ValueError as error:
-        raise input_fault([{"param": name, "message": str(error)}]) from None
+    return value if encode is None or value is None else encode(value)
 
 
 def encoder(column: Field) -> Convert | None:

@@ -1,0 +1,29 @@
+"""What `import` and `export` share: the table and the format that were asked for."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from engine.errors import SetupError, did_you_mean
+from engine.store.sources import FORMATS
+from engine.workspace import Table, Workspace
+
+
+def table_of(workspace: Workspace, name: str) -> Table:
+    """The table of that name. Raises SetupError."""
+    if name not in workspace.tables:
+        raise SetupError(f"there is no table '{name}': {did_you_mean(name, workspace.tables)}")
+    return workspace.tables[name]
+
+
+def format_of(given: str | None, file: str) -> str:
+    """The format that was named, or that a file's name ends in. Raises SetupError."""
+    named = given or Path(file).suffix.lower().removeprefix(".").replace("ndjson", "jsonl")
+    if named not in FORMATS:
+        raise SetupError(f"the name '{file}' doesn't say what the file is: add --format csv, json or jsonl")
+    return named
+
+
+def database_failure(path: Path, error: sqlite3.Error) -> SetupError:
+    return SetupError(f"the database '{path}' failed, nothing was changed: {error}")
