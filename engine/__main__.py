@@ -21,6 +21,8 @@ COMMANDS = {
     "migrate": "bring the database up to the tables' files",
     "import": "add the records of a CSV, JSON or JSON lines file to a table",
     "export": "write the records of a table as CSV, JSON or JSON lines",
+    "backup": "write the database and the keys to one file, while the server goes on",
+    "restore": "put a backup in the place of the database and the keys",
     "token": "make a token for a record",
     "keys": "list, rotate or retire the keys of tokens",
     "schema": "print or write the JSON Schemas of all kinds of file",

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import codecs
 import csv
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, BinaryIO
 
 from engine.errors import SetupError, did_you_mean
 from engine.fields import Field
+from engine.store.json_text import BLANK, JsonReader
 from engine.store.rows import is_json
 from engine.texts import READERS
 from engine.workspace import Table
@@ -24,9 +24,7 @@ _CHUNK = 1 << 16  # bytes
 _MARKS = {
     b"\xff\xfe\0\0": "UTF-32", b"\0\0\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16",
 }  # fmt: skip
-_BLANK = " \t\r\n"
-_NOT_BLANK = re.compile(r"[^ \t\r\n]")
-MAX_DIGITS = 400  # of an int: more than the largest decimal has
+_NOTBLANK = re.compile(r"[^ \t\r\n]")
 
 # A record by its columns, or what is wrong with what stands there.
 Given = tuple[int, dict[str, Any] | str]
@@ -154,7 +152,7 @@ def _cell_reader(column: Field) -> Callable[[str], object] | None:
 
 
 def _json_cell(column: str) -> Callable[[str], object]:
-    decoder = _Decoder()
+    decoder = JsonReader()
 
     def read(cell: str) -> object:
         try:
@@ -170,14 +168,14 @@ def _json_cell(column: str) -> Callable[[str], object]:
 
 def jsonl_records(source: Source, table: Table) -> Iterator[Given]:
     """The records of a file with one JSON object a line."""
-    decoder = _Decoder()
+    decoder = JsonReader()
     for number, line in enumerate(source.lines(), 1):
-        text = line.strip(_BLANK)
+        text = line.strip(BLANK)
         if text:
             yield number, _only(decoder, text, table)
 
 
-def _only(decoder: _Decoder, text: str, table: Table) -> dict[str, Any] | str:
+def _only(decoder: JsonReader, text: str, table: Table) -> dict[str, Any] | str:
     try:
         return _record(decoder.only(text), table)
     except ValueError as error:
@@ -212,12 +210,12 @@ class _Buffer:
     def __init__(self, source: Source) -> None:
         self.line = 1
         self._source, self._chunks, self._text, self._place = source, source.chunks(), "", 0
-        self._decoder = _Decoder()
+        self._decoder = JsonReader()
 
     def skip(self) -> str:
         """The next character that isn't blank; empty at the end."""
         while True:
-            found = _NOT_BLANK.search(self._text, self._place)
+            found = _NOTBLANK.search(self._text, self._place)
             self.take((found.start() if found else len(self._text)) - self._place)
             if found:
                 return found.group()
@@ -254,53 +252,6 @@ class _Buffer:
                 break
         self._text, self._place = "".join(parts), 0
         return len(parts) > 1
-
-
-class _Decoder:
-    """Reads JSON texts; what JSON's syntax lets pass and we don't is told."""
-
-    def __init__(self) -> None:
-        self._wrong = ""
-        self._decoder = json.JSONDecoder(
-            object_pairs_hook=self._object, parse_constant=self._constant, parse_int=self._int
-        )
-
-    def only(self, text: str) -> object:
-        """The value that is all of a text. Raises ValueError, with a message, for what is none or can't be stored."""
-        text = text.strip(_BLANK)
-        try:
-            value, end, wrong = self.read(text)
-        except ValueError as error:
-            raise ValueError(f"this is no JSON: {error}") from None
-        if wrong or end < len(text):
-            raise ValueError(wrong or "this is more than one JSON value")
-        return value
-
-    def read(self, text: str, place: int = 0) -> tuple[object, int, str]:
-        """The value at a place, where it ends, and what is wrong with it. Raises ValueError for what is no JSON."""
-        self._wrong = ""
-        try:
-            value, end = self._decoder.raw_decode(text, place)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{error.msg[0].lower()}{error.msg[1:]}, {error.pos - place + 1} characters on") from None
-        except RecursionError:
-            raise ValueError("it nests too deep") from None
-        return value, end, self._wrong
-
-    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        made = dict(pairs)
-        if len(made) != len(pairs):
-            self._wrong = "an object says a name twice"
-        return made
-
-    def _constant(self, name: str) -> None:
-        self._wrong = f"JSON has no number '{name}'"
-
-    def _int(self, digits: str) -> int:
-        if len(digits) <= MAX_DIGITS:
-            return int(digits)
-        self._wrong = f"a number has more than {MAX_DIGITS} digits"
-        return 0
 
 
 def _record(value: object, table: Table) -> dict[str, Any] | str:

@@ -142,6 +142,8 @@ class SqliteStore:
         reader.execute(f"PRAGMA busy_timeout = {_READ_BUSY_MS}")
         reader.execute("PRAGMA query_only = ON")
         writer.execute(f"PRAGMA synchronous = {synchronous}")
+        # From its first read on, a connection keeps whoever wants the file for himself away from it.
+        reader.execute("PRAGMA schema_version")
         # Only now: another process that starts or stops may hold the file for a moment.
         writer.execute("PRAGMA busy_timeout = 0")
         return cls(tables, reader, writer)
