@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import sqlite3
 import subprocess
@@ -301,7 +302,10 @@ def test_an_export_is_there_when_it_is_whole(shop: Path) -> None:
     (shop / "out.csv").write_text("before")
     write(shop / "stacks", {"person": PERSON.replace("age?: {type: int, min: 0}", "years?: int")})
     ended = called(shop, "export", "person", "-o", "out.csv")
-    assert (ended.status, ended.err) == (1, "'person' isn't what its file says, run `stackwright migrate`\n")
+    assert (ended.status, ended.err) == (
+        1,
+        "'person' isn't what its file says yet: run `stackwright migrate --apply --allow-destructive`\n",
+    )
     assert (shop / "out.csv").read_text() == "before"
 
 
@@ -331,3 +335,14 @@ def test_a_killed_import_left_nothing(shop: Path, seconds: float) -> None:
     assert rows(shop, "SELECT count(*) FROM person") == [(60_000 if done else 0,)]
     assert rows(shop, "PRAGMA integrity_check") == [("ok",)]
     assert called(shop, "import", given(shop, "name,email\nB,b@b.io\n", "b.csv"), "person").status == 0
+
+
+def test_a_bar_is_shown_on_a_terminal_alone(shop: Path) -> None:
+    name = given(shop, "name,email\n" + "".join(f"n{number},n{number}@b.io\n" for number in range(3000)))
+    ours, theirs = pty.openpty()
+    command = [*ENGINE, "import", name, "person"]
+    done = subprocess.run(command, cwd=shop, env=environment(TERM="xterm"), stdout=subprocess.PIPE, stderr=theirs)
+    os.close(theirs)
+    assert done.stdout == b"imported 3000 records into 'person'\n"
+    assert b"100%" in os.read(ours, 10_000)
+    os.close(ours)

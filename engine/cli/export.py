@@ -18,6 +18,7 @@ from engine.cli.tables import database_failure, format_of, table_of
 from engine.errors import SetupError
 from engine.http.serve import Settings, checked_workspace
 from engine.store import exporting
+from engine.store.migrate import flags
 from engine.store.plan import plan
 from engine.store.sqlite import connect
 
@@ -48,8 +49,10 @@ def run(options: argparse.Namespace) -> int:
     try:
         with closing(connect(settings.database_path)) as connection:
             connection.execute("PRAGMA query_only = ON")
-            if any(change.table == table.name for change in plan(connection, workspace.tables)):
-                raise SetupError(f"'{table.name}' isn't what its file says, run `{settings.command('migrate')}`")
+            changes = [change for change in plan(connection, workspace.tables) if change.table == table.name]
+            if changes:
+                command = settings.command("migrate") + flags(changes)
+                raise SetupError(f"'{table.name}' isn't what its file says yet: run `{command}`")
             count = exporting.count(connection, table)
             with _written(options.output) as file, bar(count if options.output else 0, "writing") as reach:
                 file.writelines(format_(columns, _counted(exporting.rows(connection, table, columns), reach)))
