@@ -117,6 +117,15 @@ def test_what_is_up_to_date_is_left_alone(folder: Path) -> None:
     assert {"elsewhere", "by_hand", "thing"} <= set(names)
 
 
+def test_what_is_up_to_date_is_found_so_without_reading_records(folder: Path) -> None:
+    tables = tables_of(folder / "stacks", BEFORE, OWNER)
+    with contextlib.closing(connect(folder / "data.db")) as connection:
+        asked: list[str] = []
+        connection.set_trace_callback(asked.append)
+        assert plan(connection, tables) == []
+    assert [sql for sql in asked if re.search('FROM "?(thing|owner)', sql)] == []
+
+
 ADDED: list[tuple[str, Any]] = [
     ("extra?: text", None),
     ('extra: {type: text, default: "it\'s"}', "it's"),
@@ -348,6 +357,24 @@ def test_renames_keep_every_record_reference_and_rule(folder: Path) -> None:
         assert caught.value.reason == "unique:title"
     with contextlib.closing(connect(folder / "data.db")) as connection:
         assert plan(connection, tables_of(folder / "stacks", RENAMED, OWNER, PART % "item")) == []
+
+
+def test_a_reference_may_come_with_the_name_of_its_table(folder: Path) -> None:
+    holder = OWNER.replace("table: owner", "table: holder\nwas: owner")
+    tables_of(
+        folder / "stacks",
+        edited("  owner?: {table: owner}", "  owner?: {table: holder}\n  self?: {table: thing, was: note}").replace(
+            "  note?: text\n", ""
+        ),
+        holder,
+    )
+    with contextlib.closing(connect(folder / "data.db")) as connection:
+        connection.execute("UPDATE thing SET note = '1' WHERE id = 1")
+    migrated(folder, APPLY)
+    with contextlib.closing(connect(folder / "data.db")) as connection:
+        found = connection.execute("PRAGMA foreign_key_list(thing)").fetchall()
+        assert {(row[2], row[3]) for row in found} == {("holder", "owner"), ("thing", "self")}
+        assert connection.execute("SELECT self FROM thing ORDER BY id").fetchall() == [(1,), (None,)]
 
 
 def test_a_server_of_older_files_begins_no_empty_table(folder: Path) -> None:

@@ -40,6 +40,8 @@ class Conversion:
     loses: str = "0"
 
 
+UNCHANGED = Conversion("{0}")
+
 # {0} is the old value.
 _CONVERSIONS = {
     ("int", "decimal"): Conversion("CAST({0} AS REAL)", "CAST({0} AS REAL) <> {0}"),

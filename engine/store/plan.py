@@ -30,12 +30,13 @@ def plan(connection: sqlite3.Connection, tables: Mapping[str, Table]) -> list[Ch
     with ExitStack() as opened:
         wanted = opened.enter_context(closing(_made(tables)))
         structure = opened.enter_context(closing(_after(connection, renames))) if renames else connection
-        state = State(connection, Database(structure, execute_plugins=False), Database(wanted, execute_plugins=False))
+        found, new = (Database(each, execute_plugins=False) for each in (structure, wanted))
+        state = State(connection, found, new, sources)
         changes = [
             change
             for name, table in tables.items()
             for change in (
-                TableChanges(state, table, sources[name]).changes()
+                TableChanges(state, table).changes()
                 if sources[name] in there
                 else _created(table, HISTORY in there and _was_renamed(connection, name))
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -15,7 +15,7 @@ from sqlite_utils.db import Table as Existing
 from engine.fields import Field
 from engine.store.base import quoted
 from engine.store.changes import Change, Risk, add_index, counted, create_table, said
-from engine.store.conversions import Conversion, conversion, is_readable
+from engine.store.conversions import UNCHANGED, Conversion, conversion, is_readable
 from engine.store.rows import default
 from engine.store.schema import declared, definition, indexes_of, refers, type_of
 from engine.workspace import Table
@@ -23,11 +23,15 @@ from engine.workspace import Table
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The records as they are, the tables as they are once all is renamed, and the tables that are wanted."""
+    """The records as they are, the tables as they are once all is renamed, and the tables that are wanted.
+
+    `sources` has what each table is called as yet.
+    """
 
     records: sqlite3.Connection
     structure: Database
     wanted: Database
+    sources: Mapping[str, str]
 
     def count(self, sql: str) -> int:
         """The number that a query without parameters counts."""
@@ -35,10 +39,10 @@ class State:
 
 
 class TableChanges:
-    """A table that is there, called `source` as yet, beside what its file says."""
+    """A table that is there beside what its file says."""
 
-    def __init__(self, state: State, table: Table, source: str) -> None:
-        self.state, self.table, self.source = state, table, source
+    def __init__(self, state: State, table: Table) -> None:
+        self.state, self.table, self.source = state, table, state.sources[table.name]
         existing = state.structure[table.name]
         assert isinstance(existing, Existing)
         self.existing = existing
@@ -86,14 +90,17 @@ class TableChanges:
             yield self.converted(column, f"turn the {was} {name} into {now}", converted)
         if column.name != "id":
             yield from self.nullability(column, name, bool(found.notnull), converted)
-        if self.references(self.state.structure, column) != self.references(self.state.wanted, column):
+        was_for, now_for = (self.reference(each, column) for each in (self.state.structure, self.state.wanted))
+        if was_for[0] != now_for[0]:
             yield self.referring(column, name)
+        elif was_for != now_for:
+            yield self.change(f"make it '{now_for[1]}' when the record goes that {name} refers to")
 
     def conversion(self, column: Field) -> Conversion | None:
         """How a column's values become what its file says; None where nobody can say."""
         was, now = declared(self.found[column.name].type), declared(type_of(column))
         if is_readable(was, now):
-            return Conversion("{0}")
+            return UNCHANGED
         return None if column.name == "id" else conversion(was, now)
 
     def old(self, column: Field) -> str:
@@ -120,6 +127,8 @@ class TableChanges:
             if notnull:
                 yield self.change(f"let {name} be null")
             return
+        if notnull and converted == UNCHANGED:
+            return  # the records needn't be counted
         empty = self.count(f"{converted.sql} IS NULL".format(self.old(column)))
         if empty and self.filler(column, ""):
             yield self.change(f"give {counted(empty)} the default of {name}", (), Risk.DESTRUCTIVE)
@@ -129,17 +138,18 @@ class TableChanges:
         elif not notnull:
             yield self.change(f"require {name}", (), Risk.DELIBERATE)
 
-    def references(self, database: Database, column: Field) -> list[tuple[str, str]]:
-        """The tables that a column refers to, and what becomes of it when the record there is deleted."""
+    def reference(self, database: Database, column: Field) -> tuple[str, str]:
+        """The table that a column refers to, and what becomes of it when the record there goes."""
         table = database[self.table.name]
         assert isinstance(table, Existing)
-        return [(each.other_table, each.on_delete) for each in table.foreign_keys if each.column == column.name]
+        found = [(each.other_table, each.on_delete) for each in table.foreign_keys if each.column == column.name]
+        return found[0] if found else ("", "")
 
     def referring(self, column: Field, name: str) -> Change:
         if not refers(column):
             return self.change(f"let {name} refer to no table any more")
-        others = f"SELECT {quoted('id')} FROM {quoted(column.table)}"
         is_there = column.table in self.state.structure.table_names()
+        others = f'SELECT "id" FROM {quoted(self.state.sources[column.table])}'
         there = f"NOT IN ({others})" if is_there else "IS NOT NULL"
         dangling = self.count(f"{self.expression(column, self.old(column))} {there}")
         if dangling:
