@@ -15,6 +15,7 @@ check: .venv/ready
 
 bench: .venv/ready
 	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks.writes
 
 lint: .venv/ready
 	@$(BIN)/ruff check --quiet

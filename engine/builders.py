@@ -116,6 +116,11 @@ def branch(test: ast.expr, then: Sequence[ast.stmt], otherwise: Sequence[ast.stm
     return ast.If(test, list(then) or [ast.Pass()], list(otherwise))
 
 
+def within(manager: ast.expr, body: Sequence[ast.stmt]) -> ast.stmt:
+    """`async with manager: body`."""
+    return ast.AsyncWith([ast.withitem(manager)], list(body) or [ast.Pass()])
+
+
 def dictionary(pairs: Iterable[tuple[ast.expr | None, ast.expr]]) -> ast.Dict:
     """A dictionary; a pair without a key is spread."""
     pairs = list(pairs)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from engine.errors import Problem, Span, did_you_mean, nearest
+from engine.errors import Fault, Problem, Span, did_you_mean, nearest
 from engine.fields import Field, fields_kind
 from engine.infer import Inference, contains_secret
 from engine.registry import Parameter, substitute, unify
 from engine.scope import Scope, merge, merge_all
-from engine.stack import Assignment, Block, Branch, Case, Rejection, Step, Word
-from engine.syntax import Entry, Literal, Node, ObjectOf, Spread, walk
+from engine.shapes import Shape
+from engine.stack import Assignment, Block, Branch, Case, Rejection, Step, Word, matched
+from engine.syntax import Entry, ListOf, Literal, Node, ObjectOf, Spread, walk
+from engine.tables import field_problems, table_problems
 from engine.values import (
     ANY,
     BOOL,
@@ -85,9 +88,10 @@ class WorkspaceChecker:
         self._env = object_of({each.name: each.kind for each in workspace.env})
 
     def tables(self) -> None:
-        """Checks the defaults of columns."""
+        """Checks what tables declare."""
         for table in self.workspace.tables.values():
             self._defaults(table.columns.values())
+            self.problems += table_problems(table)
 
     def endpoint(self, endpoint: Endpoint) -> CheckedStack:
         self._endpoint_header(endpoint)
@@ -113,6 +117,7 @@ class WorkspaceChecker:
 
     def _function(self, function: Function) -> CheckedStack:
         self._defaults(function.input)
+        self.problems += field_problems(function.input)
         given = {"input": fields_kind(function.input), "request": REQUEST, "env": self._env}
         checker = StackChecker(self, given, "", function.returns)
         return self._finish(checker, checker.run(function.stack, None), function)
@@ -138,6 +143,7 @@ class WorkspaceChecker:
                 )
         self.problems += list(self._header_secrets(endpoint, names))
         self._defaults(endpoint.input)
+        self.problems += field_problems(endpoint.input)
 
     def _header_secrets(self, endpoint: Endpoint, names: Mapping[str, Field]) -> Iterator[Problem]:
         """A secret in a URL ends up in logs, histories and referrers (OWASP ASVS 14.2.1)."""
@@ -171,11 +177,19 @@ def _default_fits(each: Field) -> bool:
             return all(isinstance(item, bool) for item in values)
         case "enum":
             return all(item in each.values for item in values)
-        case "json":
-            return True
+        case "json" | "vector" | "geo_point" | "file":
+            return _binds(each)
         case "object":
             return all(isinstance(item, dict) for item in values)
     return all(isinstance(item, str) for item in values) and each.type != "password"
+
+
+def _binds(each: Field) -> bool:
+    try:
+        Shape([each.stored()]).bind({each.name: deepcopy(each.default)})
+    except Fault:
+        return False
+    return True
 
 
 def auth_kind(table: Table | None) -> Kind:
@@ -292,10 +306,21 @@ class StackChecker(Inference):
                 self._step_argument(step, parameter, table, bindings, scope)
         if step.name == "create_token":
             self.creates_token = True
-        if self.method in ("GET", "HEAD") and step.name in WRITES:
+        if self.method in ("GET", "HEAD") and step.definition.writes:
             hint = "use POST, PUT, PATCH or DELETE"
             self.report("SW143", f"'{step.name}' writes, a {self.method} must not", step.span, hint, "warning")
+        self._check_breadth(step)
         return self.result(step, substitute(step.definition.returns, bindings), scope)
+
+    def _check_breadth(self, step: Step) -> None:
+        """A step that may write every record of a table must say so."""
+        if step.definition.parameter("all") is None or ("where" in step.arguments) != step.arguments.get("all", False):
+            return
+        if "where" in step.arguments:
+            self.report("SW149", "'all: true' contradicts 'where'", step.spans["all"], "leave one of them out")
+        else:
+            message, hint = f"'{step.name}' without a 'where' would write every record", "add 'where:', or 'all: true'"
+            self.report("SW149", message, step.span, hint)
 
     def _table_of(self, step: Step) -> Table | None:
         parameter = next((each for each in step.definition.parameters if each.syntax in ("table", "auth_table")), None)
@@ -319,8 +344,12 @@ class StackChecker(Inference):
                 self._value_argument(step, parameter, argument, bindings, scope)
             case "where":
                 self.where(argument, table, scope)
-            case "data":
-                self.data(step, argument, table, scope)
+            case "match":
+                self.where(argument, table, scope)
+            case "data" | "changes":
+                self.data(step, argument, table, scope, is_open=parameter.syntax == "changes")
+            case "rows":
+                self.rows(step, argument, table, scope)
             case "rejection":
                 self.rejection(argument, scope)
             case "condition":
@@ -346,7 +375,7 @@ class StackChecker(Inference):
 
     def where(self, node: Node, table: Table | None, scope: Scope) -> None:
         """Checks a condition over the columns of `table`."""
-        columns = None if table is None else table.kind.fields
+        columns = None if table is None else table.asked
         if columns is None:
             for each in walk(node):
                 self.kinds.setdefault(each, ANY)
@@ -362,28 +391,52 @@ class StackChecker(Inference):
                 self.report("SW231", "a secret can't be part of a query", each.span, hint)
                 return
 
-    def data(self, step: Step, node: Node, table: Table | None, scope: Scope) -> None:
-        """Checks what is written into the columns of `table`."""
+    def data(self, step: Step, node: Node, table: Table | None, scope: Scope, *, is_open: bool = False) -> None:
+        """Checks what is written into the columns of `table`; `is_open`: these may show only when it runs."""
+        kind = self.infer(node, scope)
+        if table is not None:
+            self._record(step, table, kind, node, "'data'", is_open)
+
+    def rows(self, step: Step, node: Node, table: Table | None, scope: Scope) -> None:
+        """Checks a list of what is written into records of `table`."""
         kind = self.infer(node, scope)
         if table is None:
             return
+        if not fits(kind.present(), list_of(OBJECT)):
+            self.report("SW122", f"'items' must be a list of objects, it is {kind}", node.span)
+        elif isinstance(node, ListOf) and not any(isinstance(item, Spread) for item in node.items):
+            for item in node.items:
+                self._record(step, table, self.kinds.get(item, ANY), item, "an item", is_open=True)
+        else:
+            item_kind = kind.item or ANY
+            self._record(step, table, item_kind.masked() if kind.secret else item_kind, node, "an item", is_open=True)
+
+    def _record(self, step: Step, table: Table, kind: Kind, node: Node, what: str, is_open: bool) -> None:
         given = kind.fields
+        if given is None and is_open and not kind.secret and fits(kind, OBJECT):
+            return
         if not fits(kind, OBJECT) or given is None:
             hint = "write a mapping of columns"
-            self.report("SW122", f"'data' must be an object with known columns, it is {kind}", node.span, hint)
+            self.report("SW122", f"{what} must be an object with known columns, it is {kind}", node.span, hint)
             return
         spans, values = _entry_spans(node), _entry_values(node)
         for name, value in given.items():
             self._column_value(table, name, value, spans.get(name, node.span), values.get(name))
-        if step.name == "add_record":
-            self._missing_columns(step, table, given)
+        if step.name in _ADDS:
+            keys = matched(step.arguments["where"]) if "where" in step.arguments else {}
+            self._missing_columns(step, table, {**given, **dict.fromkeys(keys, ANY)})
+        if step.name == "bulk_patch_records" and "id" not in given:
+            self.report("SW125", f"{what} for '{table.name}' lacks 'id'", node.span, "it says which record is meant")
+        if "id" in given and step.name not in _TAKE_ID and not step.arguments.get("allow_id_field"):
+            hint = "add 'allow_id_field: true'" if step.name in _ADDS else "an id never changes"
+            self.report("SW151", f"'{step.name}' can't set the id", spans.get("id", node.span), hint)
 
     def _column_value(self, table: Table, name: str, kind: Kind, span: Span, value: Node | None) -> None:
         column = table.columns.get(name)
         if column is None:
             self.report("SW123", f"unknown column '{name}' of '{table.name}'", span, did_you_mean(name, table.columns))
             return
-        if contains_secret(kind) and not column.is_secret:
+        if contains_secret(kind) and not column.is_masked:
             self.report(
                 "SW230",
                 f"a secret would be stored in the clear in '{name}'",
@@ -748,11 +801,25 @@ def _known(span: Span | None) -> Span:
     return span
 
 
+_ADDS = frozenset({"add_record", "add_or_edit_record", "bulk_add_records"})
+_TAKE_ID = frozenset({"add_record", "add_or_edit_record", "bulk_patch_records"})
 # Constructs that yield nothing; a loop's `as:` names what it hands to each round.
 _WITHOUT_RESULT = frozenset(
-    {"set", "if", "switch", "while", "break", "continue", "return", "throw", "precondition", "group", "try"}
+    {
+        "set",
+        "if",
+        "switch",
+        "while",
+        "break",
+        "continue",
+        "return",
+        "throw",
+        "precondition",
+        "group",
+        "transaction",
+        "try",
+    }
 )
-WRITES = frozenset({"add_record", "edit_record", "delete_record"})
 
 _RULES: Mapping[str, Callable[[StackChecker, Step, Scope], Scope]] = {
     "set": StackChecker._set,
@@ -767,6 +834,7 @@ _RULES: Mapping[str, Callable[[StackChecker, Step, Scope], Scope]] = {
     "throw": StackChecker._throw,
     "precondition": StackChecker._precondition,
     "group": StackChecker._group,
+    "transaction": StackChecker._group,
     "try": StackChecker._try,
     "run_function": StackChecker._run_function,
 }

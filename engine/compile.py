@@ -33,8 +33,9 @@ from engine.builders import (
     negated,
     raised,
     returned,
+    within,
 )
-from engine.check import WRITES, Checked, CheckedStack, case_value
+from engine.check import Checked, CheckedStack, case_value
 from engine.errors import Fault, Problems, Span, Text
 from engine.infer import Inference
 from engine.lower import ExpressionLowering, Names
@@ -56,7 +57,7 @@ from engine.registry import (
 )
 from engine.scope import Scope
 from engine.shapes import Shape
-from engine.stack import Assignment, Branch, Case, Step, Word
+from engine.stack import Assignment, Branch, Case, Step, Word, matched
 from engine.syntax import Attribute, Entry, Node, ObjectOf, Spread, Variable
 from engine.values import ANY
 from engine.workspace import Endpoint, Function, Table
@@ -204,7 +205,7 @@ class StackLowering(ExpressionLowering):
         return self.proven(parameter, argument, lowered, f"'{step.name}' needs its {parameter.name}")
 
     def _call_prepared(self, step: Step, definition: Definition) -> list[ast.stmt]:
-        table: Table = self.compiler.workspace.tables[step.arguments["table"].text]
+        table = self.compiler.workspace.tables[step.arguments["table"].text] if "table" in step.arguments else None
         before: list[ast.stmt] = []
         given: dict[str, Any] = {}
         values: list[ast.expr] = []
@@ -217,14 +218,10 @@ class StackLowering(ExpressionLowering):
         is_async = inspect.iscoroutinefunction(operation)
         made = call(self.names.bind(operation, step.name), name("run"), *values)
         statements = [*before, *self._kept(step, awaited(made) if is_async else made, is_async)]
-        if step.name in WRITES:
-            self.writes = True
-            if not self.atomic:
-                statements.append(do(awaited(method(member(name("run"), "db"), "commit"))))
-        return statements
+        return self.written(statements) if definition.writes else statements
 
     def _prepared(
-        self, argument: Any, parameter: Parameter, table: Table, before: list[ast.stmt]
+        self, argument: Any, parameter: Parameter, table: Table | None, before: list[ast.stmt]
     ) -> tuple[Any, list[ast.expr]]:
         """What a prepared step is given for a parameter at load, and the values that will move at run time."""
         match parameter.syntax:
@@ -233,6 +230,13 @@ class StackLowering(ExpressionLowering):
             case "where":
                 condition = self.load.storage.where(argument, table, self.kinds)
                 return condition, [self.revealed(node) for node in condition.parameters]
+            case "match":
+                condition = self.load.storage.where(argument, table, self.kinds)
+                places = {id(node): place for place, node in enumerate(condition.parameters)}
+                keys = {column: places.get(id(value)) for column, value in matched(argument).items()}
+                return (condition, keys), [self.revealed(node) for node in condition.parameters]
+            case "flag":
+                return argument, []
             case "data":
                 columns = self._columns(argument, before)
                 return tuple(columns), list(columns.values())
@@ -252,7 +256,16 @@ class StackLowering(ExpressionLowering):
         self.is_async = self.is_async or is_async
         return [assign(f"v_{step.result.text}", value) if step.result else do(value)]
 
+    def written(self, statements: list[ast.stmt]) -> list[ast.stmt]:
+        """Statements that write: a transaction of their own where the stack isn't one as a whole."""
+        self.writes = True
+        return statements if self.atomic else [within(self.session("transaction"), statements)]
+
     # What constructs share.
+
+    def session(self, action: str) -> ast.expr:
+        """A call of what the run's session can do."""
+        return method(member(name("run"), "db"), action)
 
     def fault(self, error: str, message: Node | None, payload: Node | None) -> ast.stmt:
         """Raises the fault of a failed precondition or a throw."""
@@ -495,6 +508,29 @@ def group(lowering: StackLowering, steps: Block) -> list[ast.stmt]:
 
 
 @construct
+def transaction(lowering: StackLowering, steps: Block) -> list[ast.stmt]:
+    """Steps whose writes are kept together or not at all: where one fails, nothing that they wrote stays.
+
+    A `try` around it can then go on with what the stack wrote before. With `atomic: false` on the endpoint it is
+    committed at its end; else with the rest of the stack. Nobody else writes from its first step to its end, so what
+    it reads is still so when it writes.
+
+    - transaction:
+        - add_record: user
+          data: {name: Ada, email: ada@example.com, password: correct horse}
+    """
+    outer, lowering.atomic = lowering.atomic, True
+    body = lowering.block(steps)
+    lowering.atomic = outer
+    lowering.is_async = lowering.writes = True
+    return [
+        within(
+            lowering.session("savepoint" if outer else "transaction"), [do(awaited(lowering.session("begin"))), *body]
+        )
+    ]
+
+
+@construct
 def run_function(lowering: StackLowering, function: FunctionName, with_: Arguments = None) -> list[ast.stmt]:
     """Run a function of the workspace; `as:` names what it returns.
 
@@ -504,11 +540,11 @@ def run_function(lowering: StackLowering, function: FunctionName, with_: Argumen
     """
     declared = lowering.compiler.workspace.functions[function.text]
     plan = lowering.compiler.function(function.text)
-    lowering.writes = lowering.writes or plan.writes
     given = dictionary(_inputs(lowering, with_))
     shape = lowering.names.bind(Shape(declared.input).bind, f"input_of_{declared.name}")
     made = call(lowering.names.bind(plan.function, declared.name), name("run"), call(shape, given), const(None))
-    return lowering._kept(lowering.step, awaited(made) if plan.is_async else made, plan.is_async)
+    statements = lowering._kept(lowering.step, awaited(made) if plan.is_async else made, plan.is_async)
+    return lowering.written(statements) if plan.writes else statements
 
 
 def _inputs(lowering: StackLowering, node: ObjectOf | None) -> list[tuple[ast.expr | None, ast.expr]]:

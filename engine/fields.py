@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.errors import Span
 from engine.source import Document, Path
-from engine.values import ANY, FILE, INT_MAX, INT_MIN, Kind, list_of, object_of
+from engine.values import ANY, DECIMAL, FILE, INT_MAX, INT_MIN, POINT, Kind, list_of, object_of
 
 TYPES = (
     "int",
@@ -25,7 +25,12 @@ TYPES = (
     "json",
     "object",
     "file",
+    "vector",
+    "geo_point",
 )
+VISIBILITIES = ("public", "private", "internal")
+ON_DELETE = ("restrict", "cascade", "set_null")
+MAX_VECTOR = 16_000  # what pgvector's `vector` holds
 PASSWORD_RULES: Mapping[str, str] = {
     "min_letters": r"\p{L}",
     "min_lower": r"\p{Ll}",
@@ -47,6 +52,38 @@ _LABEL = rf"[^{_NOT}.-]+(-+[^{_NOT}.-]+)*"
 EMAIL_PATTERN = rf"^[^{_NOT}]+@{_LABEL}(\.{_LABEL})*$"
 DATE_PATTERN = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
 UUID_PATTERN = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
+_POINT_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "type": {"type": "string", "enum": ["point"]},
+        "data": {
+            "type": "object",
+            "properties": {
+                "lng": {"type": "number", "minimum": -180, "maximum": 180},
+                "lat": {"type": "number", "minimum": -90, "maximum": 90},
+            },
+            "required": ["lng", "lat"],
+            "additionalProperties": False,
+        },
+    },
+    "required": ["type", "data"],
+    "additionalProperties": False,
+}
+# What is known of a file; where it lies is the business of whatever stored it.
+_FILE_SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string"},
+        "type": {"type": "string"},
+        "size": {"type": "integer", "minimum": 0},
+        "access": {"type": "string", "enum": ["public", "private"]},
+        "path": {"type": "string"},
+        "mime": {"type": "string"},
+        "meta": {"type": "object"},
+    },
+    "required": ["name", "type", "size"],
+    "additionalProperties": False,
+}
 # The years 1 to 9999: what calendars, ISO 8601 text and both storages can say, in milliseconds since the epoch.
 TIMESTAMP_MIN, TIMESTAMP_MAX = -62135596800000, 253402300799999
 
@@ -56,8 +93,10 @@ class Field:
     """One declared input or column.
 
     `required`: must be given (inputs). `nullable`: an explicit null is taken. `default` counts where
-    `has_default`; `now` and `uuid` are made at run time. `table` is the table whose id it holds,
-    `was` a column's name before this one.
+    `has_default`; `now` and `uuid` are made at run time. `table` is the table whose id it holds; `on_delete` says what
+    becomes of the record when that one goes. `on_update`: set to the time of every change. `visibility`: a `private`
+    column is no part of its record as a whole, an `internal` one is masked as well. `json_schema` is what a `json`
+    must be, `size` how many numbers a vector has, `was` the name that a column had before.
     """
 
     name: str
@@ -76,10 +115,31 @@ class Field:
     properties: tuple[Field, ...] = ()
     rules: Mapping[str, Any] = field(default_factory=dict)
     description: str = ""
+    on_delete: str = "restrict"
+    on_update: bool = False
+    visibility: str = "public"
+    json_schema: Mapping[str, Any] = field(default_factory=dict)
+    size: int = 0
 
     @property
     def is_secret(self) -> bool:
         return self.type == "password" or self.sensitive
+
+    @property
+    def is_masked(self) -> bool:
+        """Whether what a record gives of it is masked."""
+        return self.is_secret or self.visibility == "internal"
+
+    @property
+    def is_beside(self) -> bool:
+        """Whether it lies beside its record, which as a whole leaves without it."""
+        return self.is_masked or self.visibility == "private"
+
+    @property
+    def column_kind(self) -> Kind:
+        """What the checker knows of it as a part of a record. A bool says too little to be masked when it is named."""
+        is_private = not self.is_masked or (self.type == "bool" and not self.is_list)
+        return replace(self.kind, secret=True, private=is_private) if self.is_beside else self.kind
 
     @property
     def may_be_null(self) -> bool:
@@ -103,6 +163,10 @@ class Field:
             return FILE
         if self.type == "object":
             return fields_kind(self.properties) if self.properties else Kind("object")
+        if self.type == "vector":
+            return list_of(DECIMAL)
+        if self.type == "geo_point":
+            return POINT
         return Kind(self.type, values=self.values, table=self.table)
 
     def resolved(self, id_types: Mapping[str, str]) -> Field:
@@ -110,6 +174,13 @@ class Field:
         properties = tuple(each.resolved(id_types) for each in self.properties)
         type_ = id_types.get(self.table, "int") if self.type == "reference" else self.type
         return replace(self, type=type_, properties=properties)
+
+    def stored(self, *, falls_back: bool = False) -> Field:
+        """The column as a write is checked: null is what an optional value left out is, and what `falls_back`."""
+        nullable = self.may_be_null or falls_back
+        if self.type == "file":
+            return replace(self, nullable=nullable, type="json", json_schema=_FILE_SCHEMA)
+        return replace(self, nullable=nullable, properties=tuple(each.stored() for each in self.properties))
 
     def schema(self) -> dict[str, Any]:
         """Its JSON Schema (draft 2020-12): what is published and what requests are validated with."""
@@ -120,6 +191,8 @@ class Field:
             schema = (
                 {"type": ["null", *_as_list(schema["type"])], **_without_type(schema)} if "type" in schema else schema
             )
+        if self.nullable and schema and "type" not in schema:
+            schema = {"anyOf": [{"type": "null"}, schema]}
         if "enum" in schema and self.nullable:
             schema["enum"] = [*schema["enum"], None]
         if self.description:
@@ -151,7 +224,11 @@ class Field:
             case "file":
                 return {"type": "string", "format": "binary"}
             case "json":
-                return {}
+                return dict(self.json_schema)
+            case "vector":
+                return {"type": "array", "items": {"type": "number"}, "minItems": self.size, "maxItems": self.size}
+            case "geo_point":
+                return _POINT_SCHEMA
         return self._text_schema(rules)
 
     def _text_schema(self, rules: Mapping[str, Any]) -> dict[str, Any]:
@@ -243,12 +320,24 @@ def read_field(document: Document, path: Path) -> Field:
         properties=read_fields(document, (*path, "properties")) if "properties" in options else (),
         rules={rule: options[rule] for rule in RULES if options.get(rule) is not None and options[rule] is not False},
         description=options.get("description", ""),
+        on_delete=options.get("on_delete", "restrict"),
+        on_update="on_update" in options,
+        visibility=options.get("visibility", "public"),
+        json_schema=options.get("schema", {}),
+        size=options.get("size", 0),
     )
 
 
-def declaration_schema() -> dict[str, Any]:
-    """The JSON Schema of one field's declaration in a file."""
+def declaration_schema(*, column: bool = False) -> dict[str, Any]:
+    """The JSON Schema of the declaration of an input, or of a column of a table."""
     number, flag, text = {"type": "number"}, {"type": "boolean"}, {"type": "string"}
+    of_columns = {
+        "unique": flag,
+        "on_delete": {"enum": list(ON_DELETE), "description": "What becomes of the record when the one it names goes."},
+        "on_update": {"enum": ["now"], "description": "The time of every change."},
+        "visibility": {"enum": list(VISIBILITIES)},
+        "was": {**text, "description": "The name that the column had before."},
+    }
     types = [*TYPES, *(f"{name}[]" for name in TYPES)]
     return {
         "type": ["string", "object"],
@@ -260,28 +349,29 @@ def declaration_schema() -> dict[str, Any]:
                 "description": text,
                 "default": {},
                 "nullable": flag,
-                "unique": flag,
                 "sensitive": flag,
                 "table": text,
-                "was": {**text, "description": "The name that a column had before."},
                 "values": {"type": "array", "items": text, "minItems": 1, "uniqueItems": True},
                 "properties": {"$ref": "#/$defs/fields"},
+                "schema": {"type": "object", "description": "The JSON Schema that a json must meet."},
+                "size": {"type": "integer", "minimum": 1, "maximum": MAX_VECTOR},
                 "min": number,
                 "max": number,
                 "pattern": text,
                 "starts_with": text,
                 **dict.fromkeys(TRANSFORMS, flag),
                 **{name: {"type": "integer", "minimum": 0} for name in PASSWORD_RULES},
+                **(of_columns if column else {}),
             },
             "additionalProperties": False,
         },
     }
 
 
-def fields_declaration_schema() -> dict[str, Any]:
+def fields_declaration_schema(definition: str = "field") -> dict[str, Any]:
     """The JSON Schema of a mapping of declarations: `name`, or `name?` for what may be left out."""
     return {
         "type": "object",
         "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*[?]?$", "maxLength": 64},
-        "additionalProperties": {"$ref": "#/$defs/field"},
+        "additionalProperties": {"$ref": f"#/$defs/{definition}"},
     }

@@ -6,9 +6,10 @@ from typing import Annotated, TypeVar
 
 from engine import registry
 from engine.bounds import range_fault
+from engine.filters.measures import point_of
 from engine.registry import Timestamp
 from engine.run import Run
-from engine.values import UUID
+from engine.values import POINT, UUID
 
 N = TypeVar("N", bound=float)
 
@@ -66,3 +67,14 @@ def max_(number: N, *others: N) -> N:
     max("a")        => fault kind
     """
     return max(number, *others) if others else number
+
+
+@registry.function
+def point(lng: float, lat: float) -> Annotated[dict[str, object], POINT]:
+    """A point on the earth by its degrees of longitude and latitude, in the form that a `geo_point` has.
+
+    point(13.4, 52.5).data.lat                   => 52.5
+    point(0, 0) | distance(point(0, 1)) | round  => 111195
+    point(0, 91)                                 => fault range
+    """
+    return point_of(lng, lat)

@@ -213,14 +213,18 @@ class Inference:
                 self.null(node.of, f"'.{node.name}' can't be read from null")
             owner = owner.present()
         kind = self._member(owner, node)
-        if owner.secret:
-            kind = kind.masked()
-        if owner.is_record and kind.secret:
-            self.secret_reads.add((owner.table, node.name))
+        kind = self._beside(owner, node.name, kind)
         # Only what may be absent becomes null under `?.`.
         if node.optional and (owner != self.kinds[node.of] or node.name in owner.optional or owner.fields is None):
             return kind.maybe()
         return kind
+
+    def _beside(self, owner: Kind, name: str, kind: Kind) -> Kind:
+        """The kind of a member as it is read. A column that lies beside its record is noted; a private one is plain."""
+        if not (owner.is_record and kind.secret):
+            return kind.masked() if owner.secret else kind
+        self.secret_reads.add((owner.table, name))
+        return kind.plain() if kind.private and not owner.secret else kind
 
     def _member(self, owner: Kind, node: Attribute) -> Kind:
         if owner.fields is not None:
@@ -240,7 +244,8 @@ class Inference:
             owner = owner.present()
         index = self.value(node.index, scope, "an index can't be null")
         kind = self._element(owner, index, node)
-        kind = kind.masked() if owner.secret else kind
+        name = node.index.value if isinstance(node.index, Literal) else None
+        kind = self._beside(owner, name, kind) if isinstance(name, str) else kind.masked() if owner.secret else kind
         return kind.maybe() if node.optional else kind
 
     def _element(self, owner: Kind, index: Kind, node: Index) -> Kind:

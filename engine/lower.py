@@ -158,9 +158,10 @@ class ExpressionLowering:
     def _attribute(self, node: Attribute) -> ast.expr:
         owner, kind = self.kind(node.of), self.kind(node)
         lowered = self.lower(node.of)
-        if owner.is_record and (owner.fields or {}).get(node.name, ANY).secret:
+        if owner.is_record and self._is_beside(owner, node.name):
             helper = operators.optional_secret_attribute if node.optional else operators.secret_attribute
-            return self.helper(helper, lowered, const(node.name))
+            value = self.helper(helper, lowered, const(node.name))
+            return value if kind.secret else self._reveal(value)
         if owner.secret:
             lowered = self._reveal(lowered)
         if node.optional:
@@ -173,11 +174,15 @@ class ExpressionLowering:
         value = self.helper(operators.attribute, lowered, const(node.name))
         return self.masked(kind, value) if owner.secret else value
 
+    def _is_beside(self, record: Kind, name: object) -> bool:
+        return isinstance(name, str) and (record.fields or {}).get(name, ANY).secret
+
     def _index(self, node: Index) -> ast.expr:
         owner, kind = self.kind(node.of), self.kind(node)
-        if owner.is_record and isinstance(node.index, Literal) and kind.secret:
+        if owner.is_record and isinstance(node.index, Literal) and self._is_beside(owner, node.index.value):
             beside = operators.optional_secret_attribute if node.optional else operators.secret_attribute
-            return self.helper(beside, self.lower(node.of), self.lower(node.index))
+            value = self.helper(beside, self.lower(node.of), self.lower(node.index))
+            return value if kind.secret else self._reveal(value)
         helper = operators.optional_element if node.optional else operators.element
         value = self.helper(helper, self.revealed(node.of), self.revealed(node.index))
         return self.masked(kind, value)

@@ -18,8 +18,9 @@ from engine.errors import Fault, Problem, Problems, SetupError
 from engine.run import Services
 from engine.shapes import Shape
 from engine.stack import Step
+from engine.store.schema import settled
 from engine.store.sql import compile_where
-from engine.store.sqlite import DIALECT
+from engine.store.sqlite_dialect import DIALECT
 from engine.workspace import Endpoint, Workspace, read_workspace
 
 LIBRARY = (engine.filters, engine.functions, engine.steps)  # importing them registered what stacks may use
@@ -79,6 +80,12 @@ def check_folder(root: Path, shown_as: str | None = None) -> Checked:
 def _unaskable(checked: Checked) -> list[Problem]:
     """Conditions that are right but that no storage can be asked."""
     found: list[Problem] = []
+    for table in checked.workspace.tables.values():
+        for index in table.indexes:
+            try:
+                settled(index.where, table)
+            except Problems as problems:
+                found += problems.problems
     stacks = [(each.stack, checked.endpoints[each].kinds) for each in checked.workspace.endpoints]
     stacks += [(each.stack, checked.functions[name].kinds) for name, each in checked.workspace.functions.items()]
     for stack, kinds in stacks:

@@ -47,7 +47,11 @@ Assignments = Annotated[Any, Syntax("assignments")]  # variable path → value
 TableName = Annotated[Any, Syntax("table")]  # a table of the workspace
 AuthTable = Annotated[Any, Syntax("auth_table")]  # a table with auth: true
 Where = Annotated[Any, Syntax("where")]  # {column: value}, or an expression over columns
-Data = Annotated[Any, Syntax("data")]  # {column: value}, or an object
+Match = Annotated[Any, Syntax("match")]  # {column: value}: what a record is known by
+Data = Annotated[Any, Syntax("data")]  # {column: value}, or an object whose columns are known before it runs
+Changes = Annotated[Any, Syntax("changes")]  # {column: value}, or any object
+Rows = Annotated[Any, Syntax("rows")]  # a list of {column: value}
+Flag = Annotated[Any, Syntax("flag")]  # true or false, written out
 FunctionName = Annotated[Any, Syntax("function")]  # a function of the workspace
 Arguments = Annotated[Any, Syntax("arguments")]  # input name → value
 FaultName = Annotated[Any, Syntax("fault")]  # a name of the error table
@@ -83,7 +87,8 @@ class Definition:
     """A step, construct, filter or function: everything that schema, docs, checks and compiler ask of it.
 
     `result` computes the result's kind from the arguments' kinds where the signature can't say it.
-    `declassifies`: the result of a secret argument is no secret. `charges`: the run pays for the piped value's length.
+    `declassifies`: the result of a secret argument is no secret. `writes`: it may change the database.
+    `charges`: the run pays for the piped value's length.
     `is_prepared`: `call` takes a `load` first, runs once at load, and returns the operation that runs.
     """
 
@@ -99,6 +104,7 @@ class Definition:
     is_prepared: bool = False
     result: ResultRule | None = None
     declassifies: bool = False
+    writes: bool = False
     charges: bool = False
     aliases: tuple[str, ...] = ()
 
@@ -168,7 +174,7 @@ def function(call: Any = None, /, **options: Any) -> Any:
 @overload
 def step(call: F, /) -> F: ...
 @overload
-def step(*, result: ResultRule | None = None, declassifies: bool = False) -> Callable[[F], F]: ...
+def step(*, result: ResultRule | None = None, declassifies: bool = False, writes: bool = False) -> Callable[[F], F]: ...
 def step(call: Any = None, /, **options: Any) -> Any:
     """Registers a step: the first parameter after `run` is written beside its name."""
     return _register("step", call, **options) if call else lambda call: _register("step", call, **options)

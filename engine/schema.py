@@ -61,7 +61,11 @@ _BY_SYNTAX: Mapping[str, Schema] = {
     "table": {"type": "string"},
     "auth_table": {"type": "string"},
     "where": {"type": ["object", "string"], "minProperties": 1},
+    "match": {"type": "object", "minProperties": 1},
     "data": {"type": ["object", "string"]},
+    "changes": {"type": ["object", "string"]},
+    "rows": {"type": ["array", "string"]},
+    "flag": _FLAG,
     "function": {"type": "string"},
     "arguments": {"type": "object"},
     "fault": {"enum": list(FAULTS)},
@@ -96,6 +100,8 @@ def _parameter_schema(parameter: Parameter, nested: bool) -> Schema:
     schema = dict(_BY_SYNTAX[parameter.syntax])
     if not nested:
         schema = _flattened(schema)
+    if parameter.syntax == "table" and not parameter.required:
+        schema["type"] = ["string", "null"]
     if parameter.syntax == "value" and parameter.kind.values:
         schema["examples"] = list(parameter.kind.values)
     return schema
@@ -121,6 +127,11 @@ def file_schema(kind: str, *, nested: bool = True) -> Schema:
         "additionalProperties": False,
     }
     definitions: Schema = {"field": declaration_schema(), "fields": fields_declaration_schema()}
+    if kind == "table":
+        definitions |= {
+            "column": declaration_schema(column=True),
+            "columns": fields_declaration_schema("column"),
+        }
     if nested:
         definitions |= _step_definitions()
     else:
@@ -180,11 +191,29 @@ def _group() -> tuple[Schema, list[str]]:
     }, []
 
 
+_INDEXED: Schema = {
+    "type": ["string", "object"],
+    "additionalProperties": {"enum": ["asc", "desc"]},
+    "minProperties": 1,
+    "maxProperties": 1,
+}
+
+
 def _table() -> tuple[Schema, list[str]]:
     index = {
         "type": "object",
-        "properties": {"columns": {"type": "array", "items": _TEXT, "minItems": 1}, "unique": _FLAG},
+        "properties": {
+            "columns": {"type": "array", "items": _INDEXED, "minItems": 1},
+            "unique": _FLAG,
+            "where": {**_TEXT, "description": "Only the records that meet it are in the index."},
+        },
         "required": ["columns"],
+        "additionalProperties": False,
+    }
+    rule = {
+        "type": ["string", "object"],
+        "properties": {"check": _TEXT, "message": _TEXT},
+        "required": ["check"],
         "additionalProperties": False,
     }
     return {
@@ -192,8 +221,14 @@ def _table() -> tuple[Schema, list[str]]:
         "was": {**_TEXT, "description": "The name that the table had before."},
         "description": _TEXT,
         "auth": _FLAG,
-        "columns": _FIELDS,
+        "columns": {"$ref": "#/$defs/columns"},
         "indexes": {"type": "array", "items": index},
+        "checks": {"type": "array", "items": rule, "description": "What must be true of every record."},
+        "seed": {
+            "type": "array",
+            "items": {"type": "object"},
+            "description": "The records that are there when the table is made.",
+        },
     }, ["columns"]
 
 

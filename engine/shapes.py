@@ -267,6 +267,8 @@ def _said(value: object) -> str:
             return "a bool"
         case int():
             return "an int"
+        case float() if value - value != 0:
+            return "a number that JSON can't say"
         case float():
             return "a decimal"
         case str():

@@ -143,7 +143,7 @@ class StackReader:
         arguments, spans = {}, {}
         for number, parameter in enumerate(definition.parameters):
             key = definition.name if number == 0 else parameter.name
-            if key in written and not (bare and written[key] is None):
+            if key in written and not (written[key] is None and (bare or parameter.syntax == "table")):
                 spans[parameter.name] = self.document.span((*path, key))
                 arguments[parameter.name] = self._argument(parameter, (*path, key))
         if found or any(value is _BROKEN for value in arguments.values()):
@@ -251,6 +251,13 @@ class StackReader:
         value = self.value(path)
         return Binary("==", Column(str(path[-1]), key_span), value, False, value.span, key_span)
 
+    def _read_match(self, path: Path) -> Node:
+        self._shaped(path, dict)
+        return self._read_where(path)
+
+    def _read_flag(self, path: Path) -> bool:
+        return _at(self.document.data, path) is True
+
     def _read_rejection(self, path: Path) -> Rejection:
         data = self._shaped(path, dict)
         parts = {key: self.value((*path, key)) for key in ("message", "payload") if key in data}
@@ -279,8 +286,18 @@ class StackReader:
     def _report(self, code: str, message: str, path: Path) -> None:
         self.problems.append(Problem(code, message, self.document.span(path)))
 
-    _read_value = _read_expression = _read_data = value
+    _read_value = _read_expression = _read_data = _read_changes = _read_rows = value
     _read_table = _read_auth_table = _read_function = _read_fault = _word
+
+
+def matched(condition: Node) -> dict[str, Node]:
+    """The columns and values of a `where` that was written as a mapping."""
+    match condition:
+        case Binary(operator="and"):
+            return {**matched(condition.left), **matched(condition.right)}
+        case Binary(operator="==", left=Column(name=name)):
+            return {name: condition.right}
+    return {}
 
 
 class _Unreadable(Exception):

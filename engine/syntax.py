@@ -6,7 +6,8 @@ Nodes are compared and hashed by identity, so they can key dictionaries. `span` 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from engine.errors import Span
 
@@ -189,6 +190,18 @@ def children(node: Node) -> Iterator[Node]:
             yield value
         elif isinstance(value, list):
             yield from (item for item in value if isinstance(item, Node))
+
+
+def with_variables(node: Any) -> Any:
+    """`node`, with each bare name as the variable of that name: a rule of a table is then an expression as any."""
+    if isinstance(node, Column):
+        return Variable(node.name, node.span)
+    if isinstance(node, list):
+        return [with_variables(each) for each in node]
+    if not isinstance(node, Node):
+        return node
+    parts: Any = {part.name: with_variables(getattr(node, part.name)) for part in fields(node)}  # type: ignore[arg-type]
+    return replace(node, **parts)  # type: ignore[type-var]
 
 
 def walk(node: Node) -> Iterator[Node]:

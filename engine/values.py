@@ -92,7 +92,8 @@ class Kind:
     """What is known of a value before it exists.
 
     `item` is a list's, `fields` an object's (None: any keys), `optional` names fields that may be absent,
-    `table` is the table whose record (an object) or id (an int) it is, `secret` taints what must not leave.
+    `table` is the table whose record (an object) or id (an int) it is, `secret` taints what must not leave, `private`
+    says of a column that it is secret only as a part of its record: read by its name it is plain.
     """
 
     name: str
@@ -103,6 +104,7 @@ class Kind:
     values: tuple[str, ...] = ()
     table: str = ""
     secret: bool = False
+    private: bool = False
 
     @property
     def family(self) -> str:
@@ -138,7 +140,7 @@ class Kind:
 
     def plain(self) -> Kind:
         """This kind with its own taint taken off."""
-        return replace(self, secret=False) if self.secret else self
+        return replace(self, secret=False, private=False) if self.secret else self
 
     @property
     def label(self) -> str:
@@ -177,6 +179,8 @@ def object_of(fields: Mapping[str, Kind], optional: Iterable[str] = ()) -> Kind:
     return Kind("object", fields=fields, optional=frozenset(optional))
 
 
+# The form in which Xano's API gives a point, in degrees.
+POINT = object_of({"type": Kind("enum", values=("point",)), "data": object_of({"lng": DECIMAL, "lat": DECIMAL})})
 FILE = Kind("file", fields={"name": TEXT, "type": TEXT, "size": INT})
 
 PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {

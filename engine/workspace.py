@@ -6,16 +6,17 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path as Folder
 from typing import Any, TypeVar
 
 from engine import schema, source
 from engine.errors import Problem, Problems, Span, did_you_mean
-from engine.fields import Field, fields_kind, read_field, read_fields
-from engine.source import Document
+from engine.fields import Field, read_field, read_fields
+from engine.parser import parse_expression
+from engine.source import Document, Path
 from engine.stack import Block, StackReader
-from engine.syntax import Node
-from engine.values import Kind
+from engine.syntax import Column, Lambda, Node, Variable, walk, with_variables
+from engine.values import Kind, object_of
 
 DEFAULT_BODY_LIMIT = 1 << 20
 DEFAULT_TIME_LIMIT = 30.0
@@ -47,16 +48,31 @@ class Group:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Index:
-    """An index of a table over one or several columns."""
+    """An index of a table over one or several columns, of the records that meet `where`; `descending` names columns."""
 
     columns: tuple[str, ...]
     unique: bool
+    span: Span
+    descending: frozenset[str] = frozenset()
+    where: Node | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rule:
+    """What must be true of every record that is written: an expression in which the `columns` are variables."""
+
+    condition: Node
+    columns: tuple[str, ...]
+    message: str
     span: Span
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A table: its columns by name, in the order of the file, and its indexes; `was` is its name before this one."""
+    """A table: its columns by name, in the order of the file, its indexes and rules, and its first records.
+
+    `was` is its name before this one.
+    """
 
     name: str
     auth: bool
@@ -65,6 +81,9 @@ class Table:
     span: Span
     description: str = ""
     was: str = ""
+    rules: tuple[Rule, ...] = ()
+    seed: tuple[Mapping[str, Any], ...] = ()
+    document: Document | None = None
 
     @property
     def id(self) -> Field:
@@ -73,19 +92,24 @@ class Table:
 
     @cached_property
     def secrets(self) -> tuple[str, ...]:
-        """The columns that never lie in a record's dictionary: passwords and sensitive ones."""
-        return tuple(name for name, column in self.columns.items() if column.is_secret)
+        """The columns that lie beside a record's dictionary: passwords, sensitive, internal and private ones."""
+        return tuple(name for name, column in self.columns.items() if column.is_beside)
 
     @cached_property
     def kind(self) -> Kind:
         """The kind of its records, secret columns tainted."""
-        return replace(fields_kind(self.columns.values()), table=self.name)
+        return replace(object_of({name: each.column_kind for name, each in self.columns.items()}), table=self.name)
+
+    @cached_property
+    def asked(self) -> Mapping[str, Kind]:
+        """The kinds of its columns in a `where`; secret ones are tainted."""
+        return {name: each.kind for name, each in self.columns.items()}
 
     @cached_property
     def unique(self) -> tuple[tuple[str, ...], ...]:
         """The column sets that are unique."""
         single = tuple((name,) for name, column in self.columns.items() if column.unique)
-        return (("id",), *single, *(index.columns for index in self.indexes if index.unique))
+        return (("id",), *single, *(each.columns for each in self.indexes if each.unique and each.where is None))
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +187,7 @@ class Workspace:
     functions: Mapping[str, Function] = field(default_factory=dict)
     tests: tuple[TestFile, ...] = ()
     broken: frozenset[tuple[str, str]] = frozenset()
-    root: Path = Path()
+    root: Folder = Folder()
 
     def endpoint(self, name: str) -> Endpoint | None:
         """The endpoint named `POST /auth/login`, or `login` by the path alone where one verb has it."""
@@ -175,7 +199,7 @@ class Workspace:
         return [table.name for table in self.tables.values() if table.auth]
 
 
-def read_workspace(root: Path, shown_as: str | None = None) -> tuple[Workspace, list[Problem]]:
+def read_workspace(root: Folder, shown_as: str | None = None) -> tuple[Workspace, list[Problem]]:
     """The workspace in a folder, and every problem of reading it; `shown_as` replaces the folder's name in messages."""
     reader = _Reader(root, str(root) if shown_as is None else shown_as)
     for path in stack_files(root):
@@ -183,7 +207,7 @@ def read_workspace(root: Path, shown_as: str | None = None) -> tuple[Workspace, 
     return reader.workspace(), reader.problems
 
 
-def stack_files(root: Path) -> list[Path]:
+def stack_files(root: Folder) -> list[Folder]:
     """The YAML files of a workspace in order, hidden folders left out."""
     found = (path for pattern in ("*.yaml", "*.yml") for path in root.rglob(pattern))
     visible = (path for path in found if not any(part.startswith(".") for part in path.relative_to(root).parts))
@@ -193,13 +217,13 @@ def stack_files(root: Path) -> list[Path]:
 class _Reader:
     """Gathers what each file declares; references between files are settled once all are read."""
 
-    def __init__(self, root: Path, shown_as: str) -> None:
+    def __init__(self, root: Folder, shown_as: str) -> None:
         self.root, self.shown_as = root, shown_as
         self.problems: list[Problem] = []
         self.broken: set[tuple[str, str]] = set()
         self.documents: dict[str, list[Document]] = {kind: [] for kind in schema.FILE_KINDS}
 
-    def read(self, path: Path) -> None:
+    def read(self, path: Folder) -> None:
         shown = (
             f"{self.shown_as}/{path.relative_to(self.root).as_posix()}"
             if self.shown_as
@@ -310,18 +334,26 @@ class _Reader:
         columns = {each.name: each for each in read_fields(document, ("columns",))}
         span = document.span(("table",))
         self._check_id(columns.get("id"), span)
-        indexes = tuple(
-            Index(tuple(index["columns"]), bool(index.get("unique")), document.span(("indexes", place)))
-            for place, index in enumerate(data.get("indexes", ()))
-        )
+        indexes = tuple(self._index(document, place) for place in range(len(data.get("indexes", ()))))
         for place, index in enumerate(indexes):
             for number, name in enumerate(index.columns):
                 if name not in columns:
                     where = document.span(("indexes", place, "columns", number))
                     self._report("SW061", f"unknown column '{name}'", where, did_you_mean(name, columns))
         self._check_renames(columns.values())
-        description, was = data.get("description", ""), data.get("was", "")
-        return Table(data["table"], bool(data.get("auth")), columns, indexes, span, description, was)
+        rules = [self._rule(document, place) for place in range(len(data.get("checks", ())))]
+        return Table(
+            name=data["table"],
+            auth=bool(data.get("auth")),
+            columns=columns,
+            indexes=indexes,
+            span=span,
+            description=data.get("description", ""),
+            was=data.get("was", ""),
+            rules=tuple(rule for rule in rules if rule is not None),
+            seed=tuple(data.get("seed", ())),
+            document=document,
+        )
 
     def _check_renames(self, declared: Iterable[Field | Table]) -> None:
         """A name that was given up is nobody's, and was given up once."""
@@ -331,6 +363,44 @@ class _Reader:
                 message = f"'{each.was}' can't be what '{each.name}' was: it is declared as well"
                 self._report("SW068", message, each.span, "take 'was' out, or rename one first and the other later")
             taken |= {each.was} - {""}
+
+    def _index(self, document: Document, place: int) -> Index:
+        path: Path = ("indexes", place)
+        data = document.value(path)
+        columns = [next(iter(each.items())) if isinstance(each, dict) else (each, "asc") for each in data["columns"]]
+        return Index(
+            columns=tuple(name for name, _ in columns),
+            unique=bool(data.get("unique")),
+            span=document.span(path),
+            descending=frozenset(name for name, order in columns if order == "desc"),
+            where=self._over_columns(document, (*path, "where")) if "where" in data else None,
+        )
+
+    def _rule(self, document: Document, place: int) -> Rule | None:
+        path: Path = ("checks", place)
+        data = document.value(path)
+        at: Path = (*path, "check") if isinstance(data, dict) else path
+        node = self._over_columns(document, at)
+        if node is None:
+            return None
+        nodes = list(walk(node))
+        has_lambda = any(isinstance(each, Lambda) for each in nodes)  # its parameters are variables
+        for each in nodes:
+            if isinstance(each, Variable) and not has_lambda:
+                hint = f"write '{each.name}' where the column is meant"
+                self._report("SW136", f"a rule knows columns alone, '${each.name}' is a variable", each.span, hint)
+        columns = tuple(dict.fromkeys(each.name for each in walk(node) if isinstance(each, Column)))
+        message = data.get("message", "") if isinstance(data, dict) else ""
+        message = message or f"The rule is not met: {document.value(at)}"
+        return Rule(with_variables(node), columns, message, document.span(at))
+
+    def _over_columns(self, document: Document, path: Path) -> Node | None:
+        """The expression at `path`, in which bare names are columns; None where it can't be read."""
+        try:
+            return parse_expression(document.value(path), document.origin(path), columns=True)
+        except Problems as broken:
+            self.problems += broken.problems
+            return None
 
     def _check_id(self, column: Field | None, span: Span) -> None:
         if column is None:

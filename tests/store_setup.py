@@ -52,6 +52,12 @@ class FakeRun:
         self.made += 1
         return f"00000000-0000-4000-8000-{self.made:012}"
 
+    def is_due(self) -> bool:
+        return False
+
+    async def breathe(self) -> None:
+        raise AssertionError("it is never due")
+
 
 def tables_of(folder: Path, *texts: str) -> Mapping[str, Table]:
     """The tables that YAML texts declare."""

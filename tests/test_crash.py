@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import threading
 import time
+from itertools import groupby
 from pathlib import Path
 
 import httpx
 import pytest
+from support import write
 
 from tests.live import LOGIN, SIGNUP, Live, serving
 
@@ -83,3 +88,80 @@ def test_i_6_a_killed_run_left_all_its_rows_or_none(tmp_path: Path, seconds: flo
         parts = dict(live.rows("SELECT run, group_concat(part, '') FROM note GROUP BY run"))
     assert set(parts.values()) <= {"123"}
     assert set(done) <= parts.keys()
+
+
+TABLES = {
+    "note": """
+        table: note
+        columns: {id: int, text: {type: text, unique: true}, part?: int}
+        """,
+    "log": """
+        table: log
+        columns: {id: int, note_id?: {table: note}, text: text}
+        """,
+    "noted": """
+        function: noted
+        input: {text: text}
+        stack:
+          - add_record: note
+            data: {text: $input.text}
+            as: note
+          - add_record: log
+            data: {note_id: $note.id, text: added}
+        """,
+}
+WRITING = """
+    endpoint: POST /it
+    atomic: %s
+    stack:
+      - add_record: note
+        data: {text: one}
+        as: one
+      - bulk_add_records: note
+        items: [{text: two}, {text: three}]
+      - repeat: 2
+        as: n
+        do:
+          - run_function: noted
+            with: {text: "n${$n}"}
+      - edit_record: note
+        where: {id: $one.id}
+        data: {part: 1}
+      - transaction:
+          - patch_record: note
+            where: {text: two}
+            data: {part: 2}
+          - bulk_patch_records: note
+            items: [{id: $one.id, part: 3}]
+          - try:
+              - transaction:
+                  - truncate_table: log
+                  - throw: conflict
+            catch: []
+      - add_or_edit_record: note
+        where: {text: four}
+        data: {part: 4}
+      - bulk_edit_records: note
+        all: true
+        data: {part: 5}
+      - delete_record: note
+        where: {text: three}
+      - bulk_delete_records: log
+        where: {text: added}
+"""
+# What others see one after the other when every step is kept by itself: the records of `note` and `log`.
+KEPT = [(0, 0), (1, 0), (3, 0), (4, 1), (5, 2), (6, 2), (5, 2), (5, 0)]
+
+
+@pytest.mark.parametrize("atomic", [True, False])
+def test_a_run_killed_at_any_step_leaves_what_was_committed_and_nothing_else(tmp_path: Path, atomic: bool) -> None:
+    write(tmp_path, {**TABLES, "it": WRITING % str(atomic).lower()})
+    driver = Path(__file__).parent / "kill_driver.py"
+    done = subprocess.run([sys.executable, driver, tmp_path], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["count"] >= 40
+    assert report["left"] == report["seen"]
+    seen = [tuple(sum(row[0] == table for row in state) for table in ("note", "log")) for state in report["seen"]]
+    assert [counts for counts, _ in groupby(seen)] == ([(0, 0)] if atomic else KEPT)
+    assert len(report["after"]) == 5

@@ -171,6 +171,39 @@ def test_records_are_changed_by_a_unique_column(shop: Path) -> None:
     assert held(shop)[1]["email"] == "z@b.io"
 
 
+STAY = """
+    table: stay
+    columns:
+      id: int
+      name: {type: text, unique: true}
+      from: int
+      to: {type: int, default: 9}
+      at?: {type: timestamp, on_update: now}
+      place?: geo_point
+      hidden?: {type: text, visibility: internal}
+      own?: {type: text, visibility: private}
+    checks: [{check: from < to, message: It must end later.}]
+"""
+
+
+def test_the_rules_of_a_table_count_and_changes_are_timed(shop: Path) -> None:
+    write(shop / "stacks", {"stay": STAY})
+    ended = called(shop, "import", given(shop, "name,from\na,1\nb,9\n"), "stay")
+    assert ended.err == "in.csv:3: from: It must end later.\nnothing was imported\n"
+    text = 'name,from,place,hidden,own\na,1,"{""type"": ""point"", ""data"": {""lng"": 1, ""lat"": 2}}",h,o\n'
+    assert called(shop, "import", given(shop, text), "stay").status == 0
+    [before] = held(shop, "stay")
+    place = {"type": "point", "data": {"lng": 1, "lat": 2}}
+    assert before == {"id": 1, "name": "a", "from": 1, "to": 9, "at": None, "place": place, "own": "o"}
+    late = called(shop, "import", given(shop, "name,from\na,10\n"), "stay", "--update", "name")
+    assert late.err == "in.csv:2: from: It must end later.\nnothing was imported\n"
+    assert called(shop, "import", given(shop, "name,from,to\na,10,11\n"), "stay", "--update", "name").status == 0
+    assert called(shop, "import", given(shop, "name,from\na,9\n"), "stay", "--update", "name").status == 0
+    [after] = held(shop, "stay")
+    assert (after["from"], after["to"], after["own"]) == (9, 11, "o")
+    assert after["at"] > 1_700_000_000_000
+
+
 # What is refused
 
 

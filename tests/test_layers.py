@@ -34,6 +34,7 @@ LAYERS = [
     "bounds",
     "compare",
     "infer",
+    "tables",
     "check",
     "builders",
     "operators",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import re
 import sqlite3
 import subprocess
@@ -283,7 +284,6 @@ def test_all_that_is_refused_is_said_at_once(folder: Path) -> None:
         (["table: a\ncolumns: {id: int}\n", "table: A\ncolumns: {id: int}\n"], "table 'A' and 'a' differ in case only"),
         (["table: a\ncolumns: {id: int, b: int, B: int}\n"], "table 'a': column 'B' and 'b'"),
         (["table: sqlite_a\ncolumns: {id: int}\n"], "SQLite keeps 'sqlite_…' for itself"),
-        (["table: a\ncolumns: {id: int, f: file}\n"], "the column 'f' can't be a file"),
         (["table: a\ncolumns: {id: int, f: {type: int, default: x}}\n"], "the default of 'f' breaks its own rules"),
     ],
 )
@@ -541,3 +541,47 @@ def test_a_killed_migration_left_everything_as_it_was(folder: Path, seconds: flo
     assert (_dumped(folder) == before) is not done
     with contextlib.closing(connect(folder / "data.db")) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+@pytest.mark.parametrize(("option", "left"), [("on_delete: cascade", [1]), ("on_delete: set_null", [1, 2])])
+def test_what_becomes_of_a_reference_can_change(folder: Path, option: str, left: list[int]) -> None:
+    changed = edited("owner?: {table: owner}", f"owner?: {{table: owner, {option}}}")
+    with store_of(folder, changed, OWNER) as store:
+        assert [change.description for change in plan(store.writer.connection, store.tables)] == []
+
+        async def remove() -> None:
+            run = FakeRun(store.session())
+            await store.delete_all(store.tables["owner"], None)(run, None)
+            await run.db.commit()
+
+        asyncio.run(remove())
+        assert [thing["id"] for thing in store.dump("thing")] == left
+    with store_of(folder, BEFORE, OWNER) as store, contextlib.closing(connect(folder / "data.db")) as connection:
+        assert connection.execute("PRAGMA foreign_key_list(thing)").fetchone()[6] == "NO ACTION"
+
+
+INDEXED = BEFORE + "indexes: [{columns: [%s], unique: true%s}]\n"
+
+
+def test_a_partial_index_counts_its_own_records_only(folder: Path) -> None:
+    with pytest.raises(SetupError, match="make 'count' of the table 'thing' unique"):
+        open_store(folder, INDEXED % ("count", ", where: id < 9"), OWNER)
+    for where_ in ("name == 'a'", "flag", "(name == 'a' or name == \"it's\") and count > -1.5", "owner == null"):
+        with store_of(folder, INDEXED % ("count", f", where: {json.dumps(where_)}"), OWNER) as store:
+            sql = "SELECT count(*) FROM sqlite_master WHERE type = 'index' AND sql LIKE '% WHERE %'"
+            assert store.reader.execute(sql).fetchone() == (1,)
+    with store_of(folder, INDEXED % ("{count: desc}, name", ""), OWNER) as store:
+        assert sorted(index[1] for index in store.reader.execute("PRAGMA index_list(thing)")) == [
+            "thing.count-desc.name.unique", "thing.owner.index"
+        ]  # fmt: skip
+
+
+def test_a_table_that_is_there_gets_no_first_records(folder: Path) -> None:
+    seeded = OWNER + "seed: [{name: first}]\n"
+    with store_of(folder, BEFORE, seeded) as store:
+        assert [owner["name"] for owner in store.dump("owner")] == ["o"]
+    (folder / "other").mkdir()
+    with store_of(folder / "other", BEFORE, seeded) as store:
+        assert [owner["name"] for owner in store.dump("owner")] == ["first"]
+    changes = plan(sqlite3.connect(":memory:"), tables_of(folder / "stacks", BEFORE, seeded))
+    assert [change.description for change in changes if change.seeded] == ["add 1 record to the table 'owner'"]

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from engine.filters import encoding, kinds, lists, numbers, objects, patterns, secrecy, text, time
+from engine.filters import encoding, kinds, lists, measures, numbers, objects, patterns, secrecy, text, time
 
-__all__ = ["encoding", "kinds", "lists", "numbers", "objects", "patterns", "secrecy", "text", "time"]
+__all__ = ["encoding", "kinds", "lists", "measures", "numbers", "objects", "patterns", "secrecy", "text", "time"]

@@ -328,3 +328,28 @@ def merge(
         room_for_items(len(value) + len(other))
         return {**value, **other}
     raise unfit("merge", "two objects or two lists", other)
+
+
+def _filter_null_kind(kinds: list[Kind], literals: list[object]) -> Kind:
+    value = kinds[0]
+    if value.name == "list":
+        return list_of((value.item or ANY).present())
+    fields = visible(value)
+    if value.name != "object" or fields is None:
+        return value
+    missing = {name for name, kind in fields.items() if kind.nullable or kind.name in ("null", "any")}
+    known = {name: kind.present() for name, kind in fields.items() if kind.name != "null"}
+    return object_of(known, (value.optional | missing) & known.keys())
+
+
+@registry.filter(result=_filter_null_kind, charges=True)
+def filter_null(value: dict[str, object | None] | list[object | None]) -> object:
+    """An object without the fields that are null, or a list without the items that are.
+
+    {name: "Ada", nickname: null} | filter_null  => {name: "Ada"}
+    [1, null, 0, ""] | filter_null               => [1, 0, ""]
+    {a: {b: null}} | filter_null                 => {a: {b: null}}
+    """
+    if isinstance(value, list):
+        return [item for item in value if item is not None]
+    return {name: item for name, item in value.items() if item is not None}

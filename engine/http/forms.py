@@ -13,7 +13,7 @@ from engine.texts import READERS
 from engine.values import File
 
 MAX_NESTING = 8  # brackets in a name
-_JSON_TYPES = ("object", "json")
+_JSON_TYPES = ("object", "json", "vector", "geo_point")
 
 Texts = Sequence[tuple[str, "str | File"]]
 # One text of a field with the bracketed keys after its name: `o[a][b]=1` is (["a", "b"], "1").

@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.compile import Load
 from engine.errors import Fault
-from engine.registry import Data, Rejection, TableName, Where, step
+from engine.registry import Changes, Data, Match, Rejection, TableName, Where, step
 from engine.values import Record
 
 Operation = Callable[..., Any]
@@ -37,7 +37,7 @@ def has_record(load: Load, table: TableName, where: Where) -> bool:
     return operation
 
 
-@step
+@step(writes=True)
 def add_record(load: Load, table: TableName, data: Data, on_duplicate: Rejection = None) -> Record:
     """Adds a record and gives it as stored; `on_duplicate` answers a broken unique constraint in your words.
 
@@ -46,11 +46,11 @@ def add_record(load: Load, table: TableName, data: Data, on_duplicate: Rejection
       on_duplicate: {error: access_denied, message: This account is already in use.}
       as: user
     """
-    operation = load.storage.add(table, data)
-    return _rejecting(operation, on_duplicate)  # type: ignore[return-value]
+    operation = load.storage.add(table, data, load.secrets(table))
+    return rejecting(operation, on_duplicate)  # type: ignore[return-value]
 
 
-@step
+@step(writes=True)
 def edit_record(load: Load, table: TableName, where: Where, data: Data, on_duplicate: Rejection = None) -> Record:
     """Changes the record that a condition matches, the first by id, and gives it as stored.
 
@@ -61,41 +61,73 @@ def edit_record(load: Load, table: TableName, where: Where, data: Data, on_dupli
       data: {name: $input.name}
       as: user
     """
-    change = load.storage.edit(table, where, data)
-
-    async def edit(run: Any, *values: Any) -> Any:
-        return _found(await change(run, *values))
-
-    return _rejecting(edit, on_duplicate)  # type: ignore[return-value]
+    return rejecting(_finding(load.storage.edit(table, where, data, load.secrets(table))), on_duplicate)  # type: ignore[return-value]
 
 
-@step
+@step(writes=True)
+def patch_record(load: Load, table: TableName, where: Where, data: Changes, on_duplicate: Rejection = None) -> Record:
+    """As `edit_record`, with any object for `data`: only the columns that it has are changed, null among them.
+
+    An optional input that was left out is null: `filter_null` takes it out. What isn't a column of the table is
+    refused as an input error, so take out what else an input holds.
+
+    - patch_record: user
+      where: {id: $auth.id}
+      data: $input | pick(["name", "nickname"]) | filter_null
+      as: user
+    """
+    return rejecting(_finding(load.storage.patch(table, where, load.secrets(table))), on_duplicate)  # type: ignore[return-value]
+
+
+@step(writes=True)
+def add_or_edit_record(
+    load: Load, table: TableName, where: Match, data: Data, on_duplicate: Rejection = None
+) -> Record:
+    """Changes the record whose columns are as `where` says, or adds one with these columns and `data`.
+
+    - add_or_edit_record: user
+      where: {email: $input.email}
+      data: {name: $input.name, password: $input.password}
+      as: user
+    """
+    condition, keys = where
+    operation = load.storage.add_or_edit(table, condition, keys, data, load.secrets(table))
+    return rejecting(operation, on_duplicate)  # type: ignore[return-value]
+
+
+@step(writes=True)
 def delete_record(load: Load, table: TableName, where: Where) -> None:
     """Deletes the record that a condition matches, the first by id; `not_found` where none does.
 
     - delete_record: user
       where: {id: $input.user_id}
     """
-    remove = load.storage.delete(table, where)
+    find = _finding(load.storage.delete(table, where))
 
     async def delete(run: Any, *values: Any) -> None:
-        _found(await remove(run, *values) or None)
+        await find(run, *values)
 
     return delete  # type: ignore[return-value]
 
 
-def _found(record: Any) -> Any:
-    if record is None:
-        raise Fault("not_found", "Not Found.")
-    return record
+def _finding(operation: Operation) -> Operation:
+    """`operation`, for which there must be a record."""
+
+    async def finding(run: Any, *values: Any) -> Any:
+        record = await operation(run, *values)
+        if not record:
+            raise Fault("not_found", "Not Found.")
+        return record
+
+    return finding
 
 
-def _rejecting(operation: Operation, error: str | None) -> Operation:
+def rejecting(operation: Operation, error: str | None) -> Operation:
     """`operation`, whose broken unique constraint is answered by `error` and the last two values: message, payload."""
     if error is None:
         return operation
 
-    async def rejecting(run: Any, *values: Any) -> Any:
+    async def answering(run: Any, *values: Any) -> Any:
         *given, message, payload = values
         try:
             return await operation(run, *given)
@@ -104,4 +136,4 @@ def _rejecting(operation: Operation, error: str | None) -> Operation:
                 raise
             raise Fault(error, message, payload, reason=fault.reason) from fault
 
-    return rejecting
+    return answering

@@ -7,6 +7,7 @@ An operation is called as `operation(run, *values)`. It is a coroutine function 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -65,6 +66,12 @@ class Session(Protocol):
     def rollback(self) -> None:
         """Undo everything written."""
 
+    def savepoint(self) -> AbstractAsyncContextManager[None]:
+        """What is written inside is undone where something is raised, and stays uncommitted where nothing is."""
+
+    def transaction(self) -> AbstractAsyncContextManager[None]:
+        """What is written inside, and before, is undone where something is raised, and committed where nothing is."""
+
 
 class Hasher(Protocol):
     async def hash(self, password: str) -> str: ...
@@ -85,6 +92,12 @@ class Run(Protocol):
 
     def uuid(self) -> str: ...
 
+    def is_due(self) -> bool:
+        """Whether others should get a turn before the run goes on."""
+
+    async def breathe(self) -> None:
+        """Lets others go on. Raises Fault where the run's time is over."""
+
 
 class Operations(Protocol):
     """Prepares the operations of one step: text, parameter order and row shape are settled here."""
@@ -103,15 +116,51 @@ class Operations(Protocol):
     def has(self, table: Table, condition: Condition) -> Read:
         """`(run, *values) → bool`."""
 
-    def add(self, table: Table, columns: tuple[str, ...]) -> Write:
-        """`(run, *values) → dict`: the record as stored, without its secret columns.
+    def add(self, table: Table, columns: tuple[str, ...], secrets: tuple[str, ...] = ()) -> Write:
+        """`(run, *values) → dict`: the record as stored, and its `secrets` as `get` has them.
 
         Raises Fault input_error for a broken rule or reference, conflict for a broken unique constraint
         (reason `unique:email`).
         """
 
-    def edit(self, table: Table, condition: Condition, columns: tuple[str, ...]) -> Write:
+    def edit(
+        self, table: Table, condition: Condition, columns: tuple[str, ...], secrets: tuple[str, ...] = ()
+    ) -> Write:
         """`(run, *condition's values, *columns' values) → dict | None`: the first record by id, changed."""
+
+    def patch(self, table: Table, condition: Condition, secrets: tuple[str, ...] = ()) -> Write:
+        """`(run, *condition's values, object) → dict | None`: as `edit`, of the columns that the object has."""
+
+    def add_or_edit(
+        self,
+        table: Table,
+        condition: Condition,
+        keys: Mapping[str, int | None],
+        columns: tuple[str, ...],
+        secrets: tuple[str, ...] = (),
+    ) -> Write:
+        """`(run, *condition's values, *columns' values) → dict`: edits the first record by id, or adds one.
+
+        One that is added has the `keys` too: columns by the place of their value in the condition's, None for null.
+        """
+
+    def add_all(self, table: Table, secrets: tuple[str, ...] = (), *, with_id: bool) -> Write:
+        """`(run, list of objects) → list of dict`: all of them or none. Raises Fault with every row's faults."""
+
+    def patch_all(self, table: Table, secrets: tuple[str, ...] = ()) -> Write:
+        """`(run, list of objects with an id) → list of dict`: all of them or none, as `add_all`."""
+
+    def edit_all(self, table: Table, condition: Condition | None, columns: tuple[str, ...]) -> Write:
+        """`(run, *columns' values, *condition's values, limit) → int`: how many records were changed.
+
+        Without a condition it is every record; where `limit` is None, more than are allowed are a Fault.
+        """
+
+    def delete_all(self, table: Table, condition: Condition | None) -> Write:
+        """`(run, *condition's values, limit) → int`: how many records were deleted, as `edit_all`."""
+
+    def truncate(self, table: Table, *, reset: bool) -> Write:
+        """`(run) → None`: deletes every record; with `reset`, ids start anew."""
 
     def delete(self, table: Table, condition: Condition) -> Write:
         """`(run, *values) → bool`: whether there was one; the first by id goes. Raises Fault conflict when in use."""

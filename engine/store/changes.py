@@ -8,7 +8,7 @@ from enum import IntEnum
 
 from engine.fields import Field
 from engine.store.base import quoted
-from engine.store.schema import definition
+from engine.store.schema import definition, index_sql
 from engine.workspace import Table
 
 
@@ -25,7 +25,8 @@ class Risk(IntEnum):
 class Change:
     """One difference of a table: the statements that mend it, in order, and what to know or do before.
 
-    Changes that one statement makes together have none of their own; the one after them has it.
+    Changes that one statement makes together have none of their own; the one after them has it. A table that is
+    `seeded` gets its first records.
     """
 
     table: str
@@ -33,6 +34,7 @@ class Change:
     statements: tuple[str, ...] = ()
     risk: Risk = Risk.SAFE
     mend: str = ""
+    seeded: Table | None = None
 
     @property
     def said(self) -> str:
@@ -45,9 +47,7 @@ def create_table(name: str, columns: Iterable[Field]) -> str:
 
 def add_index(table: Table, name: str, columns: tuple[str, ...], unique: bool) -> Change:
     kind = "a unique index" if unique else "an index"
-    names = ", ".join(map(quoted, columns))
-    sql = f"CREATE {'UNIQUE ' if unique else ''}INDEX {quoted(name)} ON {quoted(table.name)} ({names})"
-    return Change(table.name, f"add {kind} over {said(columns)} to the table '{table.name}'", (sql,))
+    return Change(table.name, f"add {kind} over {said(columns)} to the table '{table.name}'", (index_sql(table, name),))
 
 
 def said(names: Iterable[str]) -> str:

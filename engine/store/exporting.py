@@ -25,8 +25,8 @@ def count(connection: sqlite3.Connection, table: Table) -> int:
 
 
 def columns_of(table: Table, *, secrets: bool) -> list[Field]:
-    """The columns to export: without `secrets` neither passwords nor sensitive ones."""
-    return [column for column in table.columns.values() if secrets or not column.is_secret]
+    """The columns to export: without `secrets` neither passwords nor sensitive and internal ones."""
+    return [column for column in table.columns.values() if secrets or not column.is_masked]
 
 
 def rows(connection: sqlite3.Connection, table: Table, columns: Iterable[Field]) -> Rows:

@@ -16,7 +16,8 @@ from typing import Any
 from engine.errors import Fault, SetupError, did_you_mean
 from engine.security.passwords import HASH_PATTERN
 from engine.store.base import Run, quoted
-from engine.store.rows import Draft
+from engine.store.rows import Draft, moment
+from engine.store.rules import Rules
 from engine.store.schema import refers
 from engine.store.sources import Given
 from engine.store.statement import broken
@@ -92,6 +93,7 @@ class Importer:
         self._connection, self._table, self._run, self._update = connection, table, run, update
         self._checked = _taking_hashes(table) if hashed else table
         self._hashes = any(column.type == "password" for column in self._checked.columns.values())
+        self._rules = Rules(table) if table.rules else None
         self._sets: dict[tuple[str, ...], _Staging] = {}
         names = ", ".join([_LINE, _SET, *map(quoted, table.columns)])
         connection.execute(f"CREATE TEMP TABLE staged ({names})")
@@ -129,6 +131,7 @@ class Importer:
             before = self._count(quoted(self._table.name))
             for columns, staging in self._sets.items():
                 self._copy(columns, staging.number)
+            self._check_changed()
             self._find_dangling()
             added = self._count(quoted(self._table.name)) - before
             self._connection.execute("ROLLBACK" if self.mistakes.count else "COMMIT")
@@ -153,9 +156,13 @@ class Importer:
         self._connection.executemany(staging.sql, filter(None, rows))
 
     async def _ready(self, staging: _Staging, line: int, data: dict[str, Any]) -> tuple[object, ...] | None:
-        """The row to lay ready; None where a password can't be hashed."""
+        """The row to lay ready; None where it breaks a rule of the table."""
         try:
-            return line, staging.number, *await staging.draft.stored(self._run, data)
+            values = await staging.draft.stored(self._run, data)
+            if self._rules is not None and not self._update:
+                known = dict(zip(staging.draft.columns, values, strict=True))
+                self._rules.check(self._run, [known[column.name] for column in self._rules.columns])
+            return line, staging.number, *values
         except Fault as fault:
             self.mistakes.add_fault(line, fault)
             return None
@@ -163,27 +170,43 @@ class Importer:
     def _copy(self, columns: tuple[str, ...], number: int) -> None:
         names = ", ".join(map(quoted, self._table.columns))
         sql = f"INSERT INTO {quoted(self._table.name)} ({names}) SELECT {names} FROM {_STAGED}"
-        changes = self._changes(columns)
+        changes, moments = self._changes(columns)
         try:
-            self._connection.execute(f"{sql} WHERE {_SET} = ? ORDER BY rowid {changes}", (number,))
+            self._connection.execute(f"{sql} WHERE {_SET} = ? ORDER BY rowid {changes}", (number, *moments))
         except sqlite3.IntegrityError:
-            self._copy_each(f"{sql} WHERE rowid = ? {changes}", number)
+            self._copy_each(f"{sql} WHERE rowid = ? {changes}", number, moments)
 
-    def _changes(self, columns: Iterable[str]) -> str:
+    def _changes(self, columns: Iterable[str]) -> tuple[str, list[object]]:
+        """What becomes of a record that is there already, and the values to bind in it."""
         if not self._update:
-            return ""
-        changes = ", ".join(f"{quoted(name)} = excluded.{quoted(name)}" for name in columns)
-        return f"ON CONFLICT ({quoted(self._update)}) DO UPDATE SET {changes}"
+            return "", []
+        changes = [f"{quoted(name)} = excluded.{quoted(name)}" for name in columns]
+        timed = [column for name, column in self._table.columns.items() if column.on_update and name not in columns]
+        changes += [f"{quoted(column.name)} = ?" for column in timed]
+        sql = f"ON CONFLICT ({quoted(self._update)}) DO UPDATE SET {', '.join(changes)}"
+        return sql, [moment(column)(self._run) for column in timed]
 
-    def _copy_each(self, sql: str, number: int) -> None:
+    def _copy_each(self, sql: str, number: int, moments: list[object]) -> None:
         """Copy what can be, and name the rest."""
         staged = f"SELECT rowid, * FROM {_STAGED} WHERE {_SET} = ? ORDER BY rowid"
         for place, line, _, *values in self._connection.execute(staged, (number,)):
             try:
-                self._connection.execute(sql, (place,))
+                self._connection.execute(sql, (place, *moments))
             except sqlite3.IntegrityError as error:
                 written = zip(self._table.columns, values, strict=True)
                 self.mistakes.add_fault(line, broken(self._connection, self._table, error, written))
+
+    def _check_changed(self) -> None:
+        """Hold the rules against the records as they became: a file may change a part of them."""
+        if self._rules is None or not self._update:
+            return
+        key, names = quoted(self._update), ", ".join(f"t.{quoted(column.name)}" for column in self._rules.columns)
+        joined = f"{_STAGED} AS s JOIN {quoted(self._table.name)} AS t ON t.{key} = s.{key}"
+        for line, *row in self._connection.execute(f"SELECT s.{_LINE}, {names} FROM {joined} ORDER BY s.rowid"):
+            try:
+                self._rules.check(self._run, row)
+            except Fault as fault:
+                self.mistakes.add_fault(line, fault)
 
     def _find_dangling(self) -> None:
         for name, column in self._table.columns.items():

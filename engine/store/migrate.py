@@ -18,6 +18,7 @@ from engine.errors import SetupError
 from engine.store.base import quoted
 from engine.store.changes import Change, Risk
 from engine.store.plan import HISTORY, leftovers, plan
+from engine.store.seeds import check_references, plant
 from engine.workspace import Table
 
 COMMAND = "stackwright migrate"
@@ -49,6 +50,7 @@ def apply(
         refuse(changes, allowed, command)
         for change in changes:
             _make(connection, change)
+        check_references(connection, [change.seeded for change in changes if change.seeded is not None])
         if any(change.risk > Risk.SAFE for change in changes):
             _check_references(connection)
         connection.execute("COMMIT")
@@ -102,6 +104,8 @@ def _make(connection: sqlite3.Connection, change: Change) -> None:
     try:
         for statement in change.statements:
             connection.execute(statement)
+        if change.seeded is not None:
+            plant(connection, change.seeded)
     except sqlite3.Error as error:
         raise SetupError(f"can't {change.description}, nothing was changed: {error}") from error
     _remember(connection, change)

@@ -95,6 +95,8 @@ def _created(table: Table, was_renamed: bool) -> Iterator[Change]:
     yield Change(table.name, description, (create_table(table.name, table.columns.values()),), risk)
     for name, (columns, unique) in indexes_of(table).items():
         yield add_index(table, name, columns, unique)
+    if table.seed:
+        yield Change(table.name, f"add {counted(len(table.seed))} to the table '{table.name}'", seeded=table)
 
 
 def _was_renamed(connection: sqlite3.Connection, name: str) -> bool:

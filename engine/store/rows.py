@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,13 +21,14 @@ Row = tuple[Any, ...]
 Make = Callable[[Row], dict[str, object]]
 Fill = Callable[[Run], object]
 
+JSON_TYPES = frozenset({"json", "object", "file", "vector", "geo_point"})
 _BOOLS = {None: None, 0: False, 1: True}
 _NONE: Mapping[str, object] = {}
 
 
 def is_json(column: Field) -> bool:
     """Whether the column is kept as JSON text."""
-    return column.is_list or column.type in ("json", "object")
+    return column.is_list or column.type in JSON_TYPES
 
 
 def row_maker(columns: Sequence[Field], secrets: Sequence[Field] = (), table: str = "") -> Make:
@@ -91,6 +91,9 @@ class Draft:
         self.given = tuple(given)
         omitted = [column for column in table.columns.values() if new and column.name not in self.given]
         filled = [(column, fill) for column in omitted if (fill := _fill(table, column)) is not None]
+        if not new:
+            kept = [column for column in table.columns.values() if column.on_update and column.name not in self.given]
+            filled = [(column, moment(column)) for column in kept]
         self.columns = (*self.given, *(column.name for column, _ in filled))
         self._fills = tuple(fill for _, fill in filled)
         missing = [column for column in omitted if column.required and column.name != "id"]
@@ -99,11 +102,11 @@ class Draft:
         fallen = [column for column in fields if new and column.has_default and not column.may_be_null]
         self._fallbacks = {column.name: fill for column in fallen if (fill := _fill(table, column)) is not None}
         checked = [column for column in table.columns.values() if column in fields or column in missing]
-        self._shape = Shape(_storable(column, column.name in self._fallbacks) for column in checked)
+        self._shape = Shape(column.stored(falls_back=column.name in self._fallbacks) for column in checked)
         self._passwords = tuple(
             place for place, column in enumerate(fields) if column.type == "password" and not column.is_list
         )
-        self._plain = frozenset(column.name for column in fields if not column.is_secret)
+        self._plain = frozenset(column.name for column in fields if not column.is_masked)
         self._encoders = tuple((column.name, encoder(column)) for column in fields)
 
     async def values(self, run: Run, given: Sequence[object]) -> list[object]:
@@ -144,12 +147,6 @@ class Draft:
         return data
 
 
-def _storable(column: Field, falls_back: bool = False) -> Field:
-    """The column as a write is checked: null is what an optional value left out is."""
-    properties = tuple(map(_storable, column.properties))
-    return replace(column, nullable=column.may_be_null or falls_back, properties=properties)
-
-
 def _fill(table: Table, column: Field) -> Fill | None:
     """What a column left out becomes; None where it can't be, or where the storage assigns it."""
     if column.name == "id":
@@ -157,7 +154,7 @@ def _fill(table: Table, column: Field) -> Fill | None:
     if column.required:
         return None
     if column.has_default and column.default == "now" and column.type in ("timestamp", "date"):
-        return _today if column.type == "date" else (lambda run: run.now())
+        return moment(column)
     if column.has_default and column.default == "uuid" and column.type == "uuid":
         return lambda run: run.uuid()
     value = default(table, column)
@@ -171,12 +168,17 @@ def default(table: Table, column: Field) -> object:
     if column.type == "password":
         raise SetupError(f"table '{table.name}': the password '{column.name}' can't have a default, take it out")
     try:
-        data = Shape([_storable(column)]).bind({column.name: deepcopy(column.default)})
+        data = Shape([column.stored()]).bind({column.name: deepcopy(column.default)})
         return _encoded(encoder(column), data[column.name])
     except (Fault, ValueError) as error:
         said = error.message if isinstance(error, Fault) else str(error)
         message = f"table '{table.name}': the default of '{column.name}' breaks its own rules: {said}"
         raise SetupError(message) from None
+
+
+def moment(column: Field) -> Fill:
+    """The time of the run, as the column holds it."""
+    return _today if column.type == "date" else (lambda run: run.now())
 
 
 def _today(run: Run) -> str:
@@ -219,6 +221,7 @@ def _json(value: object) -> str:
     try:
         text = orjson.dumps(value).decode()
     except TypeError:
+        _refuse_unsaid(value)
         raise ValueError("Input holds a value that JSON can't say.") from None
     if "\\u0000" in text or "null" in text:
         _refuse_unsaid(value)

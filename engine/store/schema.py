@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from zlib import crc32
 
+from engine.compile import compile_node
 from engine.errors import SetupError
 from engine.fields import Field
 from engine.store.base import quoted
-from engine.store.rows import is_json
-from engine.workspace import Table
+from engine.store.sql import compile_where
+from engine.store.sqlite_dialect import DIALECT
+from engine.syntax import Node
+from engine.values import kind_of
+from engine.workspace import Index, Table
 
 _STORAGE = {"int": "INTEGER", "bool": "INTEGER", "timestamp": "INTEGER", "decimal": "REAL"}
 _WORDS = {"int": "INTEGER", "text": "TEXT", "decimal": "REAL"}
@@ -23,9 +30,6 @@ def check_names(tables: Mapping[str, Table]) -> None:
                 f"{table.span}: the table '{table.name}' needs another name: SQLite keeps 'sqlite_…' for itself"
             )
         _check_distinct(f"table '{table.name}': column", table.columns)
-        for column in table.columns.values():
-            if column.type == "file":
-                raise SetupError(f"{column.span}: the column '{column.name}' can't be a file: keep its address as text")
 
 
 def _check_distinct(what: str, names: Iterable[str]) -> None:
@@ -46,13 +50,17 @@ def definition(column: Field, filler: str = "") -> str:
     parts = [quoted(column.name), type_of(column)]
     parts += [] if column.may_be_null else ["NOT NULL"]
     parts += [f"DEFAULT {filler}"] if filler else []
-    parts += [f"REFERENCES {quoted(column.table)} ({quoted('id')})"] if refers(column) else []
+    parts += [f"REFERENCES {quoted(column.table)} ({quoted('id')}){_on_delete(column)}"] if refers(column) else []
     return " ".join(parts)
+
+
+def _on_delete(column: Field) -> str:
+    return "" if column.on_delete == "restrict" else " ON DELETE " + column.on_delete.replace("_", " ").upper()
 
 
 def type_of(column: Field) -> str:
     """The storage class, which decides SQLite's affinity, and the author's type after it, which tells them apart."""
-    if is_json(column):
+    if column.is_list or column.type in ("json", "object"):
         return "TEXT JSON"
     plain = _STORAGE.get(column.type, "TEXT")
     return plain if _WORDS.get(column.type) == plain else f"{plain} {column.type.upper()}"
@@ -68,14 +76,72 @@ def refers(column: Field) -> bool:
 
 
 def indexes_of(table: Table) -> dict[str, tuple[tuple[str, ...], bool]]:
-    """All indexes by name: the declared ones, and one for each reference, or deleting would scan the table."""
-    found: list[tuple[tuple[str, ...], bool]] = [
-        ((name,), True) for name, column in table.columns.items() if column.unique and name != "id"
+    """All indexes by name: their columns, and whether they are unique."""
+    return {name: (index.columns, index.unique) for name, index in _indexes(table).items()}
+
+
+def index_sql(table: Table, name: str) -> str:
+    """The statement that makes the index of this name."""
+    index = _indexes(table)[name]
+    columns = ", ".join(quoted(each) + " DESC" * (each in index.descending) for each in index.columns)
+    where = " WHERE " + settled(index.where, table) if index.where else ""
+    return f"CREATE {'UNIQUE ' * index.unique}INDEX {quoted(name)} ON {quoted(table.name)} ({columns}){where}"
+
+
+def index_where(table: Table, name: str) -> str:
+    """The condition of a partial index as SQL, empty where every record is in it."""
+    return settled(_indexes(table)[name].where, table)
+
+
+def _indexes(table: Table) -> dict[str, Index]:
+    """The declared indexes, and one for each reference, or deleting what it names would scan the table."""
+    found = [
+        Index((name,), True, column.span) for name, column in table.columns.items() if column.unique and name != "id"
     ]
-    found += [(index.columns, index.unique) for index in table.indexes]
-    leading = {columns[0] for columns, _ in found}
-    found += [((name,), False) for name, column in table.columns.items() if refers(column) and name not in leading]
-    return {
-        ".".join([table.name, *columns, "unique" if unique else "index"]): (columns, unique)
-        for columns, unique in found
-    }
+    found += table.indexes
+    leading = {index.columns[0] for index in found if index.where is None}
+    found += [
+        Index((name,), False, column.span)
+        for name, column in table.columns.items()
+        if refers(column) and name not in leading
+    ]
+    return {_name(table, index): index for index in found}
+
+
+def _name(table: Table, index: Index) -> str:
+    """A name that says what the index is: another condition or order is another index."""
+    columns = [name + "-desc" * (name in index.descending) for name in index.columns]
+    where = [f"where-{crc32(settled(index.where, table).encode()):08x}"] if index.where else []
+    return ".".join([table.name, *columns, *where, "unique" if index.unique else "index"])
+
+
+def settled(node: Node | None, table: Table) -> str:
+    """A condition over columns and constants as SQL without parameters, empty where there is none.
+
+    Raises `Problems` for what can't be asked.
+    """
+    if node is None:
+        return ""
+    condition = compile_where(node, table, lambda each: kind_of(_constant(each)), _MARKED)
+    values = [_literal(value) for value in condition.bound(tuple(map(_constant, condition.parameters)))]
+    return re.sub("\0([0-9]+)\0", lambda mark: values[int(mark[1]) - 1], condition.sql)
+
+
+_MARKED = replace(DIALECT, parameter="\0{}\0")
+
+
+def _constant(node: Node) -> object:
+    return compile_node(node, ())(None)
+
+
+def _literal(value: object) -> str:
+    match value:
+        case None:
+            return "NULL"
+        case bool():
+            return str(int(value))
+        case int() | float():
+            return repr(value)
+        case bytes():
+            return f"X'{value.hex()}'"
+    return "'" + str(value).replace("'", "''") + "'"

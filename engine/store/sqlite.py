@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any, Literal
-
-import orjson
 
 from engine.errors import SetupError
 from engine.fields import Field
 from engine.shapes import input_fault
 from engine.store import migrate
 from engine.store.base import Condition, Kinds, Read, Run, Write, quoted
-from engine.store.rows import Draft, row_maker
-from engine.store.sql import Dialect, compile_where
+from engine.store.rows import row_maker
+from engine.store.sql import compile_where
+from engine.store.sqlite_dialect import DIALECT
 from engine.store.statement import Statement
 from engine.store.writer import Writer
+from engine.store.writes import Writes
 from engine.syntax import Node
 from engine.values import Stored
 from engine.workspace import Table
@@ -29,35 +28,6 @@ from engine.workspace import Table
 _STATEMENTS = 2048  # prepared statements kept a connection
 _BUSY_SECONDS = 30  # a connection waits while another process changes tables
 _READ_BUSY_MS = 1000  # a reader waits only while another process recovers the file
-
-
-def _json_list(values: list[object]) -> str:
-    try:
-        return orjson.dumps(values).decode()
-    except TypeError:
-        raise ValueError("Input holds a value that can't be looked for.") from None
-
-
-DIALECT = Dialect(
-    parameter="?{}",
-    true="1",
-    false="0",
-    is_true="{0} IS TRUE",
-    same="{0} IS {1}",
-    differs="{0} IS NOT {1}",
-    member="{0} IN (SELECT value FROM json_each({1}))",
-    has_null="EXISTS (SELECT 1 FROM json_each({0}) WHERE type = 'null')",
-    element="EXISTS (SELECT 1 FROM json_each({0}) WHERE value = {1})",
-    tests={
-        "starts_with": "substr({0}, 1, length({1})) = {1}",
-        "ends_with": "substr({0}, length({0}) - length({1}) + 1) = {1}",
-        "contains": "instr({0}, {1}) > 0",
-    },
-    length="length({0})",
-    bind_list=_json_list,
-    # A blob is equal to no text and no number, and the columns' affinity leaves it alone.
-    nothing=b"",
-)
 
 
 class SqliteSession:
@@ -86,15 +56,56 @@ class SqliteSession:
             self._reset()
             self._store.writer.undo()
 
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        await self.begin()
+        self.connection.execute("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            with suppress(sqlite3.Error):  # the database took everything back itself, which `rollback` notices
+                self.connection.execute("ROLLBACK TO part")
+                self.connection.execute("RELEASE part")
+            raise
+        self.connection.execute("RELEASE part")
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except BaseException:
+            self.rollback()
+            raise
+        await self.commit()
+
     def _reset(self) -> None:
         self.connection = self._store.reader
         self.wrote = False
 
 
-class SqliteStore:
+class SqliteSpelling:
+    """See `writes.Spelling`."""
+
+    def statement(self, table: Table, sql: str, asked: tuple[str, ...], written: tuple[str, ...]) -> Statement:
+        return Statement(table, sql, asked, written)
+
+    def parameter(self, number: int) -> str:
+        return DIALECT.parameter.format(number)
+
+    def returned(self, column: Field) -> str:
+        # SQLite keeps 1.0 as the int 1 in the file, and lets RETURNING show it.
+        is_decimal = column.type == "decimal" and not column.is_list
+        return f"CAST({quoted(column.name)} AS REAL)" if is_decimal else quoted(column.name)
+
+    def restart(self, table: Table) -> str:
+        return f"DELETE FROM sqlite_sequence WHERE name = '{table.name}'"
+
+
+class SqliteStore(Writes):
     """The storage in a file; made by `open`. See `base.Store`."""
 
     def __init__(self, tables: Mapping[str, Table], reader: sqlite3.Connection, writer: sqlite3.Connection) -> None:
+        super().__init__(SqliteSpelling())
         self.tables = tables
         self.reader = reader
         self.writer = Writer(writer)
@@ -188,63 +199,6 @@ class SqliteStore:
 
         return has
 
-    def add(self, table: Table, columns: tuple[str, ...]) -> Write:
-        draft = Draft(table, columns, new=True)
-        plain = _plain(table)
-        make = row_maker(plain)
-        marks = ", ".join("?" * len(draft.columns))
-        names = ", ".join(map(quoted, draft.columns))
-        filled = f"({names}) VALUES ({marks})" if names else "DEFAULT VALUES"
-        sql = f"INSERT INTO {quoted(table.name)} {filled} RETURNING {_written(plain)}"
-
-        statement = Statement(table, sql, (), draft.columns)
-
-        async def add(run: Run, *values: Any) -> dict[str, object]:
-            stored = await draft.values(run, values)
-            return make((await statement.write(run.db, stored))[0])
-
-        return add
-
-    def edit(self, table: Table, condition: Condition, columns: tuple[str, ...]) -> Write:
-        draft = Draft(table, columns, new=False)
-        plain = _plain(table)
-        make = row_maker(plain)
-        count = len(condition.parameters)
-        changes = ", ".join(f"{quoted(name)} = ?{count + place}" for place, name in enumerate(draft.columns, 1))
-        changes = changes or '"id" = "id"'
-        sql = f"UPDATE {quoted(table.name)} SET {changes} {_first(table, condition)} RETURNING {_written(plain)}"
-
-        statement = Statement(table, sql, condition.names, draft.columns)
-
-        async def edit(run: Run, *values: Any) -> dict[str, object] | None:
-            wanted = condition.bound(values[:count])
-            stored = await draft.values(run, values[count:])
-            rows = await statement.write(run.db, [*wanted, *stored])
-            return make(rows[0]) if rows else None
-
-        return edit
-
-    def delete(self, table: Table, condition: Condition) -> Write:
-        sql = f'DELETE FROM {quoted(table.name)} {_first(table, condition)} RETURNING "id"'
-
-        statement = Statement(table, sql, condition.names)
-
-        async def delete(run: Run, *values: Any) -> bool:
-            return bool(await statement.write(run.db, condition.bound(values)))
-
-        return delete
-
-    def set_secret(self, table: Table, column: str) -> Write:
-        name = quoted(column)
-        sql = f'UPDATE {quoted(table.name)} SET {name} = ?3 WHERE "id" = ?1 AND {name} = ?2 RETURNING "id"'
-
-        statement = Statement(table, sql, ("id", column, column))
-
-        async def set_secret(run: Run, id: int | str, old: str, new: str) -> bool:
-            return bool(await statement.write(run.db, (id, old, new)))
-
-        return set_secret
-
     async def replace_secret(self, run: Run, secret: Stored, value: str) -> bool:
         """See `base.Store`."""
         operation = self.set_secret(self.tables[secret.table], secret.column)
@@ -265,14 +219,14 @@ class SqliteStore:
         return loaded
 
     def dump(self, table: str) -> list[dict[str, object]]:
-        plain = _plain(self.tables[table])
+        plain = _unmasked(self.tables[table])
         return list(map(row_maker(plain), self._rows(table, plain)))
 
     def snapshot(self) -> dict[str, list[dict[str, object]]]:
         return {name: self._digested(table) for name, table in self.tables.items()}
 
     def _digested(self, table: Table) -> list[dict[str, object]]:
-        plain, hidden = _plain(table), [table.columns[name] for name in table.secrets]
+        plain, hidden = _unmasked(table), [column for column in table.columns.values() if column.is_masked]
         make, count = row_maker(plain), len(plain)
         return [
             make(row[:count]) | {column.name: _digest(value) for column, value in zip(hidden, row[count:], strict=True)}
@@ -315,27 +269,20 @@ def connect(path: Path) -> sqlite3.Connection:
 def create_file(path: Path) -> None:
     """Make the file where there is none, for our user alone: it will hold password hashes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(FileExistsError):
+    with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _plain(table: Table) -> list[Field]:
-    return [column for column in table.columns.values() if not column.is_secret]
+    return [column for column in table.columns.values() if not column.is_beside]
+
+
+def _unmasked(table: Table) -> list[Field]:
+    return [column for column in table.columns.values() if not column.is_masked]
 
 
 def _names(columns: Iterable[Field]) -> str:
     return ", ".join(quoted(column.name) for column in columns)
-
-
-def _written(columns: Iterable[Field]) -> str:
-    # SQLite keeps 1.0 as the int 1 in the file, and lets RETURNING show it.
-    decimal = "CAST({} AS REAL)"
-    names = ((quoted(column.name), column.type == "decimal" and not column.is_list) for column in columns)
-    return ", ".join(decimal.format(name) if is_decimal else name for name, is_decimal in names)
-
-
-def _first(table: Table, condition: Condition) -> str:
-    return f'WHERE "id" = (SELECT "id" FROM {quoted(table.name)} WHERE {condition.sql} ORDER BY "id" LIMIT 1)'
 
 
 def _digest(value: object) -> object:

@@ -17,7 +17,7 @@ from engine.store.base import quoted
 from engine.store.changes import Change, Risk, add_index, counted, create_table, said
 from engine.store.conversions import UNCHANGED, Conversion, conversion, is_readable
 from engine.store.rows import default
-from engine.store.schema import declared, definition, indexes_of, refers, type_of
+from engine.store.schema import declared, definition, index_where, indexes_of, refers, type_of
 from engine.workspace import Table
 
 
@@ -245,7 +245,7 @@ class TableChanges:
         found = {index.name for index in self.existing.indexes}
         for name, (columns, unique) in indexes_of(self.table).items():
             if name not in found:
-                repeated = self.repeated(columns) if unique else 0
+                repeated = self.repeated(columns, index_where(self.table, name)) if unique else 0
                 yield self.repeats(columns, repeated) if repeated else add_index(self.table, name, columns, unique)
 
     def repeats(self, columns: tuple[str, ...], repeated: int) -> Change:
@@ -256,16 +256,18 @@ class TableChanges:
             "change or delete them first, or take 'unique' out of the file",
         )
 
-    def repeated(self, columns: tuple[str, ...]) -> int:
-        """How many records would share their values with others, none of them null."""
+    def repeated(self, columns: tuple[str, ...], where: str) -> int:
+        """How many records that meet `where` would share their values with others, none of them null."""
         new = [self.table.columns[name] for name in columns if name not in self.found]
         if any(_is_made(column, "uuid") or not self.filler(column) for column in new):
             return 0
         kept = [self.table.columns[name] for name in columns if name in self.found]
         if any(self.conversion(column) is None for column in kept):
             return 0  # refused already
+        if where and any(self.stored.get(name) != name for name in self.table.columns):
+            return 0  # it may speak of a column that isn't there yet: the database itself will say
         values = [self.expression(column, self.old(column)) for column in kept]
-        present = " AND ".join(f"{value} IS NOT NULL" for value in values) or "1"
+        present = " AND ".join([*([where] if where else []), *(f"{value} IS NOT NULL" for value in values)]) or "1"
         groups = (
             f"SELECT count(*) AS n FROM {quoted(self.source)} WHERE {present} GROUP BY {', '.join(values) or '1 + 0'}"
         )

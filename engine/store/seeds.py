@@ -1,0 +1,84 @@
+"""The first records of a table, which are there when it is."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+import uuid
+from collections.abc import Coroutine, Iterable
+from typing import Any, TypeVar
+
+from engine.errors import Fault, SetupError
+from engine.security.passwords import Passwords
+from engine.store.base import quoted
+from engine.store.rows import Draft
+from engine.store.rules import Rules
+from engine.workspace import Table
+
+T = TypeVar("T")
+
+
+class Planting:
+    """The run in which records are planted: it goes on alone, nothing in it waits."""
+
+    db: Any = None
+    _hasher = Passwords(threads=1)
+
+    @property
+    def passwords(self) -> Planting:
+        return self
+
+    async def hash(self, password: str) -> str:
+        return self._hasher.hash_now(password)
+
+    def now(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    def uuid(self) -> str:
+        return str(uuid.uuid4())
+
+    def is_due(self) -> bool:
+        return False
+
+    async def breathe(self) -> None: ...
+
+
+def plant(connection: sqlite3.Connection, table: Table) -> None:
+    """Add a table's first records. Raises SetupError where one breaks the rules of the columns or the table."""
+    for place, row in enumerate(table.seed, 1):
+        try:
+            _plant(connection, table, row)
+        except (Fault, sqlite3.IntegrityError) as error:
+            said = error.message if isinstance(error, Fault) else str(error)
+            raise SetupError(
+                f"{table.span}: the seed record {place} of '{table.name}' can't be added: {said}"
+            ) from None
+
+
+def _plant(connection: sqlite3.Connection, table: Table, row: Any) -> None:
+    run, draft, rules = Planting(), Draft(table, tuple(row), new=True), Rules(table) if table.rules else None
+    values = _finished(draft.values(run, list(row.values())))
+    names, marks = ", ".join(map(quoted, draft.columns)), ", ".join("?" * len(draft.columns))
+    asked = ", ".join(quoted(column.name) for column in (rules.columns if rules else (table.id,)))
+    sql = f"INSERT INTO {quoted(table.name)} ({names}) VALUES ({marks}) RETURNING {asked}"
+    stored = connection.execute(sql, values).fetchone()
+    if rules is not None:
+        rules.check(run, stored)
+
+
+def _finished(coroutine: Coroutine[Any, Any, T]) -> T:
+    """What a coroutine that never waits comes to."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    raise AssertionError("planting a record never waits")
+
+
+def check_references(connection: sqlite3.Connection, tables: Iterable[Table]) -> None:
+    """Raises SetupError where a record of one of these tables names one that isn't there."""
+    for table in tables:
+        broken = connection.execute(f"PRAGMA foreign_key_check({quoted(table.name)})").fetchone()
+        if broken is not None:
+            raise SetupError(f"{table.span}: a seed record of '{table.name}' names no record of '{broken[2]}'")

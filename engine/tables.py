@@ -1,0 +1,138 @@
+"""What fields and tables declare beyond the form of their files, and whether it fits together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
+from typing import Any
+
+import jsonschema_rs
+
+from engine.errors import Fault, Problem, Span, did_you_mean
+from engine.fields import Field
+from engine.infer import Inference
+from engine.scope import Scope
+from engine.shapes import Shape
+from engine.syntax import Binary, Call, Filter, Node, Variable, walk
+from engine.workspace import Index, Rule, Table
+
+
+def field_problems(fields: Iterable[Field]) -> Iterator[Problem]:
+    """What doesn't go together in declared inputs, columns and their properties."""
+    for each in fields:
+        yield from field_problems(each.properties)
+        yield from (Problem("SW134", message, each.span, hint) for message, hint in _misfits(each))
+
+
+def _misfits(field: Field) -> Iterator[tuple[str, str]]:
+    name, said = field.name, f"'{field.name}' is {field.type}"
+    if field.type == "vector" and not field.size:
+        yield f"the vector '{name}' has no size", "say how many numbers it has, as in 'size: 1536'"
+    if field.size and field.type != "vector":
+        yield f"'size' is of vectors, {said}", "take it out, or write 'max:'"
+    if field.json_schema and field.type != "json":
+        yield f"'schema' is of json, {said}", "write 'type: json', or 'properties:' of an object"
+    elif field.json_schema:
+        yield from _schema_misfits(field)
+    if field.on_delete != "restrict" and not field.table:
+        yield f"'on_delete' is of references, '{name}' names no table", "add 'table:'"
+    if field.on_delete == "set_null" and field.table and not field.may_be_null:
+        yield f"'{name}' can't be set to null, it is required", f"write '{name}?:', or 'on_delete: cascade'"
+    if field.on_update and (field.type not in ("timestamp", "date") or field.is_list):
+        yield f"'on_update: now' is of timestamps and dates, {said}", "take it out"
+    if field.visibility != "public" and name == "id":
+        yield "the id of a record is always public", "take 'visibility' out"
+
+
+def _schema_misfits(field: Field) -> Iterator[tuple[str, str]]:
+    refused = next((key for key in _keys(field.json_schema) if key.startswith("$") and key != "$comment"), None)
+    if refused is not None:
+        yield f"'{refused}' can't be in the schema of '{field.name}'", "write out what it refers to"
+        return
+    try:
+        jsonschema_rs.Draft202012Validator(dict(field.json_schema), pattern_options=jsonschema_rs.RegexOptions())
+    except (ValueError, jsonschema_rs.ValidationError) as error:
+        said = str(error).partition("\n")[0]
+        yield f"the schema of '{field.name}' is no JSON Schema: {said}", "see json-schema.org, draft 2020-12"
+
+
+def _keys(value: object) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        yield from value
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from _keys(each)
+
+
+def table_problems(table: Table) -> Iterator[Problem]:
+    """What is wrong with a table's columns, rules, partial indexes and first records."""
+    yield from field_problems(table.columns.values())
+    for rule in table.rules:
+        yield from _rule_problems(table, rule)
+    for index in table.indexes:
+        if index.where is not None:
+            yield from _index_problems(table, index, index.where)
+    for place, row in enumerate(table.seed):
+        yield from _seed_problems(table, place, row)
+
+
+def _rule_problems(table: Table, rule: Rule) -> Iterator[Problem]:
+    unknown = [name for name in rule.columns if name not in table.columns]
+    for name in unknown:
+        message = f"'{table.name}' has no column '{name}'"
+        yield Problem("SW300", message, _place(rule.condition, name), did_you_mean(name, table.columns))
+    if not rule.columns:
+        yield Problem("SW136", "a rule must speak of a column", rule.span, "write a column's name, without a $")
+    elif not unknown:
+        inference = Inference()
+        inference.condition(rule.condition, Scope(kinds=table.asked))
+        yield from inference.problems
+        for name in rule.columns:
+            if table.columns[name].is_secret:
+                message = f"the secret column '{name}' can't be in a rule"
+                yield Problem("SW231", message, _place(rule.condition, name), "check it before it is written")
+
+
+def _place(node: Node, name: str) -> Span:
+    return next(each.span for each in walk(node) if isinstance(each, Variable) and each.name == name)
+
+
+def _index_problems(table: Table, index: Index, where: Node) -> Iterator[Problem]:
+    hint = "compare columns with constants"
+    for each in walk(where):
+        if isinstance(each, Filter | Call):
+            yield Problem("SW137", f"'{each.name}' can't be asked in an index", each.name_span, hint)
+        elif isinstance(each, Binary) and each.operator in ("in", "not in"):
+            message = f"'{each.operator}' can't be asked in an index"
+            yield Problem("SW137", message, each.operator_span, "write equalities joined by 'or'")
+        elif isinstance(each, Variable):
+            yield Problem("SW137", f"'${each.name}' isn't known where an index is made", each.span, hint)
+    inference = Inference()
+    inference.condition(where, Scope().with_columns(table.asked))
+    yield from (problem for problem in inference.problems if problem.code != "SW201")
+
+
+def _seed_problems(table: Table, place: int, row: Mapping[str, Any]) -> Iterator[Problem]:
+    assert table.document is not None
+    document = table.document
+    for name in row:
+        if name not in table.columns:
+            span = document.key_span(("seed", place, name))
+            yield Problem(
+                "SW123", f"unknown column '{name}' of '{table.name}'", span, did_you_mean(name, table.columns)
+            )
+    given = [column for name, column in table.columns.items() if name in row]
+    missing = [name for name, column in table.columns.items() if column.required and name not in row and name != "id"]
+    if missing:
+        listed = ", ".join(f"'{name}'" for name in missing)
+        yield Problem("SW125", f"the seed record of '{table.name}' lacks {listed}", document.span(("seed", place)))
+    try:
+        shape = Shape(column.stored(falls_back=column.has_default) for column in given)
+        shape.bind({column.name: deepcopy(row[column.name]) for column in given})
+    except Fault as fault:
+        payload: Any = fault.payload
+        for entry in payload["errors"]:
+            name = entry["param"].partition(".")[0].partition("[")[0]
+            span = document.span(("seed", place, name))
+            yield Problem("SW138", f"'{name}' can't be this: {entry['message']}", span)
