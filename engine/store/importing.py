@@ -76,7 +76,7 @@ Checked = tuple[int, dict[str, Any]]  # a line and its record
 
 
 class Importer:
-    """Puts records into `table` through a `connection` that nobody else uses.
+    """Puts records into `table` through a `connection` that nobody else uses; it needs the database only to `store`.
 
     With `update`, the name of a unique column, records that have one of its values already are changed instead. With
     `hashed`, passwords come as the hashes that they were exported as.
