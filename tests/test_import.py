@@ -146,6 +146,18 @@ def test_a_record_may_refer_to_one_after_it(shop: Path) -> None:
     assert held(shop)[2]["id"] == 10
 
 
+def test_a_table_may_be_called_as_what_we_use_ourselves(shop: Path) -> None:
+    write(
+        shop / "stacks",
+        {"staged": "table: staged\ncolumns: {id: int, line: {type: int, unique: true}, set: int, rowid: int}\n"},
+    )
+    twice = called(shop, "import", given(shop, "line,set,rowid\n5,6,7\n5,6,7\n"), "staged")
+    assert twice.err == "in.csv:3: 'line' must be unique.\nnothing was imported\n"
+    for line in (1, 2):
+        assert called(shop, "import", given(shop, f"line,set,rowid\n{line},6,7\n"), "staged").status == 0
+    assert held(shop, "staged") == [{"id": line, "line": line, "set": 6, "rowid": 7} for line in (1, 2)]
+
+
 def test_passwords_are_hashed(shop: Path) -> None:
     text = "email,password\na@b.io,correct horse\nb@b.io,battery staple\n"
     assert called(shop, "import", given(shop, text), "account").status == 0

@@ -26,8 +26,9 @@ BATCH = 1000  # records that are laid ready at once
 SETS = 256  # sets of columns that the records of one file may have
 SHOWN = 20  # mistakes that are told one by one
 
-_STAGED = 'temp."staged"'
-_LINE, _SET = '"line."', '"set."'  # no column's name has a dot
+# No author's name has a dot.
+_STAGED = 'temp."staged."'
+_PLACE, _LINE, _SET = '"place."', '"line."', '"set."'
 
 
 @dataclass
@@ -93,8 +94,8 @@ class Importer:
         self._checked = _taking_hashes(table) if hashed else table
         self._hashes = any(column.type == "password" for column in self._checked.columns.values())
         self._sets: dict[tuple[str, ...], _Staging] = {}
-        names = ", ".join([_LINE, _SET, *map(quoted, table.columns)])
-        connection.execute(f"CREATE TEMP TABLE staged ({names})")
+        names = ", ".join([f"{_PLACE} INTEGER PRIMARY KEY", _LINE, _SET, *map(quoted, table.columns)])
+        connection.execute(f"CREATE TABLE {_STAGED} ({names})")
 
     async def stage(self, records: Iterable[Given], progress: Callable[[], None]) -> None:
         """Lay records ready, calling `progress` after each batch of them."""
@@ -165,9 +166,9 @@ class Importer:
         sql = f"INSERT INTO {quoted(self._table.name)} ({names}) SELECT {names} FROM {_STAGED}"
         changes = self._changes(columns)
         try:
-            self._connection.execute(f"{sql} WHERE {_SET} = ? ORDER BY rowid {changes}", (number,))
+            self._connection.execute(f"{sql} WHERE {_SET} = ? ORDER BY {_PLACE} {changes}", (number,))
         except sqlite3.IntegrityError:
-            self._copy_each(f"{sql} WHERE rowid = ? {changes}", number)
+            self._copy_each(f"{sql} WHERE {_PLACE} = ? {changes}", number)
 
     def _changes(self, columns: Iterable[str]) -> str:
         if not self._update:
@@ -177,7 +178,7 @@ class Importer:
 
     def _copy_each(self, sql: str, number: int) -> None:
         """Copy what can be, and name the rest."""
-        staged = f"SELECT rowid, * FROM {_STAGED} WHERE {_SET} = ? ORDER BY rowid"
+        staged = f"SELECT * FROM {_STAGED} WHERE {_SET} = ? ORDER BY {_PLACE}"
         for place, line, _, *values in self._connection.execute(staged, (number,)):
             try:
                 self._connection.execute(sql, (place,))
