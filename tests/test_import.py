@@ -17,7 +17,7 @@ import pytest
 
 from engine.security.passwords import DEFAULT_COST, Passwords
 from engine.store.importing import SHOWN
-from tests.commands import ENGINE, called, environment, serve, stackwright
+from tests.commands import ENGINE, called, contents, environment, serve, stackwright
 from tests.support import write
 
 PERSON = """
@@ -146,6 +146,18 @@ def test_a_record_may_refer_to_one_after_it(shop: Path) -> None:
     assert held(shop)[2]["id"] == 10
 
 
+def test_a_table_may_be_called_as_what_we_use_ourselves(shop: Path) -> None:
+    write(
+        shop / "stacks",
+        {"staged": "table: staged\ncolumns: {id: int, line: {type: int, unique: true}, set: int, rowid: int}\n"},
+    )
+    twice = called(shop, "import", given(shop, "line,set,rowid\n5,6,7\n5,6,7\n"), "staged")
+    assert twice.err == "in.csv:3: 'line' must be unique.\nnothing was imported\n"
+    for line in (1, 2):
+        assert called(shop, "import", given(shop, f"line,set,rowid\n{line},6,7\n"), "staged").status == 0
+    assert held(shop, "staged") == [{"id": line, "line": line, "set": 6, "rowid": 7} for line in (1, 2)]
+
+
 def test_passwords_are_hashed(shop: Path) -> None:
     text = "email,password\na@b.io,correct horse\nb@b.io,battery staple\n"
     assert called(shop, "import", given(shop, text), "account").status == 0
@@ -229,6 +241,7 @@ OFF: list[tuple[str, str | bytes, list[str]]] = [
     ("in.csv", 'name,email\n"A\nb",a@b.io\nB,x\n', ["in.csv:4: email: "]),
     # References and unique columns
     ("in.csv", "name,email,boss\nA,a@b.io,7\nB,b@b.io,\n", ["in.csv:2: boss: Input names no record of 'person'."]),
+    ("in.csv", "name,email,age\nA,a@b.io,\nB,A@b.io,\nC,c@b.io,x\n", ["in.csv:3: 'email' must be unique.", "in.csv:4: age: "]),
     ("in.csv", "name,email\nA,a@b.io\nB,A@b.io\nC,c@b.io\nD,c@b.io\n", ["in.csv:3: 'email' must be unique.", "in.csv:5: 'email' must be unique."]),
     # JSON
     ("in.json", "{}", ["in.json:1: a JSON file must be a list of objects"]),
@@ -256,6 +269,7 @@ OFF: list[tuple[str, str | bytes, list[str]]] = [
 def test_every_mistake_is_named_by_its_line_and_nothing_is_imported(
     shop: Path, name: str, content: str | bytes, said: list[str]
 ) -> None:
+    assert called(shop, "migrate", "--apply").status == 0
     ended = called(shop, "import", given(shop, content, name), "person")
     assert (ended.status, ended.out) == (1, "")
     assert [part for part in said if part not in ended.err] == []
@@ -289,7 +303,23 @@ def test_a_mistake_in_the_words(shop: Path, words: str, said: str) -> None:
     ended = called(shop, *words.split())
     assert (ended.status, ended.out) == (1, "")
     assert said in ended.err
-    assert not (shop / "out.txt").exists()
+    assert sorted(path.name for path in shop.iterdir()) == ["in.csv", "stacks"]
+
+
+def test_where_there_are_mistakes_not_even_a_database_is_made(shop: Path) -> None:
+    before = contents(shop / "stacks")
+    for text in ("nme\n", "name,email\nA,a\n"):
+        assert called(shop, "import", given(shop, text), "person").status == 1
+    assert sorted(path.name for path in shop.iterdir()) == ["in.csv", "stacks"]
+    assert contents(shop / "stacks") == before
+
+
+def test_a_file_for_older_tables_waits_for_the_migration(shop: Path) -> None:
+    called(shop, "migrate", "--apply")
+    write(shop / "stacks", {"person": PERSON.replace("age?: {type: int, min: 0}", "years?: {type: int, was: age}")})
+    ended = called(shop, "import", given(shop, "name,email\nA,a@b.io\n"), "person")
+    assert "rename the column 'age'" in ended.err
+    assert "run `stackwright migrate --apply` to change it" in ended.err
 
 
 def test_a_hash_is_taken_for_one_only_on_demand(shop: Path) -> None:

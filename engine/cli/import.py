@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from engine.cli.progress import bar
-from engine.cli.tables import database_failure, format_of, table_of
+from engine.cli.tables import database_failure, format_of, is_up_to_date, table_of
 from engine.errors import SetupError
 from engine.http.serve import Settings, checked_workspace, make_private
 from engine.run import milliseconds
@@ -63,44 +63,42 @@ class Moment:
 
 
 def run(options: argparse.Namespace) -> int:
+    """Reads and checks all of the file first: where it has mistakes, not even the database is made."""
     settings = Settings.from_environment().merged(workspace=options.workspace, data=options.data)
     workspace = checked_workspace(settings.workspace).workspace
     table = table_of(workspace, options.table)
     format_ = format_of(options.format, options.file)
-    with _opened(options.file) as (file, size):
-        make_private(settings.data)
-        SqliteStore.update(settings.database_path, workspace.tables, settings.command("migrate"))
-        try:
-            with closing(connect(settings.database_path)) as connection:
-                added, changed = _import(connection, table, options, file, size, format_)
-        except sqlite3.Error as error:
-            raise database_failure(settings.database_path, error) from error
+    try:
+        is_current = is_up_to_date(settings, workspace)
+        with _opened(options.file) as (file, size), closing(connect(Path(":memory:"))) as connection:
+            importer = _staged(connection, table, options, Source(file, options.file), size, format_)
+            if is_current or not importer.mistakes.count:
+                make_private(settings.data)
+                SqliteStore.update(settings.database_path, workspace.tables, settings.command("migrate"))
+                connection.execute("ATTACH ? AS data", (str(settings.database_path),))
+                added, changed = importer.store()
+    except sqlite3.Error as error:
+        raise database_failure(settings.database_path, error) from error
+    if importer.mistakes.count:
+        raise SetupError(importer.mistakes.said(options.file))
     sys.stdout.write(f"imported {added} record{'' if added == 1 else 's'} into '{table.name}'")
     sys.stdout.write(f", changed {changed}\n" if options.update else "\n")
     return 0
 
 
-def _import(
-    connection: sqlite3.Connection,
-    table: Table,
-    options: argparse.Namespace,
-    file: BinaryIO,
-    size: int,
-    format_: str,
-) -> tuple[int, int]:
+def _staged(
+    connection: sqlite3.Connection, table: Table, options: argparse.Namespace, source: Source, size: int, format_: str
+) -> Importer:
+    """An importer that has read all of the file."""
     passwords = Passwords(DEFAULT_COST, queue=BATCH * len(table.columns))
     moment = Moment(None, passwords, milliseconds())
-    source = Source(file, options.file)
     try:
         importer = Importer(connection, table, moment, update=options.update or "", hashed=options.with_secrets)
         with bar(size, "reading") as reach:
             asyncio.run(importer.stage(FORMATS[format_](source, table), lambda: reach(source.position)))
-        counts = importer.store()
     finally:
         passwords.close()
-    if importer.mistakes.count:
-        raise SetupError(importer.mistakes.said(options.file))
-    return counts
+    return importer
 
 
 @contextmanager

@@ -47,7 +47,7 @@ def write(place: Place, target: Path) -> None:
     """Write a backup to `target`, for our user alone, while servers go on. Raises SetupError where it is there."""
     if not place.database.is_file():
         raise SetupError(f"there is no database '{place.database}' yet: the first start of the server makes one")
-    if target.exists():
+    if target.exists():  # before all the work; what counts is whether it is there at the end
         raise SetupError(f"'{target}' is there already, nothing was written")
     with tempfile.TemporaryDirectory(prefix=".backup-", dir=target.parent) as folder:
         copy, whole = Path(folder, DATABASE), Path(folder, "backup.zip")
@@ -58,10 +58,16 @@ def write(place: Place, target: Path) -> None:
         with whole.open("r+b") as file:
             _pack(file, copy, place)
             os.fsync(file.fileno())
-        try:
-            os.link(whole, target)  # unlike a rename, it replaces nothing
-        except FileExistsError:
-            raise SetupError(f"'{target}' is there already, nothing was written") from None
+        _take(target)
+        whole.replace(target)
+
+
+def _take(target: Path) -> None:
+    """Make a file of that name: nobody else can have it then, also where a disk knows no hard links."""
+    try:
+        target.touch(0o600, exist_ok=False)
+    except FileExistsError:
+        raise SetupError(f"'{target}' is there already, nothing was written") from None
 
 
 def _pack(file: Any, database: Path, place: Place) -> None:

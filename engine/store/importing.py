@@ -27,8 +27,9 @@ BATCH = 1000  # records that are laid ready at once
 SETS = 256  # sets of columns that the records of one file may have
 SHOWN = 20  # mistakes that are told one by one
 
-_STAGED = 'temp."staged"'
-_LINE, _SET = '"line."', '"set."'  # no column's name has a dot
+# No author's name has a dot.
+_STAGED = 'temp."staged."'
+_PLACE, _LINE, _SET = '"place."', '"line."', '"set."'
 
 
 @dataclass
@@ -77,7 +78,7 @@ Checked = tuple[int, dict[str, Any]]  # a line and its record
 
 
 class Importer:
-    """Puts records into `table` through a `connection` that nobody else uses.
+    """Puts records into `table` through a `connection` that nobody else uses; it needs the database only to `store`.
 
     With `update`, the name of a unique column, records that have one of its values already are changed instead. With
     `hashed`, passwords come as the hashes that they were exported as.
@@ -95,8 +96,8 @@ class Importer:
         self._hashes = any(column.type == "password" for column in self._checked.columns.values())
         self._rules = Rules(table) if table.rules else None
         self._sets: dict[tuple[str, ...], _Staging] = {}
-        names = ", ".join([_LINE, _SET, *map(quoted, table.columns)])
-        connection.execute(f"CREATE TEMP TABLE staged ({names})")
+        names = ", ".join([f"{_PLACE} INTEGER PRIMARY KEY", _LINE, _SET, *map(quoted, table.columns)])
+        connection.execute(f"CREATE TABLE {_STAGED} ({names})")
 
     async def stage(self, records: Iterable[Given], progress: Callable[[], None]) -> None:
         """Lay records ready, calling `progress` after each batch of them."""
@@ -172,9 +173,9 @@ class Importer:
         sql = f"INSERT INTO {quoted(self._table.name)} ({names}) SELECT {names} FROM {_STAGED}"
         changes, moments = self._changes(columns)
         try:
-            self._connection.execute(f"{sql} WHERE {_SET} = ? ORDER BY rowid {changes}", (number, *moments))
+            self._connection.execute(f"{sql} WHERE {_SET} = ? ORDER BY {_PLACE} {changes}", (number, *moments))
         except sqlite3.IntegrityError:
-            self._copy_each(f"{sql} WHERE rowid = ? {changes}", number, moments)
+            self._copy_each(f"{sql} WHERE {_PLACE} = ? {changes}", number, moments)
 
     def _changes(self, columns: Iterable[str]) -> tuple[str, list[object]]:
         """What becomes of a record that is there already, and the values to bind in it."""
@@ -188,7 +189,7 @@ class Importer:
 
     def _copy_each(self, sql: str, number: int, moments: list[object]) -> None:
         """Copy what can be, and name the rest."""
-        staged = f"SELECT rowid, * FROM {_STAGED} WHERE {_SET} = ? ORDER BY rowid"
+        staged = f"SELECT * FROM {_STAGED} WHERE {_SET} = ? ORDER BY {_PLACE}"
         for place, line, _, *values in self._connection.execute(staged, (number,)):
             try:
                 self._connection.execute(sql, (place, *moments))
@@ -202,7 +203,7 @@ class Importer:
             return
         key, names = quoted(self._update), ", ".join(f"t.{quoted(column.name)}" for column in self._rules.columns)
         joined = f"{_STAGED} AS s JOIN {quoted(self._table.name)} AS t ON t.{key} = s.{key}"
-        for line, *row in self._connection.execute(f"SELECT s.{_LINE}, {names} FROM {joined} ORDER BY s.rowid"):
+        for line, *row in self._connection.execute(f"SELECT s.{_LINE}, {names} FROM {joined} ORDER BY s.{_PLACE}"):
             try:
                 self._rules.check(self._run, row)
             except Fault as fault:
