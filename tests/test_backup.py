@@ -213,6 +213,7 @@ def test_a_backup_with_a_flipped_bit_is_refused(shop: Path) -> None:
 WORDS = [
     ("restore nowhere.zip", "there is no file 'nowhere.zip'"),
     ("restore users.csv", "'users.csv' is no backup, or it is damaged"),
+    ("restore users.csv --data fresh", "'users.csv' is no backup, or it is damaged"),
     ("restore data/database.sqlite3", "'data/database.sqlite3' is no backup, or it is damaged"),
     ("backup nowhere/it.zip", "No such file or directory"),
     ("backup it.zip --data nowhere", "there is no database 'nowhere/database.sqlite3' yet"),
@@ -228,6 +229,7 @@ def test_a_mistake_in_the_words(shop: Path, words: str, said: str) -> None:
     assert (ended.status, ended.out) == (1, "")
     assert said in ended.err
     assert data(shop) == before
+    assert not (shop / "fresh").exists()
 
 
 def test_a_damaged_database_is_kept_beside_the_restored_one(shop: Path) -> None:

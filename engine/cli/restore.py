@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sqlite3
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -38,6 +38,10 @@ def run(options: argparse.Namespace) -> int:
         made = backup.restore(place, options.file)
         with closing(connect(settings.database_path)) as connection:
             is_behind = bool(plan(connection, workspace.tables))
+    except SetupError:
+        with suppress(OSError):
+            settings.data.rmdir()  # where it was made for this alone, it is empty
+        raise
     except sqlite3.Error as error:
         raise database_failure(settings.database_path, error) from error
     moment = datetime.fromtimestamp(made / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
