@@ -96,7 +96,7 @@ class Field:
     `has_default`; `now` and `uuid` are made at run time. `table` is the table whose id it holds; `on_delete` says what
     becomes of the record when that one goes. `on_update`: set to the time of every change. `visibility`: a `private`
     column is no part of its record as a whole, an `internal` one is masked as well. `json_schema` is what a `json`
-    must be, `size` how many numbers a vector has.
+    must be, `size` how many numbers a vector has, `was` the name that a column had before.
     """
 
     name: str
@@ -110,6 +110,7 @@ class Field:
     unique: bool = False
     sensitive: bool = False
     table: str = ""
+    was: str = ""
     values: tuple[str, ...] = ()
     properties: tuple[Field, ...] = ()
     rules: Mapping[str, Any] = field(default_factory=dict)
@@ -327,6 +328,7 @@ def read_field(document: Document, path: Path) -> Field:
         unique=bool(options.get("unique")),
         sensitive=bool(options.get("sensitive")),
         table=options.get("table", ""),
+        was=options.get("was", ""),
         values=tuple(options.get("values", ())),
         properties=read_fields(document, (*path, "properties")) if "properties" in options else (),
         rules={rule: options[rule] for rule in RULES if options.get(rule) is not None and options[rule] is not False},
@@ -347,6 +349,7 @@ def declaration_schema(*, column: bool = False) -> dict[str, Any]:
         "on_delete": {"enum": list(ON_DELETE), "description": "What becomes of the record when the one it names goes."},
         "on_update": {"enum": ["now"], "description": "The time of every change."},
         "visibility": {"enum": list(VISIBILITIES)},
+        "was": {**text, "description": "The name that the column had before."},
     }
     types = [*TYPES, *(f"{name}[]" for name in TYPES)]
     return {

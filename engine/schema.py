@@ -221,6 +221,7 @@ def _table() -> tuple[Schema, list[str]]:
     }
     return {
         "table": {**_TEXT, "pattern": NAME_PATTERN, "maxLength": 60},
+        "was": {**_TEXT, "description": "The name that the table had before."},
         "description": _TEXT,
         "auth": _FLAG,
         "columns": {"$ref": "#/$defs/columns"},

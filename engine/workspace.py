@@ -64,7 +64,10 @@ class Rule:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A table: its columns by name, in the order of the file, its indexes and rules, and its first records."""
+    """A table: its columns by name, in the order of the file, its indexes and rules, and its first records.
+
+    `was` is its name before this one.
+    """
 
     name: str
     auth: bool
@@ -72,6 +75,7 @@ class Table:
     indexes: tuple[Index, ...]
     span: Span
     description: str = ""
+    was: str = ""
     rules: tuple[Rule, ...] = ()
     seed: tuple[Mapping[str, Any], ...] = ()
     document: Document | None = None

@@ -204,6 +204,7 @@ class _Reader:
                 if name not in columns:
                     where = document.span(("indexes", place, "columns", number))
                     self._report("SW061", f"unknown column '{name}'", where, did_you_mean(name, columns))
+        self._check_renames(columns.values())
         rules = [self._rule(document, place) for place in range(len(data.get("checks", ())))]
         return Table(
             name=data["table"],
@@ -212,10 +213,20 @@ class _Reader:
             indexes=indexes,
             span=span,
             description=data.get("description", ""),
+            was=data.get("was", ""),
             rules=tuple(rule for rule in rules if rule is not None),
             seed=tuple(data.get("seed", ())),
             document=document,
         )
+
+    def _check_renames(self, declared: Iterable[Field | Table]) -> None:
+        """A name that was given up is nobody's, and was given up once."""
+        taken = {each.name for each in declared}
+        for each in declared:
+            if each.was in taken:
+                message = f"'{each.was}' can't be what '{each.name}' was: it is declared as well"
+                self._report("SW068", message, each.span, "take 'was' out, or rename one first and the other later")
+            taken |= {each.was} - {""}
 
     def _index(self, document: Document, place: int) -> Index:
         path: Keys = ("indexes", place)
@@ -266,6 +277,7 @@ class _Reader:
     def _resolved(self, tables: dict[str, Table]) -> dict[str, Table]:
         self.broken |= {("table", name) for name, table in tables.items() if "id" not in table.columns}
         tables = {name: table for name, table in tables.items() if "id" in table.columns}
+        self._check_renames(tables.values())
         id_types = {name: table.id.type for name, table in tables.items()}
         for table in tables.values():
             self._check_references(table.columns.values(), tables)

@@ -48,7 +48,7 @@ def state(database: Path) -> State:
         return [
             [name, *row]
             for name in sorted(tables)
-            if not name.startswith("sqlite_")
+            if not name.startswith(("sqlite_", "stackwright."))
             for row in connection.execute(f'SELECT * FROM "{name}" ORDER BY id')
         ]
     finally:

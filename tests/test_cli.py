@@ -227,6 +227,8 @@ MISTAKES = [
     ("keys burn", 2, "'burn' can't stand here; known here: list, retire, rotate"),
     ("docs --write nowhere/page.md", 1, "'nowhere/page.md': No such file or directory"),
     ("schema --write stacks/workspace.yaml", 1, "'stacks/workspace.yaml': File exists"),
+    ("migrate nowhere", 1, "there is no workspace folder 'nowhere'"),
+    ("migrate --allow-destructive", 1, "--allow-destructive goes with --apply"),
     ("serve nowhere", 1, "there is no workspace folder 'nowhere'"),
     ("serve --port eighty", 2, "the port 'eighty' is no number from 0 to 65535"),
     ("serve --workers 0", 2, "'0' is no number from 1 to 256"),

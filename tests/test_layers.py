@@ -15,6 +15,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = [
     "errors",
     "values",
+    "texts",
     "origin",
     "yaml_errors",
     "yaml_reader",

@@ -16,11 +16,17 @@ from typing import Any
 import pytest
 from store_setup import POST, USER, FakeRun, open_store, tables_of, where
 
-from engine.errors import SetupError
+from engine.errors import Fault, SetupError
 from engine.store import migrate
+from engine.store.changes import Risk
+from engine.store.plan import HISTORY, leftovers, plan
 from engine.store.sqlite import SqliteStore, connect
 from engine.values import INT
-from tests.support import opened
+from engine.workspace_reader import read_workspace
+from tests.support import opened, write
+
+APPLY, DESTROY, MEND = " --apply", " --apply --allow-destructive", ""
+RISKS = {APPLY: Risk.DELIBERATE, DESTROY: Risk.DESTRUCTIVE, MEND: Risk.BLOCKED}
 
 BEFORE = """
 table: thing
@@ -85,6 +91,7 @@ def test_a_new_database_is_what_the_files_say(tmp_path: Path) -> None:
     with store_of(tmp_path, USER + indexes, POST) as store:
         sql = dict(store.reader.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name"))
     assert sql.pop("sqlite_sequence")
+    assert sql.pop(HISTORY)
     assert sql == {
         "user": (
             'CREATE TABLE "user" ("id" INTEGER PRIMARY KEY AUTOINCREMENT, '
@@ -103,12 +110,21 @@ def test_a_new_database_is_what_the_files_say(tmp_path: Path) -> None:
 
 def test_what_is_up_to_date_is_left_alone(folder: Path) -> None:
     with contextlib.closing(connect(folder / "data.db")) as connection:
-        assert migrate.plan(connection, tables_of(folder / "stacks", BEFORE, OWNER)) == []
+        assert plan(connection, tables_of(folder / "stacks", BEFORE, OWNER)) == []
         connection.execute("CREATE TABLE elsewhere (x)")
         connection.execute("CREATE INDEX by_hand ON thing (count)")
         assert migrate.apply(connection, tables_of(folder / "stacks", OWNER)) == []
         names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master")]
     assert {"elsewhere", "by_hand", "thing"} <= set(names)
+
+
+def test_what_is_up_to_date_is_found_so_without_reading_records(folder: Path) -> None:
+    tables = tables_of(folder / "stacks", BEFORE, OWNER)
+    with contextlib.closing(connect(folder / "data.db")) as connection:
+        asked: list[str] = []
+        connection.set_trace_callback(asked.append)
+        assert plan(connection, tables) == []
+    assert [sql for sql in asked if re.search('FROM "?(thing|owner)', sql)] == []
 
 
 ADDED: list[tuple[str, Any]] = [
@@ -171,9 +187,7 @@ def test_a_column_may_become_optional(folder: Path) -> None:
         assert (store.dump("thing")[2]["id"], store.dump("thing")[2]["count"]) == (4, None)  # 3 is never used again
         assert [row[0] for row in store.reader.execute("SELECT name FROM sqlite_master WHERE name = 'by_hand'")]
     with contextlib.closing(connect(folder / "data.db")) as connection:
-        assert (
-            migrate.plan(connection, tables_of(folder / "stacks", edited("  count: int", "  count?: int"), OWNER)) == []
-        )
+        assert plan(connection, tables_of(folder / "stacks", edited("  count: int", "  count?: int"), OWNER)) == []
 
 
 def test_a_table_that_others_refer_to_may_be_made_anew(folder: Path) -> None:
@@ -200,37 +214,57 @@ def test_records_of_a_text_may_be_called_an_enum(folder: Path) -> None:
         assert len(store.dump("thing")) == 2
 
 
+# What is changed in the file, what is said of it, and what the command needs to make the change.
 REFUSED = [
-    ("  note?: text\n", "", ["the column 'note' of the table 'thing' is in the database but in no file"]),
-    ("  note?: text\n", "  remark?: text\n", ['RENAME COLUMN "note" TO "remark"']),
-    ("  name: text", "  name: int", ["the column 'name' of the table 'thing' holds text, its file says int"]),
-    ("  flag: bool", "  flag: int", ["'flag'", "holds bool, its file says int"]),
-    ("  name: text", "  name: password", ["holds text, its file says password"]),
-    ("  name: text", "  name: json", ["holds text, its file says json"]),
-    ("  note?: text", "  note: text", ["the column 'note'", "may hold null, by its file it is required"]),
-    ("  count: int", "  count: {type: int, unique: true}", ["'count' of the table 'thing' must be unique"]),
-    ("  flag: bool", "  flag: bool\n  more: int", ["the new column 'more' of the table 'thing' is required"]),
-    ("  flag: bool", "  flag: bool\n  more: {table: owner}", ["the new column 'more'"]),
-    ("  flag: bool", "  flag: bool\n  more: {type: int, default: 1, unique: true}", ["'more'", "must be unique"]),
-    ("  owner?: {table: owner}", "  owner?: {table: thing}", ["'owner'", "holds uuid, its file says int"]),
-    (
-        "  owner?: {table: owner}",
-        "  owner?: uuid",
-        ["the column 'owner'", "refers to another table than its file says"],
-    ),
-    ("  count: int", "  count: {table: thing}", ["the column 'count'", "refers to another table"]),
-    ("  id: int", "  id: uuid", ["the column 'id'", "holds int, its file says uuid"]),
-]
+    ("  note?: text\n", "", ["drop the column 'note' of the table 'thing', where 0 records hold a value"], DESTROY),
+    ("  note?: text\n", "  remark?: text\n", ["'note'", "if 'remark' is its new name", "'was: note'"], DESTROY),
+    ("  note?: text\n", "  remark?: {type: text, was: note}\n", ["rename the column 'note' of the table 'thing' to 'remark'"], APPLY),
+    ("  name: text", "  name?: int", ["turn the text 'name' of the table 'thing' into int, where 2 records hold what can't be kept"], DESTROY),
+    ("  name: text", "  name: {type: int, default: 7}", ["can't be kept", "give 2 records the default of 'name'"], DESTROY),
+    ("  name: text", "  name: int", ["require 'name' of the table 'thing', where 2 records would have none: fill them first"], MEND),
+    ("  count: int", "  count: text", ["turn the int 'count' of the table 'thing' into text"], APPLY),
+    ("  flag: bool", "  flag: int", ["turn the bool 'flag'", "into int"], APPLY),
+    ("  name: text", "  name: password", ["turn the text 'name' of the table 'thing' into password: add a column"], MEND),
+    ("  name: text", "  name: json", ["turn the text 'name'"], APPLY),
+    ("  note?: text", "  note: text", ["require 'note' of the table 'thing', where 2 records would have none: fill them"], MEND),
+    ("  note?: text", "  note: {type: text, default: x}", ["give 2 records the default of 'note'"], DESTROY),
+    ("  count: int", "  count: {type: int, unique: true}", ["make 'count' of the table 'thing' unique, where 2 records have what others have: change"], MEND),
+    ("  flag: bool", "  flag: bool\n  more: int", ["add the column 'more'", "where 2 records have none: give it a default"], MEND),
+    ("  flag: bool", "  flag: bool\n  more: {table: owner}", ["add the column 'more'"], MEND),
+    ("  flag: bool", "  flag: bool\n  more: {type: int, default: 1, unique: true}", ["make 'more'", "unique"], MEND),
+    ("  owner?: {table: owner}", "  owner?: {table: thing}", ["turn the uuid 'owner' of the table 'thing' into int"], MEND),
+    ("  count: int", "  count: {table: thing}", ["let 'count' of the table 'thing' refer to 'thing'"], APPLY),
+    ("  id: int", "  id: uuid", ["turn the int 'id' of the table 'thing' into uuid: add"], MEND),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(("old", "new", "said"), REFUSED)
-def test_what_could_lose_something_is_refused_in_words(folder: Path, old: str, new: str, said: list[str]) -> None:
+@pytest.mark.parametrize(("old", "new", "said", "takes"), REFUSED)
+def test_what_is_only_changed_on_demand_is_refused_at_start(
+    folder: Path, old: str, new: str, said: list[str], takes: str
+) -> None:
     before = _dumped(folder)
     safe = "  added?: decimal\n"
     with pytest.raises(SetupError) as caught:
         open_store(folder, edited(old, new) + safe, OWNER)
-    assert [part for part in [*said, "stackwright migrate"] if part not in str(caught.value)] == []
+    message = str(caught.value)
+    assert [part for part in [*said, "nothing was changed; "] if part not in message] == []
+    assert (f"run `stackwright migrate{takes}` to" in message) is (takes != MEND)
     assert _dumped(folder) == before  # not even what is safe was done
+    migrated(folder, takes)
+
+
+def migrated(folder: Path, takes: str, table: str = "thing") -> None:
+    """Does what the refusal said: it is right that less isn't enough, and that this is."""
+    with contextlib.closing(connect(folder / "data.db")) as connection:
+        tables = read_workspace(folder / "stacks")[0].tables
+        for allowed in (risk for risk in Risk if risk < RISKS[takes]):
+            with pytest.raises(SetupError):
+                migrate.apply(connection, tables, allowed)
+        if takes != MEND:
+            assert migrate.apply(connection, tables, RISKS[takes])
+            assert migrate.apply(connection, tables) == []
+            assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+            assert connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchall() == [(3,)]
 
 
 def _dumped(folder: Path) -> list[str]:
@@ -240,7 +274,7 @@ def _dumped(folder: Path) -> list[str]:
 
 def test_all_that_is_refused_is_said_at_once(folder: Path) -> None:
     with pytest.raises(SetupError) as caught:
-        open_store(folder, edited("  note?: text\n", "").replace("name: text", "name: int"), OWNER)
+        open_store(folder, edited("  note?: text\n", "").replace("count: int", "count: text"), OWNER)
     assert str(caught.value).count("\n- ") == 2
 
 
@@ -282,11 +316,238 @@ def test_processes_may_start_at_once(tmp_path: Path) -> None:
     assert printed == ["{'user': 0, 'post': 0, 'thing': 0, 'owner': 0}\n"] * 4
 
 
+# Names that change
+
+
+RENAMED = """
+table: item
+was: thing
+columns:
+  id: int
+  title: {type: text, was: name, unique: true}
+  count?: {type: decimal, was: amount}
+  note?: text
+  flag: bool
+  holder?: {table: owner, was: owner}
+"""
+PART = """
+table: part
+columns: {id: int, of: {table: %s}}
+"""
+
+
+def test_renames_keep_every_record_reference_and_rule(folder: Path) -> None:
+    with store_of(folder, BEFORE, OWNER, PART % "thing") as store:
+        asyncio.run(load(store, part=[{"of": 1}, {"of": 2}]))
+        before = store.dump("thing")
+    with contextlib.closing(sqlite3.connect(folder / "data.db")) as connection:
+        connection.execute("CREATE INDEX by_hand ON thing (name, count)")
+    tables_of(folder / "stacks", RENAMED, OWNER, PART % "item")
+    migrated(folder, APPLY, "item")
+    with store_of(folder, RENAMED, OWNER, PART % "item") as store:
+        names = {"title": "name", "holder": "owner"}
+        assert store.dump("item") == [
+            {name: each[names.get(name, name)] for name in store.tables["item"].columns} for each in before
+        ]
+        assert _indexes(store) == {"by_hand", "item.title.unique", "item.holder.index", "part.of.index"}
+        assert store.reader.execute("PRAGMA foreign_key_list(part)").fetchone()[2] == "item"
+        assert store.reader.execute("PRAGMA foreign_key_list(item)").fetchone()[2:4] == ("owner", "holder")
+        with pytest.raises(Fault) as caught:
+            asyncio.run(load(store, item=[{"title": "a", "flag": True}]))
+        assert caught.value.reason == "unique:title"
+    with contextlib.closing(connect(folder / "data.db")) as connection:
+        assert plan(connection, tables_of(folder / "stacks", RENAMED, OWNER, PART % "item")) == []
+
+
+def test_a_reference_may_come_with_the_name_of_its_table(folder: Path) -> None:
+    holder = OWNER.replace("table: owner", "table: holder\nwas: owner")
+    tables_of(
+        folder / "stacks",
+        edited("  owner?: {table: owner}", "  owner?: {table: holder}\n  self?: {table: thing, was: note}").replace(
+            "  note?: text\n", ""
+        ),
+        holder,
+    )
+    with contextlib.closing(connect(folder / "data.db")) as connection:
+        connection.execute("UPDATE thing SET note = '1' WHERE id = 1")
+    migrated(folder, APPLY)
+    with contextlib.closing(connect(folder / "data.db")) as connection:
+        found = connection.execute("PRAGMA foreign_key_list(thing)").fetchall()
+        assert {(row[2], row[3]) for row in found} == {("holder", "owner"), ("thing", "self")}
+        assert connection.execute("SELECT self FROM thing ORDER BY id").fetchall() == [(1,), (None,)]
+
+
+def test_a_server_of_older_files_begins_no_empty_table(folder: Path) -> None:
+    tables_of(folder / "stacks", RENAMED, OWNER)
+    migrated(folder, APPLY, "item")
+    with pytest.raises(SetupError) as caught:
+        open_store(folder, BEFORE, OWNER)
+    assert "create the table 'thing', whose records have a newer name" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (["table: a\ncolumns: {id: int, b: {type: int, was: c}, c: int}\n"], "'c' can't be what 'b' was"),
+        (
+            ["table: a\ncolumns: {id: int, b: {type: int, was: d}, c: {type: int, was: d}}\n"],
+            "'d' can't be what 'c' was",
+        ),
+        (["table: a\nwas: b\ncolumns: {id: int}\n", "table: b\ncolumns: {id: int}\n"], "'b' can't be what 'a' was"),
+    ],
+)
+def test_a_name_that_is_in_use_is_no_former_name(tmp_path: Path, texts: list[str], said: str) -> None:
+    write(tmp_path, {str(place): text for place, text in enumerate(texts)})
+    _, problems = read_workspace(tmp_path)
+    assert [said in problem.message for problem in problems] == [True]
+
+
+# What becomes of values
+
+
+TURNED: list[tuple[str, str, list[object], list[object]]] = [
+    ("int", "text", [5, -1, None], ["5", "-1", None]),
+    ("int", "decimal", [5, 2**53, None], [5.0, 2.0**53, None]),
+    ("decimal", "int", [5.0, -2.0, 1.5, 1e300], [5, -2, None, None]),
+    ("decimal", "text", [0.1, 1 / 3, 1e300], ["0.1", "0.33333333333333331", "1.0e+300"]),
+    ("int", "bool", [0, 1, 2], [False, True, None]),
+    ("bool", "text", [True, False, None], ["true", "false", None]),
+    ("text", "int", ["5", "05", "x", "9223372036854775808", "-7"], [5, None, None, None, -7]),
+    ("text", "decimal", ["5", "-0.5", "1e3", "1e999", "nan", "{"], [5.0, -0.5, 1000.0, None, None, None]),
+    ("text", "bool", ["true", "false", "1"], [True, False, None]),
+    ("text", "date", ["2024-02-29", "2024-02-30", "now"], ["2024-02-29", None, None]),
+    ("text", "json", ['say "a"', None], ['say "a"', None]),
+    ("date", "timestamp", ["1970-01-02", "1969-12-31"], [86_400_000, -86_400_000]),
+    ("timestamp", "date", [86_400_000, -1], ["1970-01-02", "1969-12-31"]),
+    ("email", "enum, values: [a]", ["a@b.io"], ["a@b.io"]),
+]
+
+
+@pytest.mark.parametrize(("was", "now", "given", "kept"), TURNED)
+def test_a_type_may_change(tmp_path: Path, was: str, now: str, given: list[object], kept: list[object]) -> None:
+    text = "table: a\ncolumns:\n  id: int\n  value?: {type: %s}\n"
+    with store_of(tmp_path, text % was) as store:
+        asyncio.run(load(store, a=[{"value": value} for value in given]))
+    with contextlib.closing(connect(tmp_path / "data.db")) as connection:
+        migrate.apply(connection, tables_of(tmp_path / "stacks", text % now), Risk.DESTRUCTIVE)
+    with store_of(tmp_path, text % now) as store:
+        assert [each["value"] for each in store.dump("a")] == kept
+
+
+def test_what_is_in_no_file_is_dropped_only_on_demand(folder: Path) -> None:
+    with contextlib.closing(connect(folder / "data.db")) as connection:
+        connection.execute("CREATE TABLE elsewhere (x)")
+        tables = tables_of(folder / "stacks", OWNER)
+        assert migrate.apply(connection, tables, Risk.DELIBERATE) == []
+        [dropped] = leftovers(connection, tables)
+        assert dropped.description == "drop the table 'thing', which is in no file, with 2 records"
+        assert migrate.apply(connection, tables, Risk.DESTRUCTIVE) == [dropped]
+        assert {"elsewhere", "owner"} <= {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+
+
+def test_a_table_that_others_refer_to_stays(folder: Path) -> None:
+    before = _dumped(folder)
+    with contextlib.closing(connect(folder / "data.db")) as connection:
+        changed = BEFORE.replace("  owner?: {table: owner}\n", "").replace("table: thing", "table: other")
+        with pytest.raises(SetupError, match="records of 'thing' would refer to what is no longer in 'owner'"):
+            connection.execute(f'DELETE FROM "{HISTORY}" WHERE "table" = \'thing\'')  # not ours to drop
+            before = _dumped(folder)
+            migrate.apply(connection, tables_of(folder / "stacks", changed), Risk.DESTRUCTIVE)
+    assert _dumped(folder) == before
+
+
+def test_every_change_is_remembered(folder: Path) -> None:
+    tables = tables_of(folder / "stacks", edited("  note?: text", "  remark?: {type: text, was: note}"), OWNER)
+    with contextlib.closing(connect(folder / "data.db")) as connection:
+        before = migrate.history(connection)
+        migrate.apply(connection, tables, Risk.DELIBERATE)
+        *same, last = migrate.history(connection)
+    assert same == before
+    assert [entry.change for entry in before][:2] == [
+        "create the table 'thing'",
+        "add an index over 'owner' to the table 'thing'",
+    ]
+    assert (last.table, last.change) == ("thing", "rename the column 'note' of the table 'thing' to 'remark'")
+    assert last.sql == 'ALTER TABLE "thing" RENAME COLUMN "note" TO "remark";\n'
+    assert re.fullmatch(r".+@.+", last.by)
+    assert last.at >= before[0].at > 1_700_000_000_000
+
+
+# Processes
+
+
+MIGRATOR = """
+import sys
+from contextlib import closing
+from pathlib import Path
+sys.path[:0] = sys.argv[2:3]
+from engine.store import migrate
+from engine.store.changes import Risk
+from engine.store.sqlite import connect
+from engine.workspace_reader import read_workspace
+
+folder = Path(sys.argv[1])
+with closing(connect(folder / "data.db")) as connection:
+    print("ready", flush=True)
+    sys.stdin.readline()
+    print(len(migrate.apply(connection, read_workspace(folder / "stacks")[0].tables, Risk.DESTRUCTIVE)), flush=True)
+"""
+
+
+def migrators(folder: Path, count: int) -> list[subprocess.Popen[str]]:
+    """Processes that are about to migrate, all told to begin."""
+    command = [sys.executable, "-c", MIGRATOR, str(folder), str(Path(__file__).parent.parent)]
+    made = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(count)]
+    for each in made:
+        assert each.stdout is not None and each.stdout.readline() == "ready\n"
+    for each in made:
+        assert each.stdin is not None
+        each.stdin.write("\n")
+        each.stdin.flush()
+    return made
+
+
+def many(folder: Path, count: int) -> None:
+    """Gives the database many things."""
+    with contextlib.closing(sqlite3.connect(folder / "data.db")) as connection, connection:
+        numbers = f"WITH RECURSIVE n(i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) "
+        connection.execute(f"{numbers}INSERT INTO thing (id, name, count, flag) SELECT i, 'n' || i, i, 1 FROM n")
+
+
+CHANGED = edited("  note?: text\n", "  more?: text\n").replace(
+    "  name: text", "  title: {type: text, was: name, unique: true}"
+)
+
+
+def test_one_process_migrates_and_the_others_wait(folder: Path) -> None:
+    many(folder, 50_000)
+    tables_of(folder / "stacks", CHANGED, OWNER)
+    made = migrators(folder, 4)
+    assert sorted(each.communicate(timeout=60)[0] for each in made) == ["0\n", "0\n", "0\n", "5\n"]
+    with store_of(folder, CHANGED, OWNER) as store:
+        assert store.counts() == {"thing": 49_993, "owner": 1}
+
+
+@pytest.mark.parametrize("seconds", [0.02, 0.1, 0.3])
+def test_a_killed_migration_left_everything_as_it_was(folder: Path, seconds: float) -> None:
+    many(folder, 200_000)
+    tables_of(folder / "stacks", CHANGED, OWNER)
+    before = _dumped(folder)
+    [process] = migrators(folder, 1)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+    process.kill()
+    done = process.communicate()[0] != ""
+    assert (_dumped(folder) == before) is not done
+    with contextlib.closing(connect(folder / "data.db")) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
 @pytest.mark.parametrize(("option", "left"), [("on_delete: cascade", [1]), ("on_delete: set_null", [1, 2])])
 def test_what_becomes_of_a_reference_can_change(folder: Path, option: str, left: list[int]) -> None:
     changed = edited("owner?: {table: owner}", f"owner?: {{table: owner, {option}}}")
     with store_of(folder, changed, OWNER) as store:
-        assert [change.description for change in migrate.plan(store.writer.connection, store.tables)] == []
+        assert [change.description for change in plan(store.writer.connection, store.tables)] == []
 
         async def remove() -> None:
             run = FakeRun(store.session())
@@ -303,7 +564,7 @@ INDEXED = BEFORE + "indexes: [{columns: [%s], unique: true%s}]\n"
 
 
 def test_a_partial_index_counts_its_own_records_only(folder: Path) -> None:
-    with pytest.raises(SetupError, match="'count' of the table 'thing' must be unique"):
+    with pytest.raises(SetupError, match="make 'count' of the table 'thing' unique"):
         open_store(folder, INDEXED % ("count", ", where: id < 9"), OWNER)
     for where_ in ("name == 'a'", "flag", "(name == 'a' or name == \"it's\") and count > -1.5", "owner == null"):
         with store_of(folder, INDEXED % ("count", f", where: {json.dumps(where_)}"), OWNER) as store:
@@ -322,5 +583,5 @@ def test_a_table_that_is_there_gets_no_first_records(folder: Path) -> None:
     (folder / "other").mkdir()
     with store_of(folder / "other", BEFORE, seeded) as store:
         assert [owner["name"] for owner in store.dump("owner")] == ["first"]
-    changes = migrate.plan(sqlite3.connect(":memory:"), tables_of(folder / "stacks", BEFORE, seeded))
+    changes = plan(sqlite3.connect(":memory:"), tables_of(folder / "stacks", BEFORE, seeded))
     assert [change.description for change in changes if change.seeded] == ["add 1 record to the table 'owner'"]

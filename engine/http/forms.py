@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from engine.errors import Fault
 from engine.fields import Field
 from engine.http.bodies import read_json
 from engine.shapes import input_fault
+from engine.texts import READERS
 from engine.values import File
 
 MAX_NESTING = 8  # brackets in a name
-MAX_NUMBER = 64  # characters
-
-_INT = re.compile(r"-?(?:0|[1-9][0-9]{0,18})", re.ASCII)
-_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
-_BOOLS = {"true": True, "false": False}
+_JSON_TYPES = ("object", "json", "vector", "geo_point")
 
 Texts = Sequence[tuple[str, "str | File"]]
 # One text of a field with the bracketed keys after its name: `o[a][b]=1` is (["a", "b"], "1").
@@ -65,7 +61,7 @@ def _is_left_out(field: Field | None, entries: list[Entry]) -> bool:
 
 
 def _is_text(field: Field) -> bool:
-    return field.type not in _READERS and field.type != "file"
+    return field.type not in (*READERS, *_JSON_TYPES, "file")
 
 
 class _Reader:
@@ -123,8 +119,10 @@ class _Reader:
             return value
         if field is None or self._is_null(field, value):
             return value if field is None else None
-        read = _READERS.get(field.type)
-        return read(name, value) if read else value
+        if field.type in _JSON_TYPES:
+            return _json(name, value)
+        read = READERS.get(field.type)
+        return read(value) if read else value
 
     def _is_null(self, field: Field, value: str | File) -> bool:
         return self._words and value == "null" and (field.nullable or field.is_list or not _is_text(field))
@@ -151,34 +149,11 @@ def _looks_like_list(value: str | File) -> bool:
     return isinstance(value, str) and value.startswith("[")
 
 
-def _int(_: str, text: str) -> object:
-    return int(text) if _INT.fullmatch(text) else text
-
-
-def _decimal(_: str, text: str) -> object:
-    if _INT.fullmatch(text):
-        return int(text)
-    if len(text) > MAX_NUMBER or not _DECIMAL.fullmatch(text):
-        return text
-    number = float(text)
-    return text if number in (float("inf"), float("-inf")) else number
-
-
-def _bool(_: str, text: str) -> object:
-    return _BOOLS.get(text, text)
-
-
 def _json(name: str, text: str) -> object:
     try:
         return read_json(text.encode())
     except Fault as fault:
         raise _refused(name, fault.message.replace("The body", "Input", 1)) from None
-
-
-_READERS: Mapping[str, Callable[[str, str], object]] = {
-    "int": _int, "timestamp": _int, "decimal": _decimal, "bool": _bool, "object": _json, "json": _json, "vector": _json,
-    "geo_point": _json,
-}  # fmt: skip
 
 
 def _refused(name: str, message: str) -> Fault:

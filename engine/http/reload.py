@@ -65,7 +65,8 @@ class Reloader:
         services = replace(self._server.program.services, env=environment(checked.workspace))
         program = build(checked, services)
         # It waits for the runs that write at the moment, so they must be able to go on.
-        await asyncio.to_thread(SqliteStore.update, self._settings.database_path, tables)
+        command = self._settings.command("migrate")
+        await asyncio.to_thread(SqliteStore.update, self._settings.database_path, tables, command)
         services.store.tables = tables
         self._server.swap(program)
 

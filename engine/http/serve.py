@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import socket
 import sys
 from collections.abc import Mapping
@@ -64,6 +65,14 @@ class Settings:
         """These settings with the flags that were given."""
         return replace(self, **{name: value for name, value in flags.items() if value is not None})  # type: ignore[arg-type]
 
+    def command(self, name: str) -> str:
+        """How a command is spelt that is to work on the same workspace and data."""
+        words, usual = ["stackwright", name], Settings()
+        words += [str(self.workspace)] if self.workspace != usual.workspace else []
+        words += ["--data", str(self.data)] if self.data != usual.data else []
+        url = f"STACKWRIGHT_DATABASE_URL={shlex.quote(f'sqlite:///{self.database}')} " if self.database else ""
+        return url + shlex.join(words)
+
     @property
     def database_path(self) -> Path:
         return self.database or self.data / DATABASE
@@ -123,7 +132,7 @@ def open_services(settings: Settings, workspace: Workspace) -> Services:
     make_private(settings.data)
     keys = KeyRing.open(settings.keys)
     return Services(
-        store=SqliteStore.open(settings.database_path, workspace.tables),
+        store=SqliteStore.open(settings.database_path, workspace.tables, command=settings.command("migrate")),
         tokens=Tokens(keys, issuer=workspace.name, audience=workspace.name, clock=milliseconds),
         passwords=Passwords(DEFAULT_COST),
         log=Log(write_out),

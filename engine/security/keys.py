@@ -63,7 +63,7 @@ Stamps = dict[str, Stamp]
 Files = dict[str, tuple[Stamp, Key]]
 Complain = Callable[[SetupError], None]
 
-_NAME = re.compile(r"[1-9][0-9]{0,8}\.json")
+KEY_FILE = re.compile(r"[1-9][0-9]{0,8}\.json")
 _KID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -196,7 +196,7 @@ def _number(name: str) -> int:
 
 
 def _next_number(names: Iterable[str]) -> int:
-    return 1 + max((_number(name) for name in names if _NAME.fullmatch(name)), default=0)
+    return 1 + max((_number(name) for name in names if KEY_FILE.fullmatch(name)), default=0)
 
 
 # The folder
@@ -225,6 +225,11 @@ def _scan(folder: Path) -> Stamps:
     except FileNotFoundError:
         return {}
     return {name: stamp for name, stamp in stamps if stamp}
+
+
+def key_files(folder: Path) -> list[Path]:
+    """The files of a key folder that hold a key each; none where there is no folder."""
+    return [folder / name for name in sorted(_scan(folder)) if KEY_FILE.fullmatch(name)]
 
 
 def _stamp(entry: os.DirEntry[str]) -> Stamp | None:
@@ -336,7 +341,7 @@ def _written(key: Key) -> bytes:
 
 
 def _read(path: Path) -> Key:
-    if not _NAME.fullmatch(path.name):
+    if not KEY_FILE.fullmatch(path.name):
         raise SetupError(f"{path} isn't a key's name: call it 1.json, 2.json … (the highest number is the current key)")
     members = _members(path, _content(path))
     problem = _misfit(members)

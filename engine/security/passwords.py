@@ -70,6 +70,7 @@ _STORED = re.compile(
     r"\$argon2id\$v=(?:16|19)\$m=([1-9][0-9]{0,6}),t=([1-9][0-9]?),p=([1-9][0-9]?)"
     r"\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{22,86}"
 )
+HASH_PATTERN = f"^{_STORED.pattern}$"  # of a stored hash, for a JSON Schema
 
 
 class Passwords:

@@ -94,7 +94,7 @@ class Draft:
         filled = [(column, fill) for column in omitted if (fill := _fill(table, column)) is not None]
         if not new:
             kept = [column for column in table.columns.values() if column.on_update and column.name not in self.given]
-            filled = [(column, _moment(column)) for column in kept]
+            filled = [(column, moment(column)) for column in kept]
         self.columns = (*self.given, *(column.name for column, _ in filled))
         self._fills = tuple(fill for _, fill in filled)
         missing = [column for column in omitted if column.required and column.name != "id"]
@@ -155,7 +155,7 @@ def _fill(table: Table, column: Field) -> Fill | None:
     if column.required:
         return None
     if column.has_default and column.default == "now" and column.type in ("timestamp", "date"):
-        return _moment(column)
+        return moment(column)
     if column.has_default and column.default == "uuid" and column.type == "uuid":
         return lambda run: run.uuid()
     value = default(table, column)
@@ -177,7 +177,7 @@ def default(table: Table, column: Field) -> object:
         raise SetupError(message) from None
 
 
-def _moment(column: Field) -> Fill:
+def moment(column: Field) -> Fill:
     """The time of the run, as the column holds it."""
     return _today if column.type == "date" else (lambda run: run.now())
 

@@ -121,14 +121,15 @@ class SqliteStore(Writes):
         synchronous: Literal["FULL", "NORMAL", "OFF"] = "FULL",
         *,
         change: bool = True,
+        command: str = migrate.COMMAND,
     ) -> SqliteStore:
         """The storage in the file at `path`, made and brought up to date first unless `change` is False.
 
-        Raises SetupError where the file can't be opened, or where bringing it up to date could lose something.
+        Raises SetupError where the file can't be opened, or where bringing it up to date takes a `command`.
         """
         try:
             if change:
-                cls.update(path, tables)
+                cls.update(path, tables, command)
             return cls._opened(path, tables, synchronous)
         except (OSError, sqlite3.Error) as error:
             raise SetupError(f"the database '{path}' can't be opened: {error}") from error
@@ -139,12 +140,12 @@ class SqliteStore(Writes):
         return cls(tables, sqlite3.connect(":memory:"), sqlite3.connect(":memory:"))
 
     @staticmethod
-    def update(path: Path, tables: Mapping[str, Table]) -> None:
+    def update(path: Path, tables: Mapping[str, Table], command: str = migrate.COMMAND) -> None:
         """Makes the file and whatever of `tables` it lacks. Raises SetupError, and changes nothing, as `open` says."""
         try:
-            _create(path)
+            create_file(path)
             with closing(connect(path)) as connection:
-                migrate.apply(connection, tables)
+                migrate.apply(connection, tables, command=command)
         except (OSError, sqlite3.Error) as error:
             raise SetupError(f"the database '{path}' can't be opened: {error}") from error
 
@@ -155,6 +156,8 @@ class SqliteStore(Writes):
             reader.execute(f"PRAGMA busy_timeout = {_READ_BUSY_MS}")
             reader.execute("PRAGMA query_only = ON")
             writer.execute(f"PRAGMA synchronous = {synchronous}")
+            # From its first read on, a connection keeps whoever wants the file for himself away from it.
+            reader.execute("PRAGMA schema_version")
             # Only now: another process that starts or stops may hold the file for a moment.
             writer.execute("PRAGMA busy_timeout = 0")
             opened.pop_all()
@@ -267,7 +270,7 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _create(path: Path) -> None:
+def create_file(path: Path) -> None:
     """Make the file where there is none, for our user alone: it will hold password hashes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with suppress(FileExistsError):

@@ -47,7 +47,7 @@ class Statement:
             return connection.execute(self.sql, values).fetchall()
         except sqlite3.IntegrityError as error:
             written = zip(self.written, values[len(self.asked) :], strict=True)
-            raise _broken(connection, self.table, error, written) from None
+            raise broken(connection, self.table, error, written) from None
         except _FAILURES as error:
             raise self._fault(error, values) from error
 
@@ -62,7 +62,7 @@ class Statement:
         return Fault("fatal", f"the database failed on the table '{self.table.name}'", reason="database")
 
 
-def _broken(
+def broken(
     connection: sqlite3.Connection, table: Table, error: sqlite3.IntegrityError, written: Iterable[tuple[str, object]]
 ) -> Fault:
     """The fault of a broken constraint, in the columns' names."""

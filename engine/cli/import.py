@@ -1,0 +1,111 @@
+"""`stackwright import`: the records of a file, by the columns' rules, all of them or none."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sqlite3
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from engine.cli.progress import bar
+from engine.cli.tables import database_failure, format_of, is_up_to_date, table_of
+from engine.errors import SetupError
+from engine.http.serve import Settings, checked_workspace, make_private
+from engine.run import milliseconds
+from engine.security.passwords import DEFAULT_COST, Passwords
+from engine.store.importing import BATCH, Importer
+from engine.store.sources import FORMATS, Source
+from engine.store.sqlite import SqliteStore, connect
+from engine.workspace import Table
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Add the records of a CSV, JSON or JSON lines file to a table: all of them, or none and what is wrong by line."
+        " Values are read by the columns' declared types and must follow their rules; passwords are hashed."
+    )
+    parser.add_argument(
+        "file", help="a file in UTF-8, or - for what is piped in; the first row of CSV names the columns"
+    )
+    parser.add_argument("table")
+    parser.add_argument("--format", choices=sorted(FORMATS), help="what the file is, if its name doesn't say")
+    parser.add_argument("--update", metavar="COLUMN", help="change the records that have the same in a unique column")
+    parser.add_argument("--with-secrets", action="store_true", help="passwords are hashes, as 'export' wrote them")
+    parser.add_argument("--workspace", type=Path, metavar="DIR", help="the workspace's folder (stacks)")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="the folder of the database and the keys (data)")
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What filling in records asks of a run: all of them are made at the same time."""
+
+    db: None
+    passwords: Passwords
+    at: int
+
+    def now(self) -> int:
+        return self.at
+
+    def uuid(self) -> str:
+        return str(uuid.uuid4())
+
+    def is_due(self) -> bool:
+        return False
+
+    async def breathe(self) -> None: ...
+
+
+def run(options: argparse.Namespace) -> int:
+    """Reads and checks all of the file first: where it has mistakes, not even the database is made."""
+    settings = Settings.from_environment().merged(workspace=options.workspace, data=options.data)
+    workspace = checked_workspace(settings.workspace).workspace
+    table = table_of(workspace, options.table)
+    format_ = format_of(options.format, options.file)
+    try:
+        is_current = is_up_to_date(settings, workspace)
+        with _opened(options.file) as (file, size), closing(connect(Path(":memory:"))) as connection:
+            importer = _staged(connection, table, options, Source(file, options.file), size, format_)
+            if is_current or not importer.mistakes.count:
+                make_private(settings.data)
+                SqliteStore.update(settings.database_path, workspace.tables, settings.command("migrate"))
+                connection.execute("ATTACH ? AS data", (str(settings.database_path),))
+                added, changed = importer.store()
+    except sqlite3.Error as error:
+        raise database_failure(settings.database_path, error) from error
+    if importer.mistakes.count:
+        raise SetupError(importer.mistakes.said(options.file))
+    sys.stdout.write(f"imported {added} record{'' if added == 1 else 's'} into '{table.name}'")
+    sys.stdout.write(f", changed {changed}\n" if options.update else "\n")
+    return 0
+
+
+def _staged(
+    connection: sqlite3.Connection, table: Table, options: argparse.Namespace, source: Source, size: int, format_: str
+) -> Importer:
+    """An importer that has read all of the file."""
+    passwords = Passwords(DEFAULT_COST, queue=BATCH * len(table.columns))
+    moment = Moment(None, passwords, milliseconds())
+    try:
+        importer = Importer(connection, table, moment, update=options.update or "", hashed=options.with_secrets)
+        with bar(size, "reading") as reach:
+            asyncio.run(importer.stage(FORMATS[format_](source, table), lambda: reach(source.position)))
+    finally:
+        passwords.close()
+    return importer
+
+
+@contextmanager
+def _opened(name: str) -> Iterator[tuple[BinaryIO, int]]:
+    """The file, and its size in bytes; 0 where nobody can say."""
+    if name == "-":
+        yield sys.stdin.buffer, 0
+    else:
+        with open(name, "rb") as file:
+            yield file, os.fstat(file.fileno()).st_size

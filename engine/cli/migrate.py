@@ -1,0 +1,98 @@
+"""`stackwright migrate`: what would make the database hold what the tables' files say, and making it so."""
+
+from __future__ import annotations
+
+import argparse
+import sqlite3
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from engine.errors import SetupError
+from engine.http.serve import Settings, checked_workspace, make_private
+from engine.store import migrate
+from engine.store.changes import Change, Risk
+from engine.store.plan import leftovers, plan
+from engine.store.sqlite import connect, create_file
+
+PENDING = 3  # the exit status where there is something to change
+
+_MARKS = {Risk.DESTRUCTIVE: "! ", Risk.BLOCKED: "x "}
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Print what would make the database hold what the tables' files say, SQL included. The exit status is 0 where"
+        f" there is nothing to change, {PENDING} where there is, 1 where something must be mended first."
+    )
+    parser.add_argument("workspace", nargs="?", type=Path, metavar="DIR", help="the workspace's folder (stacks)")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="the folder of the database and the keys (data)")
+    parser.add_argument("--apply", action="store_true", help="make the changes: all of them, or none")
+    parser.add_argument("--allow-destructive", action="store_true", help="those that lose something too, marked '!'")
+    parser.add_argument("--history", action="store_true", help="print the changes that were made before")
+
+
+def run(options: argparse.Namespace) -> int:
+    settings = Settings.from_environment().merged(workspace=options.workspace, data=options.data)
+    if options.allow_destructive and not options.apply:
+        raise SetupError("--allow-destructive goes with --apply")
+    tables = checked_workspace(settings.workspace).workspace.tables
+    allowed = Risk.DESTRUCTIVE if options.allow_destructive else Risk.DELIBERATE
+    try:
+        if options.apply:
+            make_private(settings.data)
+            create_file(settings.database_path)
+        with _opened(settings.database_path, options.apply) as connection:
+            if options.history:
+                return _print_history(migrate.history(connection))
+            if not options.apply:
+                return _print_plan(plan(connection, tables), leftovers(connection, tables), settings.command("migrate"))
+            changes = migrate.apply(connection, tables, allowed, settings.command("migrate"))
+    except sqlite3.Error as error:
+        raise SetupError(f"the database '{settings.database_path}' can't be changed: {error}") from error
+    sys.stdout.writelines(_lines(changes))
+    sys.stdout.write(f"made {_changes(changes)}\n" if changes else "nothing to change\n")
+    return 0
+
+
+@contextmanager
+def _opened(path: Path, change: bool) -> Iterator[sqlite3.Connection]:
+    """A connection with the database, or with an empty one where there is none yet."""
+    with closing(connect(path) if path.is_file() else sqlite3.connect(":memory:")) as connection:
+        if not change:
+            connection.execute("PRAGMA query_only = ON")
+        yield connection
+
+
+def _print_plan(changes: list[Change], unused: list[Change], command: str) -> int:
+    sys.stdout.writelines(_lines([*changes, *unused]))
+    if unused:
+        sys.stdout.write(f"'{command} --apply --allow-destructive' drops what is in no file; else it is left alone\n")
+    if not changes:
+        sys.stdout.write("nothing to change\n")
+        return 0
+    if any(change.risk is Risk.BLOCKED for change in changes):
+        sys.stderr.write("nothing can be changed before what is marked 'x' is mended\n")
+        return 1
+    sys.stdout.write(f"{_changes(changes)} to make: run '{command}{migrate.flags(changes)}'\n")
+    return PENDING
+
+
+def _lines(changes: Iterable[Change]) -> Iterator[str]:
+    for change in changes:
+        yield f"{_MARKS.get(change.risk, '- ')}{change.said}\n"
+        yield from (f"    {statement};\n" for statement in change.statements)
+
+
+def _changes(changes: list[Change]) -> str:
+    return f"{len(changes)} change{'' if len(changes) == 1 else 's'}"
+
+
+def _print_history(entries: Iterable[migrate.Entry]) -> int:
+    for entry in entries:
+        moment = datetime.fromtimestamp(entry.at / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        sys.stdout.write(f"{moment} UTC  {entry.by}  {entry.change}\n")
+        sys.stdout.writelines(f"    {line}\n" for line in entry.sql.splitlines())
+    return 0
