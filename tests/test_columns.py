@@ -119,7 +119,7 @@ def test_what_is_known_of_an_upload_is_kept_and_its_content_is_not(tmp_path: Pat
     upload = File("a.png", "image/png", b"content")
     made = asyncio.run(perform(compiled.plan, running.services.run(), {"pic": upload}, None))
     assert made == {"name": "a.png", "type": "image/png", "size": 7}
-    assert running.services.store.dump("thing")[0]["pic"] == made
+    assert asyncio.run(running.services.store.dump("thing"))[0]["pic"] == made
 
 
 def test_vectors_and_points_are_measured(tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ def test_what_refers_to_a_deleted_record(tmp_path: Path) -> None:
     running = made(tmp_path / "a", stack, **children)
     answer(running, "POST /it")
     store = running.services.store
-    assert (store.dump("gone"), store.dump("freed")) == ([], [{"id": 1, "thing_id": None}])
+    assert (asyncio.run(store.dump("gone")), asyncio.run(store.dump("freed"))) == ([], [{"id": 1, "thing_id": None}])
     for step in (
         "delete_record: thing\n  where: {id: 2}",
         "bulk_delete_records: thing\n  all: true",
@@ -281,7 +281,7 @@ def test_a_rule_holds_at_every_write_and_what_breaks_it_is_not_kept(
     running = made(tmp_path, stack, meeting=MEETING)
     payload = answer(running, "POST /it")
     assert {entry["param"]: entry["message"] for entry in payload["errors"]} == errors
-    assert running.services.store.dump("meeting") == [
+    assert asyncio.run(running.services.store.dump("meeting")) == [
         {"id": 1, "starts_at": 1, "ends_at": 5, "title": "plan", "secret": None}
     ]
 
@@ -348,7 +348,7 @@ def test_the_first_records_are_there_once_and_their_passwords_hashed(tmp_path: P
     for _ in range(2):  # a second start finds the table and adds nothing
         running = made(tmp_path, stack, account=SEEDED)
         assert answer(running, "POST /it") == [{"id": 8, "email": "bob@example.com", "role": "member", "boss": 7}, True]
-        assert [each["id"] for each in running.services.store.dump("account")] == [7, 8]
+        assert [each["id"] for each in asyncio.run(running.services.store.dump("account"))] == [7, 8]
         asyncio.run(running.services.store.close())
 
 

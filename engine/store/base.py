@@ -32,13 +32,14 @@ class Condition:
     """What a `where` became: text that never changes, and the expressions whose values are bound, in order.
 
     The other two have one entry a parameter: `converts` what makes a value the one that is bound (None: it is
-    as it is), `names` the column it is for.
+    as it is), `names` the column it is for. `is_single`: no more than one record can match.
     """
 
     sql: str
     parameters: tuple[Node, ...]
     converts: tuple[Convert | None, ...]
     names: tuple[str, ...]
+    is_single: bool = False
 
     def bound(self, values: tuple[Any, ...]) -> tuple[object, ...]:
         """The values to bind, made of the parameters' values."""
@@ -185,13 +186,13 @@ class Store(Operations, Protocol):
     async def load(self, run: Run, table: str, rows: Iterable[Mapping[str, object]]) -> list[dict[str, object]]:
         """Add rows by the columns' rules in `run`'s session, ids allowed; answers them as stored."""
 
-    def dump(self, table: str) -> list[dict[str, object]]:
+    async def dump(self, table: str) -> list[dict[str, object]]:
         """All records by id, without secret columns."""
 
-    def snapshot(self) -> dict[str, list[dict[str, object]]]:
+    async def snapshot(self) -> dict[str, list[dict[str, object]]]:
         """All records of all tables by id; a secret column shows as a digest, so that a change shows."""
 
-    def counts(self) -> dict[str, int]: ...
+    async def counts(self) -> dict[str, int]: ...
 
     async def clear(self) -> None:
         """Remove all records; ids start anew."""

@@ -42,7 +42,24 @@ def scalar(given: Kind, target: Kind, label: str, ordered: bool, nothing: object
     return convert
 
 
-def listing(target: Kind, label: str, optional: bool, bind: Callable[[list[object]], object]) -> Convert:
+BindList = Callable[[list[object], Kind], object]
+_NOTHING = object()
+
+
+def alone(given: Kind, target: Kind, label: str, optional: bool, bind: BindList) -> Convert:
+    """The conversion of a single value to a list of it, of none where it can't equal a `target`."""
+    convert = scalar(given, target, label, False, _NOTHING) or reveal
+
+    def listed(value: Any) -> object:
+        value = convert(value)
+        if value is None and optional:
+            return None
+        return bind([] if value is _NOTHING else [value], target)
+
+    return listed
+
+
+def listing(target: Kind, label: str, optional: bool, bind: BindList) -> Convert:
     """The conversion of a list whose items meet a `target`: those that can equal it, and null, are kept."""
     types = _types(target)
 
@@ -54,7 +71,7 @@ def listing(target: Kind, label: str, optional: bool, bind: Callable[[list[objec
             raise kind_fault(f"'in' needs a list, not {kind_of(value)}")
         items = [reveal(item) for item in value]
         try:
-            return bind([item for item in items if item is None or _is_storable(item, types)])
+            return bind([item for item in items if item is None or _is_storable(item, types)], target)
         except ValueError as error:
             raise input_fault([{"param": label, "message": str(error)}]) from None
 

@@ -36,12 +36,14 @@ _AHEAD = "compute it in a `set` step before, or compare a column with it"
 class Dialect:
     """How a storage spells what standard SQL can't: templates with `{0}` and `{1}`.
 
-    `parameter` is a numbered placeholder, `same` an equality that takes null for a value, `member` whether a value
-    is in a bound list, `has_null` whether that list holds null, `element` whether a list column holds a value,
-    `nothing` a value that no column is equal to.
+    `parameter` is the numbered placeholder of a value of a kind that meets a target, `list_parameter` that of a list.
+    `same` is an equality that takes null for a value, `member` whether a value is in a bound list, `has_null` whether
+    that list holds null, `element` whether a list column holds a value. `nothing` is a value that no column is equal
+    to; where there is none, a value whose kind only shows when it runs is bound as a list of one or none.
     """
 
-    parameter: str
+    parameter: Callable[[int, Kind, Kind], str]
+    list_parameter: Callable[[int, Kind], str]
     true: str
     false: str
     is_true: str
@@ -52,16 +54,17 @@ class Dialect:
     element: str
     tests: Mapping[str, str]
     length: str
-    bind_list: Callable[[list[object]], object]
-    nothing: object
+    bind_list: Callable[[list[object], Kind], object]
+    nothing: object | None
 
 
 @dataclass(frozen=True)
 class Term:
-    """A value as SQL, and what is known of it."""
+    """A value as SQL, and what is known of it; `is_listed` where it is a list of that value or of none."""
 
     sql: str
     kind: Kind
+    is_listed: bool = False
 
     @property
     def nullable(self) -> bool:
@@ -81,7 +84,8 @@ def compile_where(node: Node, table: Table, kinds: Kinds, dialect: Dialect) -> C
     sql = where.condition(node, exact=False)
     if where.problems:
         raise Problems(where.problems)
-    return Condition(sql, tuple(where.parameters), tuple(where.converts), tuple(where.names))
+    single = _is_single(node, table, where.known)
+    return Condition(sql, tuple(where.parameters), tuple(where.converts), tuple(where.names), single)
 
 
 class _Where:
@@ -136,11 +140,15 @@ class _Where:
         return f"({term.sql} IS {'NOT ' if operator == '!=' else ''}NULL)"
 
     def compared(self, operator: str, left: Term, right: Term, exact: bool) -> str:
+        if left.is_listed or right.is_listed:
+            value, given = (left, right) if right.is_listed else (right, left)
+            sql = self.listed(value, given, given.kind, exact or operator == "!=")
+            return f"(NOT {sql})" if operator == "!=" else sql
         nulls = left.nullable + right.nullable
         if operator == "!=":
             return f"({(self.dialect.differs if nulls else '{0} <> {1}').format(left.sql, right.sql)})"
         if operator == "==" and nulls == 2:
-            return f"({self.dialect.same.format(left.sql, right.sql)})"
+            return self.exactly(f"({self.dialect.same.format(left.sql, right.sql)})", exact)
         return self.exactly(f"({left.sql} {'=' if operator == '==' else operator} {right.sql})", nulls > 0 and exact)
 
     def exactly(self, sql: str, unknown: bool) -> str:
@@ -155,12 +163,23 @@ class _Where:
         ordered = node.operator in ORDERS
         if _has_column(node.left):
             left = self.term(node.left)
-            return left, self.operand(node.right, left.kind, ordered, self.label(node.left))
+            return left, self.counterpart(node.right, left.kind, self.label(node.left), node)
         if _has_column(node.right):
             right = self.term(node.right)
-            return self.operand(node.left, right.kind, ordered, self.label(node.right)), right
+            return self.counterpart(node.left, right.kind, self.label(node.right), node), right
         kind = self.known(node.left)
+        kind = self.known(node.right) if kind.is_open else kind
         return self.operand(node.left, kind, ordered), self.operand(node.right, kind, ordered)
+
+    def counterpart(self, node: Node, target: Kind, label: str, of: Binary) -> Term:
+        """What a side with a column is compared with in `of`."""
+        if _has_column(node) or of.operator in ORDERS or self.dialect.nothing is not None:
+            return self.operand(node, target, of.operator in ORDERS, label)
+        kind = self.known(node)
+        if bind.scalar(kind, target, label, False, None) is None:
+            return self.parameter(node, target, label)
+        convert = bind.alone(kind, target, label, of.optional, self.dialect.bind_list)
+        return self.bind(node, kind, convert, label, target, is_listed=True)
 
     def comparable(self, node: Binary, left: Term, right: Term) -> bool:
         families = {term.kind.family for term in (left, right)} - {"any", "null", "never"}
@@ -192,12 +211,15 @@ class _Where:
 
     def member_of_given(self, node: Binary, left: Term, exact: bool) -> tuple[str, Term]:
         right = self.list_parameter(node.right, left.kind, self.label(node.left), node.optional)
-        item = right.kind.item or ANY
+        return self.listed(left, right, right.kind.item or ANY, exact), right
+
+    def listed(self, left: Term, right: Term, item: Kind, exact: bool) -> str:
+        """Whether a value is in a list of items of a kind."""
         nulls = item.nullable or item.name in ("any", "null")
         sql = self.exactly(f"({self.dialect.member.format(left.sql, right.sql)})", exact and (left.nullable or nulls))
         if left.nullable and nulls:
             sql = f"({sql} OR ({left.sql} IS NULL AND {self.dialect.has_null.format(right.sql)}))"
-        return sql, right
+        return sql
 
     def member_of_written(self, node: Binary, right: ListOf, exact: bool) -> str:
         """`x in [a, $b]` is `x == a or x == $b`."""
@@ -301,19 +323,25 @@ class _Where:
 
     def parameter(self, node: Node, target: Kind, label: str = "", *, ordered: bool = False) -> Term:
         kind = self.known(node)
-        return self.bind(node, kind, bind.scalar(kind, target, label, ordered, self.dialect.nothing), label)
+        return self.bind(node, kind, bind.scalar(kind, target, label, ordered, self.dialect.nothing), label, target)
 
     def list_parameter(self, node: Node, target: Kind, label: str, optional: bool) -> Term:
         kind = self.known(node)
         if kind.name not in ("list", "any", "null"):
             self.problem("SW304", f"'in' needs a list, not {kind.present()}", node.span)
-        return self.bind(node, kind, bind.listing(target, label, optional, self.dialect.bind_list), label)
+        convert = bind.listing(target, label, optional, self.dialect.bind_list)
+        return self.bind(node, kind, convert, label, target, is_listed=True)
 
-    def bind(self, node: Node, kind: Kind, convert: Convert | None, label: str) -> Term:
+    def bind(
+        self, node: Node, kind: Kind, convert: Convert | None, label: str, target: Kind, *, is_listed: bool = False
+    ) -> Term:
         self.parameters.append(node)
         self.converts.append(convert)
         self.names.append(label)
-        return Term(self.dialect.parameter.format(len(self.parameters)), kind)
+        number = len(self.parameters)
+        dialect = self.dialect
+        sql = dialect.list_parameter(number, target) if is_listed else dialect.parameter(number, kind, target)
+        return Term(sql, kind, is_listed)
 
     def known(self, node: Node) -> Kind:
         if isinstance(node, Literal):
@@ -351,6 +379,21 @@ _SAID = {
     "ListOf": "a list with a column in it",
     "ObjectOf": "an object",
 }
+
+
+def _is_single(node: Node, table: Table, known: Callable[[Node], Kind]) -> bool:
+    """Whether a condition asks for one value, which isn't null, of a column that is unique."""
+    match node:
+        case Binary(operator="and"):
+            return _is_single(node.left, table, known) or _is_single(node.right, table, known)
+        case (
+            Binary(operator="==", left=Column() as left, right=right)
+            | Binary(operator="==", left=right, right=Column() as left)
+        ):
+            column = table.columns[left.name]
+            nulls = column.may_be_null and (known(right).nullable or known(right).name in ("any", "null"))
+            return not node.optional and _is_given(right) and (column.name == "id" or (column.unique and not nulls))
+    return False
 
 
 def _has_column(node: Node) -> bool:

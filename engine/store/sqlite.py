@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -15,11 +14,12 @@ from engine.fields import Field
 from engine.shapes import input_fault, unknown_param
 from engine.store import migrate
 from engine.store.base import Condition, Kinds, Read, Run, Write, quoted
-from engine.store.rows import row_maker
+from engine.store.constraints import refused
+from engine.store.rows import digester, masked_of, names_of, plain_of, row_maker, unmasked_of
 from engine.store.sql import compile_where
 from engine.store.sqlite_dialect import DIALECT
 from engine.store.statement import Statement
-from engine.store.writer import Writer, refused
+from engine.store.writer import Writer
 from engine.store.writes import Writes
 from engine.syntax import Node
 from engine.values import Stored
@@ -92,7 +92,7 @@ class SqliteSpelling:
         return Statement(table, sql, asked, written)
 
     def parameter(self, number: int) -> str:
-        return DIALECT.parameter.format(number)
+        return f"?{number}"
 
     def returned(self, column: Field) -> str:
         # SQLite keeps 1.0 as the int 1 in the file, and lets RETURNING show it.
@@ -135,7 +135,7 @@ class SqliteStore(Writes):
             raise SetupError(f"the database '{path}' can't be opened: {error}") from error
 
     @classmethod
-    def unopened(cls, tables: Mapping[str, Table]) -> SqliteStore:
+    def unopened(cls, path: Path, tables: Mapping[str, Table]) -> SqliteStore:
         """A storage with nothing in it, to prepare operations with where none will run."""
         return cls(tables, sqlite3.connect(":memory:"), sqlite3.connect(":memory:"))
 
@@ -177,12 +177,11 @@ class SqliteStore(Writes):
         self, table: Table, condition: Condition, secrets: tuple[str, ...] = (), columns: Iterable[str] | None = None
     ) -> Read:
         named = table.columns if columns is None else tuple(columns)
-        plain = [column for column in _plain(table) if column.name in named]
+        plain = [column for column in plain_of(table) if column.name in named]
         hidden = [table.columns[name] for name in secrets]
         make = row_maker(plain, hidden, table.name)
-        sql = (
-            f'SELECT {_names([*plain, *hidden])} FROM {quoted(table.name)} WHERE {condition.sql} ORDER BY "id" LIMIT 1'
-        )
+        names = names_of([*plain, *hidden])
+        sql = f'SELECT {names} FROM {quoted(table.name)} WHERE {condition.sql} ORDER BY "id" LIMIT 1'
         first = Statement(table, sql, condition.names).first
         bound = condition.bound if any(condition.converts) else None
 
@@ -222,25 +221,21 @@ class SqliteStore(Writes):
             loaded.append(await self._loads[table, names](run, *row.values()))
         return loaded
 
-    def dump(self, table: str) -> list[dict[str, object]]:
-        plain = _unmasked(self.tables[table])
+    async def dump(self, table: str) -> list[dict[str, object]]:
+        plain = unmasked_of(self.tables[table])
         return list(map(row_maker(plain), self._rows(table, plain)))
 
-    def snapshot(self) -> dict[str, list[dict[str, object]]]:
+    async def snapshot(self) -> dict[str, list[dict[str, object]]]:
         return {name: self._digested(table) for name, table in self.tables.items()}
 
     def _digested(self, table: Table) -> list[dict[str, object]]:
-        plain, hidden = _unmasked(table), [column for column in table.columns.values() if column.is_masked]
-        make, count = row_maker(plain), len(plain)
-        return [
-            make(row[:count]) | {column.name: _digest(value) for column, value in zip(hidden, row[count:], strict=True)}
-            for row in self._rows(table.name, [*plain, *hidden])
-        ]
+        digest = digester(table)
+        return [digest(row) for row in self._rows(table.name, [*unmasked_of(table), *masked_of(table)])]
 
     def _rows(self, table: str, columns: Sequence[Field]) -> list[tuple[Any, ...]]:
-        return self.reader.execute(f'SELECT {_names(columns)} FROM {quoted(table)} ORDER BY "id"').fetchall()
+        return self.reader.execute(f'SELECT {names_of(columns)} FROM {quoted(table)} ORDER BY "id"').fetchall()
 
-    def counts(self) -> dict[str, int]:
+    async def counts(self) -> dict[str, int]:
         count = "SELECT count(*) FROM {}"
         return {name: self.reader.execute(count.format(quoted(name))).fetchone()[0] for name in self.tables}
 
@@ -275,19 +270,3 @@ def create_file(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-
-
-def _plain(table: Table) -> list[Field]:
-    return [column for column in table.columns.values() if not column.is_beside]
-
-
-def _unmasked(table: Table) -> list[Field]:
-    return [column for column in table.columns.values() if not column.is_masked]
-
-
-def _names(columns: Iterable[Field]) -> str:
-    return ", ".join(quoted(column.name) for column in columns)
-
-
-def _digest(value: object) -> object:
-    return None if value is None else "sha256:" + hashlib.sha256(str(value).encode()).hexdigest()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import orjson
 
 from engine.store.sql import Dialect
+from engine.values import Kind
 
 
-def _json_list(values: list[object]) -> str:
+def _json_list(values: list[object], target: Kind) -> str:
     try:
         return orjson.dumps(values).decode()
     except TypeError:
@@ -15,7 +16,8 @@ def _json_list(values: list[object]) -> str:
 
 
 DIALECT = Dialect(
-    parameter="?{}",
+    parameter=lambda number, given, target: f"?{number}",
+    list_parameter=lambda number, target: f"?{number}",
     true="1",
     false="0",
     is_true="{0} IS TRUE",
