@@ -50,6 +50,7 @@ class Sqlite:
         return self.rows(folder, "SELECT name, sql FROM sqlite_master ORDER BY name")
 
 
+_INDEXES = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema() ORDER BY 1"
 _STRUCTURE = """
     SELECT c.relname, a.attname, a.attnotnull, format_type(a.atttypid, a.atttypmod), col_description(c.oid, a.attnum)
     FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
@@ -91,7 +92,7 @@ class Postgres:
 
     def structure(self, folder: Path) -> list[tuple[Any, ...]]:
         """All tables and their columns."""
-        return self.rows(folder, _STRUCTURE)
+        return self.rows(folder, _STRUCTURE) + self.rows(folder, _INDEXES)
 
     def clean(self) -> None:
         for schema in self.schemas:  # one by one: a transaction holds a lock for each of the tables

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,9 @@ from engine.errors import Fault, SetupError
 from engine.program import Program
 from engine.run import perform
 from engine.values import File
+from tests.storages import storage
+
+pytestmark = pytest.mark.usefixtures("storage")
 
 POINT = {"type": "point", "data": {"lng": 13.4, "lat": 52.5}}
 THING = """
@@ -310,13 +312,9 @@ def test_partial_and_descending_indexes(tmp_path: Path) -> None:
     with pytest.raises(Fault) as caught:
         answer(running, "POST /it")
     assert (caught.value.name, caught.value.payload) == ("conflict", {"params": ["owner", "slug"]})
-    with sqlite3.connect(tmp_path / "data.sqlite3") as connection:
-        found = {
-            sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master WHERE type = 'index' AND sql NOT NULL")
-        }
-    connection.close()
-    assert any('("owner", "deleted_at" DESC)' in sql for sql in found)
-    assert any('"deleted_at" IS NULL' in sql and "UNIQUE" in sql for sql in found)
+    found = [str(row[1]).replace('"', "") for row in storage().structure(tmp_path)]
+    assert any("(owner, deleted_at DESC)" in sql for sql in found)
+    assert any("deleted_at IS NULL" in sql and "UNIQUE" in sql for sql in found)
 
 
 SEEDED = """
@@ -364,9 +362,7 @@ def test_first_records_that_break_a_rule_make_no_table(tmp_path: Path, row: str,
     with pytest.raises(SetupError) as caught:
         made(tmp_path, "- debug_log: 1", account=f"{SEEDED.rstrip()}\n      - {row}\n")
     assert said in str(caught.value)
-    with sqlite3.connect(tmp_path / "data.sqlite3") as connection:
-        assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
-    connection.close()
+    assert storage().structure(tmp_path) == []
 
 
 PROBLEMS = [

@@ -16,6 +16,8 @@ from engine.errors import Fault
 from engine.program import Program
 from engine.run import perform
 
+pytestmark = pytest.mark.usefixtures("storage")
+
 ROW = """
     table: row
     columns:

@@ -11,6 +11,8 @@ from support import answer, program
 
 from engine.errors import Fault
 
+pytestmark = pytest.mark.usefixtures("storage")
+
 NOTE = """
     table: note
     columns: {id: int, text: {type: text, unique: true}}

@@ -14,6 +14,8 @@ from support import USER, answer, checked, messages, program
 from engine.errors import Fault
 from engine.store.batch import MAX_ROWS
 
+pytestmark = pytest.mark.usefixtures("storage")
+
 TEAM = """
     table: team
     columns:

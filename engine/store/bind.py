@@ -12,7 +12,7 @@ from typing import Any
 from engine.errors import kind_fault
 from engine.shapes import input_fault
 from engine.store.base import Convert
-from engine.values import Kind, kind_of, reveal
+from engine.values import INT_MAX, INT_MIN, Kind, kind_of, reveal
 
 SCALARS = ("number", "text", "bool")
 _TYPES = {"number": (int, float), "text": (str,), "bool": (bool,)}
@@ -54,6 +54,8 @@ def alone(given: Kind, target: Kind, label: str, optional: bool, bind: BindList)
         value = convert(value)
         if value is None and optional:
             return None
+        if isinstance(value, int) and not INT_MIN <= value <= INT_MAX:
+            raise input_fault([{"param": label, "message": "Input is an int past 64 bits."}])
         return bind([] if value is _NOTHING else [value], target)
 
     return listed

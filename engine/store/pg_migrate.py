@@ -10,6 +10,7 @@ from typing import Any
 
 import asyncpg
 
+from engine.errors import SetupError
 from engine.fields import Field
 from engine.store.base import quoted
 from engine.store.changes import Change, Risk, said
@@ -92,6 +93,7 @@ async def apply(connection: asyncpg.Connection, tables: Mapping[str, Table], com
         await connection.execute("SET CONSTRAINTS ALL DEFERRED")  # first records may refer to later ones
         for table in (change.seeded for change in changes if change.seeded is not None):
             await _plant(connection, table)
+        await _settle(connection, tables)
     return changes
 
 
@@ -99,11 +101,28 @@ async def _plant(connection: asyncpg.Connection, table: Table) -> None:
     """Add a table's first records. Raises SetupError where one can't be."""
 
     async def insert(sql: str, values: Sequence[object]) -> Any:
-        return await connection.fetchrow(sql, *values)
+        stored = await connection.fetchrow(sql, *values)
+        if table.id.type == "int":  # one may have been given an id, and the next one goes on after it
+            await connection.execute(sequence_sql(table, f"(SELECT max(id) FROM {quoted(table.name)})"))
+        return stored
 
     await planted(table, insert, "${}", asyncpg.IntegrityConstraintViolationError)
-    if table.id.type == "int":
-        await connection.execute(sequence_sql(table, f"(SELECT max(id) FROM {quoted(table.name)})"))
+
+
+async def _settle(connection: asyncpg.Connection, tables: Mapping[str, Table]) -> None:
+    """Look at all references. Raises SetupError where a first record names one that isn't there."""
+    try:
+        await connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    except asyncpg.ForeignKeyViolationError as error:
+        table = tables[error.table_name]
+        raise SetupError(
+            f"{table.span}: a seed record of '{table.name}' names no record of {_named(error, table)}"
+        ) from None
+
+
+def _named(error: asyncpg.ForeignKeyViolationError, table: Table) -> str:
+    column = (error.detail or "").partition("(")[2].partition(")")[0].strip('"')
+    return f"'{table.columns[column].table}'" if column in table.columns else "another table"
 
 
 # Tables that aren't there: made first, and completed when all are, for they may refer to each other in a ring.
