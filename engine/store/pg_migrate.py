@@ -15,7 +15,6 @@ from engine.fields import Field
 from engine.store.base import quoted
 from engine.store.changes import Change, Risk, said
 from engine.store.conversions import is_readable
-from engine.store.migrate import COMMAND, refuse
 from engine.store.pg_dialect import DIALECT
 from engine.store.pg_schema import (
     check_names,
@@ -76,7 +75,7 @@ async def plan(connection: asyncpg.Connection, tables: Mapping[str, Table]) -> l
     return changes + [change for table in new for change in _completed(table)]
 
 
-async def apply(connection: asyncpg.Connection, tables: Mapping[str, Table], command: str = COMMAND) -> list[Change]:
+async def apply(connection: asyncpg.Connection, tables: Mapping[str, Table]) -> list[Change]:
     """Make every change that is safe, all at once; answers them.
 
     Raises SetupError, and changes nothing, where something isn't. Several processes may do this at the same time.
@@ -87,7 +86,7 @@ async def apply(connection: asyncpg.Connection, tables: Mapping[str, Table], com
         await connection.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
         await connection.execute(f"SET LOCAL lock_timeout = '{_WAIT}'")
         changes = await plan(connection, tables)
-        refuse(changes, Risk.SAFE, command)
+        _refuse(changes)
         for statement in (statement for change in changes for statement in change.statements):
             await connection.execute(statement)
         await connection.execute("SET CONSTRAINTS ALL DEFERRED")  # first records may refer to later ones
@@ -95,6 +94,16 @@ async def apply(connection: asyncpg.Connection, tables: Mapping[str, Table], com
             await _plant(connection, table)
         await _settle(connection, tables)
     return changes
+
+
+def _refuse(changes: Sequence[Change]) -> None:
+    """Raise SetupError with every change that is for a hand to make."""
+    refused = [f"- {change.said}" for change in changes if change.risk > Risk.SAFE]
+    if refused:
+        head = "the database can't be made what the tables' files say:"
+        raise SetupError(
+            "\n".join([head, *refused, "nothing was changed; make these changes with psql, then start again"])
+        )
 
 
 async def _plant(connection: asyncpg.Connection, table: Table) -> None:

@@ -90,10 +90,10 @@ class PostgresStore(Writes):
     def update(url: DatabaseUrl, tables: Mapping[str, Table], command: str = COMMAND) -> None:
         """Makes whatever of `tables` the database lacks. Raises SetupError, and changes nothing, as `open` says.
 
-        It may be called where an event loop runs, and blocks it.
+        It may be called where an event loop runs, and blocks it. What isn't safe no `command` of ours changes here.
         """
         with ThreadPoolExecutor(1) as thread:
-            thread.submit(asyncio.run, _update(url, tables, command)).result()
+            thread.submit(asyncio.run, _update(url, tables)).result()
 
     def session(self) -> PostgresSession:
         return PostgresSession(self.pool)
@@ -197,12 +197,12 @@ def _json(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
-async def _update(url: DatabaseUrl, tables: Mapping[str, Table], command: str) -> None:
+async def _update(url: DatabaseUrl, tables: Mapping[str, Table]) -> None:
     try:
         connection = await connect(url)
         try:
             await _check(url, connection)
-            await pg_migrate.apply(connection, tables, command)
+            await pg_migrate.apply(connection, tables)
         finally:
             await connection.close(timeout=BUSY_SECONDS)
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
