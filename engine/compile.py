@@ -227,11 +227,12 @@ class StackLowering(ExpressionLowering):
                 prepared, wanted = self._prepared(step.arguments[parameter.name], parameter, table, before)
                 given[parameter.name] = prepared
                 values += wanted
-        operation = definition.call(self.load, **given)
+        named = [given.get(each.name, each.default) for each in definition.parameters]  # not by `return`, a keyword
+        operation = definition.call(self.load, *named)
         is_async = inspect.iscoroutinefunction(operation)
         made = call(self.names.bind(operation, step.name), name("run"), *values)
         statements = [*before, *self._kept(step, awaited(made) if is_async else made, is_async)]
-        return self.written(statements) if definition.writes else statements
+        return self.written(statements) if step.writes else statements
 
     def _prepared(
         self, argument: Any, parameter: Parameter, table: Table | None, before: list[ast.stmt]
@@ -248,7 +249,7 @@ class StackLowering(ExpressionLowering):
                 places = {id(node): place for place, node in enumerate(condition.parameters)}
                 keys = {column: places.get(id(value)) for column, value in matched(argument).items()}
                 return (condition, keys), [self.revealed(node) for node in condition.parameters]
-            case "flag":
+            case "flag" | "choice" | "sql":
                 return argument, []
             case "data":
                 columns = self._columns(argument, before)

@@ -19,7 +19,9 @@ from engine.compile import Compiler, Plan
 from engine.errors import Fault, Problem, Problems, SetupError
 from engine.run import Services
 from engine.shapes import Shape
+from engine.sql import Sql
 from engine.stack import Step
+from engine.store import direct_check
 from engine.store.schema import settled
 from engine.store.sql import compile_where
 from engine.store.sqlite_dialect import DIALECT
@@ -80,7 +82,7 @@ def check_folder(root: Path, shown_as: str | None = None, *, tests: bool = True)
         checked = check(*read_workspace(root, shown_as, tests=tests))
         if checked.errors:
             return checked
-        found = sorted([*checked.problems, *_unaskable(checked)], key=lambda problem: problem.place)
+        found = sorted([*checked.problems, *_unaskable(checked), *_refused(checked)], key=lambda problem: problem.place)
         return replace(checked, problems=found)
 
 
@@ -116,6 +118,15 @@ def _unaskable(checked: Checked) -> list[Problem]:
                 except Problems as problems:
                     found += problems.problems
     return found
+
+
+def _refused(checked: Checked) -> list[Problem]:
+    """What is wrong with the authors' own SQL."""
+    workspace = checked.workspace
+    stacks = [each.stack for each in workspace.endpoints]
+    stacks += [each.stack for each in workspace.functions.values()]
+    given = [step.arguments.get("sql") for stack in stacks for step in _steps(stack)]
+    return direct_check.problems([each for each in given if isinstance(each, Sql)], workspace.tables)
 
 
 def _steps(value: object) -> list[Step]:

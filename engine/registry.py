@@ -51,6 +51,8 @@ Match = Annotated[Any, Syntax("match")]  # {column: value}: what a record is kno
 Data = Annotated[Any, Syntax("data")]  # {column: value}, or an object whose columns are known before it runs
 Changes = Annotated[Any, Syntax("changes")]  # {column: value}, or any object
 Rows = Annotated[Any, Syntax("rows")]  # a list of {column: value}
+Choice = Syntax("choice")  # one of the words of a Literal, written out
+Statement = Annotated[Any, Syntax("sql")]  # one statement of SQL, its values bound apart
 Flag = Annotated[Any, Syntax("flag")]  # true or false, written out
 FunctionName = Annotated[Any, Syntax("function")]  # a function of the workspace
 Arguments = Annotated[Any, Syntax("arguments")]  # input name → value
@@ -235,7 +237,8 @@ def _parameter(given: inspect.Parameter, hint: Any) -> Parameter:
     )
     syntax = next((note for note in getattr(hint, "__metadata__", ()) if isinstance(note, Syntax)), None)
     if syntax is not None:
-        return replace(parameter, syntax=syntax.name)
+        kind = _kind(hint) if syntax is Choice else ANY
+        return replace(parameter, syntax=syntax.name, kind=kind)
     if typing.get_origin(hint) is Callable or typing.get_origin(hint) is typing.get_origin(Callable[[], None]):
         arguments, returned = typing.get_args(hint)
         kinds = tuple(_kind(argument) for argument in arguments)

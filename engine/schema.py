@@ -68,6 +68,8 @@ _BY_SYNTAX: Mapping[str, Schema] = {
     "data": {"type": ["object", "string"]},
     "changes": {"type": ["object", "string"]},
     "rows": {"type": ["array", "string"]},
+    "choice": {},
+    "sql": _TEXT,
     "flag": _FLAG,
     "function": {"type": "string"},
     "arguments": {"type": "object"},
@@ -105,6 +107,8 @@ def _parameter_schema(parameter: Parameter, nested: bool) -> Schema:
         schema = _flattened(schema)
     if parameter.syntax == "table" and not parameter.required:
         schema["type"] = ["string", "null"]
+    if parameter.syntax == "choice":
+        schema["enum"] = list(parameter.kind.values)
     if parameter.syntax == "value" and parameter.kind.values:
         schema["examples"] = list(parameter.kind.values)
     return schema

@@ -40,7 +40,7 @@ class Signatures(Columns):
                 self._step_argument(step, parameter, table, bindings, scope)
         if step.name == "create_token":
             self.creates_token = True
-        if self.method in ("GET", "HEAD") and step.definition.writes:
+        if self.method in ("GET", "HEAD") and step.writes:
             hint = "use POST, PUT, PATCH or DELETE"
             self.report("SW143", f"'{step.name}' writes, a {self.method} must not", step.span, hint, "warning")
         self._check_breadth(step)

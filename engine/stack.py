@@ -12,6 +12,7 @@ from engine.errors import Problem, Problems, Span, did_you_mean
 from engine.parser import parse_expression, parse_value
 from engine.registry import Definition, Parameter
 from engine.source import Document, Path
+from engine.sql import Sql, read_sql
 from engine.syntax import Binary, Column, Entry, ListOf, Literal, Node, ObjectOf
 
 
@@ -73,6 +74,12 @@ class Step:
     @property
     def name(self) -> str:
         return self.definition.name
+
+    @property
+    def writes(self) -> bool:
+        """Whether it may change the database: always, or by the SQL that it is given."""
+        sql = self.arguments.get("sql")
+        return sql.writes if isinstance(sql, Sql) else self.definition.writes
 
     def node(self, name: str) -> Node | None:
         """The expression given for a parameter, if any was."""
@@ -286,6 +293,12 @@ class StackReader:
 
     def _read_flag(self, path: Path) -> bool:
         return _at(self.document.data, path) is True
+
+    def _read_choice(self, path: Path) -> str:
+        return str(_at(self.document.data, path))
+
+    def _read_sql(self, path: Path) -> Sql:
+        return read_sql(self._shaped(path, str), self.document.origin(path))
 
     def _read_rejection(self, path: Path) -> Rejection:
         data = self._shaped(path, dict)

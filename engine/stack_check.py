@@ -8,11 +8,11 @@ from engine.assignments import Assignments
 from engine.calls import Calls
 from engine.control import Control
 from engine.scope import Scope
-from engine.signatures import Signatures
 from engine.stack import Step
+from engine.statements import Statements
 
 
-class StackChecker(Signatures, Assignments, Control, Calls):
+class StackChecker(Statements, Assignments, Control, Calls):
     """Checks one stack, each step by its rule."""
 
     def apply(self, step: Step, scope: Scope) -> Scope:
@@ -35,4 +35,5 @@ _RULES: Mapping[str, Callable[[StackChecker, Step, Scope], Scope]] = {
     "transaction": StackChecker._group,
     "try": StackChecker._try,
     "run_function": StackChecker._run_function,
+    "direct_database_query": StackChecker._direct_query,
 }

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from engine.errors import Fault
+from engine.sql import Sql
 from engine.syntax import Node
 from engine.values import Kind, Stored
 from engine.workspace import Table
@@ -100,6 +101,17 @@ class Run(Protocol):
         """Lets others go on. Raises Fault where the run's time is over."""
 
 
+class ReadingRun(Run, Protocol):
+    """What reads that may take long, or find much, ask of a run besides."""
+
+    @property
+    def time_limit(self) -> float:
+        """Seconds."""
+
+    def charged(self, value: Any) -> Any:
+        """`value`, after the run paid for its length."""
+
+
 class Operations(Protocol):
     """Prepares the operations of one step: text, parameter order and row shape are settled here."""
 
@@ -165,6 +177,13 @@ class Operations(Protocol):
 
     def delete(self, table: Table, condition: Condition) -> Write:
         """`(run, *values) → bool`: whether there was one; the first by id goes. Raises Fault conflict when in use."""
+
+    def direct(self, sql: Sql, *, single: bool) -> Write:
+        """`(run, args) → list of dict`, or `dict | None` where it is `single`: the rows of an author's own SQL.
+
+        `args` is a list for `?`, an object for names, None where nothing is bound. Raises Fault conflict for a broken
+        unique constraint, fatal (reason `limit`) for more than 10,000 rows.
+        """
 
     def set_secret(self, table: Table, column: str) -> Write:
         """`(run, id, old, new) → bool`: stores `new` where the column still holds `old`, byte for byte."""

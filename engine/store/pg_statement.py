@@ -65,8 +65,7 @@ class Statement:
     ) -> Fault:
         """The fault of a broken constraint."""
         if isinstance(error, asyncpg.UniqueViolationError):
-            named = _COLUMNS.search(error.detail or "")
-            return not_unique([name.strip('"') for name in named[1].split(", ")] if named else ["id"])
+            return not_unique(unique_columns(error))
         if isinstance(error, asyncpg.NotNullViolationError):
             return is_missing(error.column_name)
         if not isinstance(error, asyncpg.ForeignKeyViolationError):
@@ -79,3 +78,9 @@ class Statement:
         if not column.table or column.is_list or value is None:
             return False
         return await session.first(f'SELECT 1 FROM {quoted(column.table)} WHERE "id" = $1', (value,)) is None
+
+
+def unique_columns(error: asyncpg.UniqueViolationError) -> list[str]:
+    """The columns whose values others have."""
+    named = _COLUMNS.search(error.detail or "")
+    return [name.strip('"') for name in named[1].split(", ")] if named else ["id"]

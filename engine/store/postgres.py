@@ -13,8 +13,10 @@ import orjson
 from engine.errors import SetupError
 from engine.fields import Field
 from engine.shapes import input_fault, unknown_param
-from engine.store import pg_migrate
+from engine.sql import Sql
+from engine.store import pg_direct, pg_migrate
 from engine.store.base import BUSY_SECONDS, Condition, Kinds, Read, Run, Write, quoted
+from engine.store.direct import ROW_LIMIT, direct
 from engine.store.migrate import COMMAND
 from engine.store.pg_dialect import DIALECT
 from engine.store.pg_schema import sequence_sql
@@ -131,6 +133,9 @@ class PostgresStore(Writes):
             return await first(run.db, condition.bound(values)) is not None
 
         return has
+
+    def direct(self, sql: Sql, *, single: bool) -> Write:
+        return direct(sql, pg_direct.prepare(sql, 1 if single else ROW_LIMIT + 1), single=single)
 
     async def replace_secret(self, run: Run, secret: Stored, value: str) -> bool:
         """See `base.Store`."""

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from engine.errors import SetupError
 from engine.fields import Field
 from engine.shapes import input_fault, unknown_param
-from engine.store import migrate
+from engine.sql import Sql
+from engine.store import migrate, sqlite_direct
 from engine.store.base import Condition, Kinds, Read, Run, Write, quoted
 from engine.store.constraints import refused
+from engine.store.direct import ROW_LIMIT, direct
+from engine.store.reader import Reader, Watched
 from engine.store.rows import digester, masked_of, names_of, plain_of, row_maker, unmasked_of
 from engine.store.sql import compile_where
 from engine.store.sqlite_dialect import DIALECT
@@ -39,6 +43,11 @@ class SqliteSession:
         self._store = store
         self.connection = store.reader
         self.wrote = False
+
+    @property
+    def watched(self) -> Watched:
+        """What its long reads run on."""
+        return self._store.written if self.wrote else self._store.reading.inline
 
     async def begin(self) -> None:
         if not self.wrote:
@@ -106,11 +115,19 @@ class SqliteSpelling:
 class SqliteStore(Writes):
     """The storage in a file; made by `open`. See `base.Store`."""
 
-    def __init__(self, tables: Mapping[str, Table], reader: sqlite3.Connection, writer: sqlite3.Connection) -> None:
+    def __init__(
+        self,
+        tables: Mapping[str, Table],
+        reader: sqlite3.Connection,
+        writer: sqlite3.Connection,
+        connect: Callable[[], sqlite3.Connection],
+    ) -> None:
         super().__init__(SqliteSpelling())
         self.tables = tables
         self.reader = reader
+        self.reading = Reader(reader, connect)
         self.writer = Writer(writer)
+        self.written = Watched(writer)
         self._loads: dict[tuple[str, tuple[str, ...]], Write] = {}
 
     @classmethod
@@ -137,7 +154,8 @@ class SqliteStore(Writes):
     @classmethod
     def unopened(cls, path: Path, tables: Mapping[str, Table]) -> SqliteStore:
         """A storage with nothing in it, to prepare operations with where none will run."""
-        return cls(tables, sqlite3.connect(":memory:"), sqlite3.connect(":memory:"))
+        memory = partial(sqlite3.connect, ":memory:")
+        return cls(tables, memory(), memory(), memory)
 
     @staticmethod
     def update(path: Path, tables: Mapping[str, Table], command: str = migrate.COMMAND) -> None:
@@ -152,23 +170,22 @@ class SqliteStore(Writes):
     @classmethod
     def _opened(cls, path: Path, tables: Mapping[str, Table], synchronous: str) -> SqliteStore:
         with ExitStack() as opened:
-            reader, writer = (opened.enter_context(closing(connect(path))) for _ in range(2))
-            reader.execute(f"PRAGMA busy_timeout = {_READ_BUSY_MS}")
-            reader.execute("PRAGMA query_only = ON")
+            reader = opened.enter_context(closing(_reader(path)))
+            writer = opened.enter_context(closing(connect(path)))
             writer.execute(f"PRAGMA synchronous = {synchronous}")
             # From its first read on, a connection keeps whoever wants the file for himself away from it.
             reader.execute("PRAGMA schema_version")
             # Only now: another process that starts or stops may hold the file for a moment.
             writer.execute("PRAGMA busy_timeout = 0")
             opened.pop_all()
-        return cls(tables, reader, writer)
+        return cls(tables, reader, writer, partial(_reader, path))
 
     def session(self) -> SqliteSession:
         return SqliteSession(self)
 
     async def close(self) -> None:
         await self.writer.close()
-        self.reader.close()
+        self.reading.close()
 
     def where(self, node: Node, table: Table, kinds: Kinds) -> Condition:
         return compile_where(node, table, kinds, DIALECT)
@@ -201,6 +218,9 @@ class SqliteStore(Writes):
             return first(run.db.connection, condition.bound(values)) is not None
 
         return has
+
+    def direct(self, sql: Sql, *, single: bool) -> Write:
+        return direct(sql, sqlite_direct.prepare(sql, self.reading, 1 if single else ROW_LIMIT + 1), single=single)
 
     async def replace_secret(self, run: Run, secret: Stored, value: str) -> bool:
         """See `base.Store`."""
@@ -262,6 +282,13 @@ def connect(path: Path) -> sqlite3.Connection:
     )
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA trusted_schema = OFF")
+    return connection
+
+
+def _reader(path: Path) -> sqlite3.Connection:
+    connection = connect(path)
+    connection.execute(f"PRAGMA busy_timeout = {_READ_BUSY_MS}")
+    connection.execute("PRAGMA query_only = ON")
     return connection
 
 

@@ -1,0 +1,42 @@
+"""An author's own SQL on PostgreSQL: a statement is given the run's time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+
+from engine.errors import Fault
+from engine.sql import Sql
+from engine.store.base import ReadingRun
+from engine.store.constraints import not_unique
+from engine.store.direct import Ask, Rows, failed
+from engine.store.pg_statement import unique_columns
+from engine.store.pool import FAILURES
+
+
+def prepare(sql: Sql, limit: int) -> Ask:
+    """What fetches at most `limit` rows of a statement that reads, and all of one that writes."""
+    text = sql.numbered("$")
+    bounded = text if sql.writes else f"SELECT * FROM ({text}\n) AS answer LIMIT {limit}"
+
+    async def ask(run: ReadingRun, values: Sequence[object]) -> Rows:
+        fetch = run.db.write if sql.writes else run.db.rows
+        try:
+            async with asyncio.timeout(run.time_limit) as time:
+                rows: list[Any] = await fetch(bounded, values)
+        except FAILURES as error:
+            if time.expired():
+                raise Fault("fatal", f"a query took longer than {run.time_limit:g} seconds", reason="budget") from None
+            raise _fault(error) from None  # its text may have values in it, which no log is for
+        return list(rows[0].keys()) if rows else [], rows
+
+    return ask
+
+
+def _fault(error: Exception) -> Fault:
+    if isinstance(error, asyncpg.UniqueViolationError):
+        return not_unique(unique_columns(error))
+    return failed(type(error).__name__)

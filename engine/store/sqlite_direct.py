@@ -1,0 +1,47 @@
+"""An author's own SQL on SQLite: a statement is given the run's time, in a thread where it takes long."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from engine.errors import Fault
+from engine.sql import Sql
+from engine.store.base import ReadingRun
+from engine.store.constraints import busy, not_unique
+from engine.store.direct import Ask, Rows, failed
+from engine.store.reader import Pace, Reader, is_interrupted
+from engine.store.writer import is_busy
+
+
+def prepare(sql: Sql, reader: Reader, limit: int) -> Ask:
+    """What fetches at most `limit` rows."""
+    text, pace = sql.numbered("?"), Pace()
+
+    def fetch(connection: sqlite3.Connection, values: Sequence[object]) -> Rows:
+        try:
+            cursor = connection.execute(text, values)
+            names = [column[0] for column in cursor.description or ()]
+            rows = cursor.fetchmany(limit)
+            cursor.close()
+        except sqlite3.Error as error:
+            if is_interrupted(error):
+                raise
+            raise _fault(error) from None  # its text is SQL's
+        return names, rows
+
+    async def ask(run: ReadingRun, values: Sequence[object]) -> Rows:
+        # A statement that writes can't be tried: to interrupt it takes back the whole transaction.
+        sort = Pace(is_slow=True) if sql.writes else pace
+        return await reader.read(run.db.watched, lambda connection: fetch(connection, values), sort, run.time_limit)
+
+    return ask
+
+
+def _fault(error: sqlite3.Error) -> Fault:
+    if isinstance(error, sqlite3.OperationalError) and is_busy(error):
+        return busy()
+    kind, _, columns = str(error).partition(" constraint failed: ")
+    if isinstance(error, sqlite3.IntegrityError) and kind == "UNIQUE":
+        return not_unique([column.rpartition(".")[2] for column in columns.split(", ")])
+    return failed(getattr(error, "sqlite_errorname", type(error).__name__))
