@@ -585,3 +585,76 @@ def test_a_table_that_is_there_gets_no_first_records(folder: Path) -> None:
         assert [owner["name"] for owner in store.dump("owner")] == ["first"]
     changes = plan(sqlite3.connect(":memory:"), tables_of(folder / "stacks", BEFORE, seeded))
     assert [change.description for change in changes if change.seeded] == ["add 1 record to the table 'owner'"]
+
+
+SEARCHED = """
+table: page
+columns:
+  id: int
+  title: text
+  body?: text
+indexes:
+  - {columns: [COLUMNS], type: search}
+"""
+
+
+def found(store: SqliteStore, text: str) -> list[int]:
+    condition = where(store, "page", text)
+    sql = f'SELECT "id" FROM "page" WHERE {condition.sql} ORDER BY "id"'
+    values = condition.bound(tuple(getattr(node, "value", None) for node in condition.parameters))
+    return [row[0] for row in store.reader.execute(sql, values)]
+
+
+def test_a_search_index_follows_its_table_and_its_file(tmp_path: Path) -> None:
+    plain, *_ = SEARCHED.partition("indexes:")
+    with store_of(tmp_path, plain) as store:
+        asyncio.run(load(store, page=[{"title": "Ada"}, {"title": "Bob", "body": "for Ada"}]))
+    with store_of(tmp_path, SEARCHED.replace("COLUMNS", "title")) as store:
+        assert found(store, "title | search('ada')") == [1]
+        asyncio.run(changed(store))
+        assert found(store, "title | search('ada')") == [3]
+    with store_of(tmp_path, SEARCHED.replace("COLUMNS", "title, body")) as store:
+        assert found(store, "[title, body] | search('ada')") == [2, 3]
+        assert not plan(store.reader, store.tables)
+    with store_of(tmp_path, plain) as store:
+        names = [row[0] for row in store.reader.execute("SELECT name FROM sqlite_master")]
+        assert not [name for name in names if name.startswith("page.")]
+
+
+def test_a_search_index_outlives_a_table_made_anew(tmp_path: Path) -> None:
+    """A column that may be null from now on, one that is new, and another search after them."""
+    before = SEARCHED.replace("COLUMNS", "title")
+    after = before.replace(
+        "title: text", "title?: text\n  more: {type: text, default: x}\n  key: {type: uuid, default: uuid}"
+    )
+    with store_of(tmp_path, before) as store:
+        asyncio.run(load(store, page=[{"title": "Ada"}, {"title": "Bob"}]))
+    with store_of(tmp_path, after) as store:
+        assert found(store, "title | search('ada')") == [1]
+        asyncio.run(changed(store))
+        assert found(store, "title | search('ada')") == [3]
+        assert found(store, "title | search('bob')") == [2]
+        assert not plan(store.reader, store.tables)
+
+
+async def changed(store: SqliteStore) -> None:
+    run = await load(store, page=[{"title": "Ada L."}])
+    table = store.tables["page"]
+    await store.edit(table, where(store, "page", "id == 1"), ("title",))(run, 1, "Eve")
+    await store.delete(table, where(store, "page", "id == 1"))(run, 1)
+    await run.db.commit()
+
+
+@pytest.mark.parametrize(
+    ("columns", "indexes", "message"),
+    [
+        ("id: int, n: int", "[{columns: [n], type: search}]", "'n' can't be searched"),
+        ("id: int, n: password", "[{columns: [n], type: search}]", "'n' can't be searched"),
+        ("id: uuid, n: text", "[{columns: [n], type: search}]", "needs a table whose id is an int"),
+        ("id: int, n: text", "[{columns: [n], type: search}, {columns: [n], type: search}]", "a second search index"),
+    ],
+)
+def test_what_cant_be_searched_is_a_problem(tmp_path: Path, columns: str, indexes: str, message: str) -> None:
+    (tmp_path / "page.yaml").write_text(f"table: page\ncolumns: {{{columns}}}\nindexes: {indexes}\n")
+    _, problems = read_workspace(tmp_path)
+    assert [message in problem.message for problem in problems] == [True]

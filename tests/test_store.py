@@ -237,7 +237,7 @@ def test_a_condition_takes_no_int_past_64_bits(store: SqliteStore, passwords: Pa
         get(run_of(store, passwords), 2**63)
     assert (caught.value.name, caught.value.payload["param"]) == ("input_error", "id")  # type: ignore[index]
     with pytest.raises(Fault, match="surrogate"):
-        name(run_of(store, passwords), "\ud800")
+        asyncio.run(name(run_of(store, passwords), "\ud800"))
 
 
 def test_a_secret_isnt_stored_where_it_would_show(store: SqliteStore, passwords: Passwords) -> None:

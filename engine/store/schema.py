@@ -98,7 +98,7 @@ def _indexes(table: Table) -> dict[str, Index]:
     found = [
         Index((name,), True, column.span) for name, column in table.columns.items() if column.unique and name != "id"
     ]
-    found += table.indexes
+    found += [index for index in table.indexes if index.type != "search"]
     leading = {index.columns[0] for index in found if index.where is None}
     found += [
         Index((name,), False, column.span)

@@ -1,10 +1,36 @@
-"""SQLite's dialect."""
+"""SQLite's dialect. What its own functions say otherwise than the language is asked of the filter itself."""
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import orjson
 
-from engine.store.sql import Dialect
+from engine import registry
+from engine.filters.conditions import wanted_words
+from engine.store.base import quoted
+from engine.store.dialect import Dialect, Step
+
+# Filters that are called as they are: SQLite's own would know the case of ASCII alone, and other white space.
+CALLED = (
+    "ceil", "floor", "icontains", "ilike", "like", "ltrim", "regex_matches", "replace", "round", "rtrim", "substr",
+    "timestamp_day_of_month", "timestamp_day_of_week", "timestamp_day_of_year", "timestamp_epoch_day",
+    "timestamp_epoch_hour", "timestamp_epoch_minute", "timestamp_epoch_sec", "timestamp_hour", "timestamp_minute",
+    "timestamp_month", "timestamp_week", "timestamp_year", "to_lower", "to_upper", "trim",
+)  # fmt: skip
+LAST = "\U0010ffff"
+
+
+def add_functions(connection: sqlite3.Connection) -> None:
+    """Make the filters of `CALLED` known to a connection; null in is null out."""
+    for name in CALLED:
+        connection.create_function(f"filter_{name}", -1, _nullable(registry.filters()[name].call), deterministic=True)
+
+
+def _nullable(call: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *values: None if None in values else call(*values)
 
 
 def _json_list(values: list[object]) -> str:
@@ -13,6 +39,29 @@ def _json_list(values: list[object]) -> str:
     except TypeError:
         raise ValueError("Input holds a value that can't be looked for.") from None
 
+
+def _after(prefix: str) -> object:
+    """What is greater than all texts that start with `prefix`, and no greater than others: a blob where none is."""
+    kept = prefix.rstrip(LAST)
+    if not kept:
+        return b""
+    code = ord(kept[-1]) + 1
+    return kept[:-1] + chr(0xE000 if 0xD800 <= code <= 0xDFFF else code)
+
+
+def _path(steps: Sequence[Step]) -> str:
+    """A path as SQL text: `'$."address"[0]'`. A key with a quotation mark leads nowhere."""
+    places = (f'."{step}"' if isinstance(step, str) else f"[#{step}]" if step < 0 else f"[{step}]" for step in steps)
+    return "'" + ("$" + "".join(places)).replace("'", "''") + "'"
+
+
+def _words(text: str, columns: Sequence[str]) -> str:
+    """A query of FTS5 (sqlite.org/fts5.html §3): all words, in any of the columns; a text of none finds nothing."""
+    words = [f'"{word.rstrip("*")}"' + "*" * word.endswith("*") for word in wanted_words(text)]
+    return f"{{{' '.join(map(quoted, columns))}}} : ({' AND '.join(words) or quoted('')})"
+
+
+_TYPES = {"number": "('integer', 'real')", "text": "('text')", "bool": "('true', 'false')"}
 
 DIALECT = Dialect(
     parameter="?{}",
@@ -23,14 +72,34 @@ DIALECT = Dialect(
     differs="{0} IS NOT {1}",
     member="{0} IN (SELECT value FROM json_each({1}))",
     has_null="EXISTS (SELECT 1 FROM json_each({0}) WHERE type = 'null')",
-    element="EXISTS (SELECT 1 FROM json_each({0}) WHERE value = {1})",
+    functions={"strlen": "length", "abs": "abs"} | {name: f"filter_{name}" for name in CALLED},
     tests={
         "starts_with": "substr({0}, 1, length({1})) = {1}",
         "ends_with": "substr({0}, length({0}) - length({1}) + 1) = {1}",
         "contains": "instr({0}, {1}) > 0",
+    }
+    | {name: f"filter_{name}({{0}}, {{1}})" for name in ("icontains", "ilike", "like", "regex_matches")},
+    prefix="{0} >= {1} AND {0} < {2}",
+    quotient="(CAST({0} AS REAL) / {1})",
+    path=_path,
+    pick={
+        "number": f"CASE WHEN json_type({{0}}, {{1}}) IN {_TYPES['number']} THEN json_extract({{0}}, {{1}}) END",
+        "text": f"CASE WHEN json_type({{0}}, {{1}}) IN {_TYPES['text']} THEN json_extract({{0}}, {{1}}) END",
+        "bool": "CASE json_type({0}, {1}) WHEN 'true' THEN 1 WHEN 'false' THEN 0 END",
     },
-    length="length({0})",
+    json="({0} -> {1})",
+    is_absent="coalesce(json_type({0}, {1}), 'null') = 'null'",
+    is_list="json_type({0}, {1}) = 'array'",
+    length="json_array_length({0}, {1})",
+    element={
+        family: f"EXISTS (SELECT 1 FROM json_each({{0}}, {{1}}) WHERE value = {{2}} AND type IN {types})"
+        for family, types in _TYPES.items()
+    },
+    overlap="EXISTS (SELECT 1 FROM json_each({0}, {1}) a JOIN json_each({2}) b ON a.value IS b.value)",
+    search="{2} IN (SELECT rowid FROM {0} WHERE {0} MATCH {1})",
     bind_list=_json_list,
+    bind_after=_after,
+    bind_words=_words,
     # A blob is equal to no text and no number, and the columns' affinity leaves it alone.
     nothing=b"",
 )
