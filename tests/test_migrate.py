@@ -598,9 +598,9 @@ indexes:
 """
 
 
-def found(store: SqliteStore, text: str) -> list[int]:
-    condition = where(store, "page", text)
-    sql = f'SELECT "id" FROM "page" WHERE {condition.sql} ORDER BY "id"'
+def found(store: SqliteStore, text: str, table: str = "page") -> list[int]:
+    condition = where(store, table, text)
+    sql = f'SELECT "id" FROM "{table}" WHERE {condition.sql} ORDER BY "id"'
     values = condition.bound(tuple(getattr(node, "value", None) for node in condition.parameters))
     return [row[0] for row in store.reader.execute(sql, values)]
 
@@ -637,11 +637,56 @@ def test_a_search_index_outlives_a_table_made_anew(tmp_path: Path) -> None:
         assert not plan(store.reader, store.tables)
 
 
-async def changed(store: SqliteStore) -> None:
-    run = await load(store, page=[{"title": "Ada L."}])
-    table = store.tables["page"]
-    await store.edit(table, where(store, "page", "id == 1"), ("title",))(run, 1, "Eve")
-    await store.delete(table, where(store, "page", "id == 1"))(run, 1)
+OTHER = "table: other\ncolumns: {id: int, t: text}\nindexes: [{columns: [t], type: search}]\n"
+TITLED = SEARCHED.replace("COLUMNS", "title")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "table", "column"),
+    [
+        ("table: page", "table: item\nwas: page", "item", "title"),
+        ("title: text", "head: {type: text, was: title}", "page", "head"),
+        ("body?: text", "text?: {type: text, was: body}", "page", "title"),
+        ("  body?: text\n", "", "page", "title"),
+        ("title: text", "title?: {type: enum, values: [Ada, Ada L., Eve]}", "page", "title"),
+    ],
+)
+def test_a_search_index_follows_new_names_and_tables_made_anew(
+    tmp_path: Path, before: str, after: str, table: str, column: str
+) -> None:
+    new = TITLED.replace(before, after).replace("[title]", f"[{column}]")
+    with store_of(tmp_path, TITLED, OTHER) as store:
+        asyncio.run(load(store, page=[{"title": "Ada"}, {"title": "Bob"}], other=[{"t": "ada"}]))
+    with contextlib.closing(connect(tmp_path / "data.db")) as connection:
+        migrate.apply(connection, tables_of(tmp_path / "stacks", new, OTHER), Risk.DESTRUCTIVE)
+    with store_of(tmp_path, new, OTHER) as store:
+        assert found(store, f"{column} | search('ada')", table) == [1]
+        assert found(store, "t | search('ada')", "other") == [1]
+        asyncio.run(changed(store, table, column))
+        assert found(store, f"{column} | search('ada')", table) == [3]
+        assert not plan(store.reader, store.tables)
+
+
+def test_a_table_that_goes_takes_its_search_index_along(tmp_path: Path) -> None:
+    with store_of(tmp_path, TITLED, OTHER):
+        pass
+    with contextlib.closing(connect(tmp_path / "data.db")) as connection:
+        migrate.apply(connection, tables_of(tmp_path / "stacks", OTHER), Risk.DESTRUCTIVE)
+        names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master")]
+    assert "other.search" in names
+    assert not [name for name in names if name.startswith("page")]
+
+
+def test_the_first_records_of_a_table_are_searched(tmp_path: Path) -> None:
+    with store_of(tmp_path, TITLED + "seed: [{title: Ada}, {title: Bob}]\n") as store:
+        assert found(store, "title | search('bob')") == [2]
+
+
+async def changed(store: SqliteStore, name: str = "page", column: str = "title") -> None:
+    run = await load(store, **{name: [{column: "Ada L."}]})
+    table = store.tables[name]
+    await store.edit(table, where(store, name, "id == 1"), (column,))(run, 1, "Eve")
+    await store.delete(table, where(store, name, "id == 1"))(run, 1)
     await run.db.commit()
 
 

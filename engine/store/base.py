@@ -98,6 +98,9 @@ class Run(Protocol):
 
     def uuid(self) -> str: ...
 
+    def charged(self, value: Any) -> Any:
+        """`value`, after the run paid for its length."""
+
     def is_due(self) -> bool:
         """Whether others should get a turn before the run goes on."""
 
@@ -106,14 +109,11 @@ class Run(Protocol):
 
 
 class ReadingRun(Run, Protocol):
-    """What reads that may take long, or find much, ask of a run besides."""
+    """What reads that may take long ask of a run besides."""
 
     @property
     def time_limit(self) -> float:
         """Seconds."""
-
-    def charged(self, value: Any) -> Any:
-        """`value`, after the run paid for its length."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

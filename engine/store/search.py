@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from engine.store.base import quoted
 from engine.workspace import Table
@@ -36,6 +36,12 @@ def found(connection: sqlite3.Connection, table: str) -> str:
     sql = "SELECT sql FROM sqlite_master WHERE name = ?"
     row = connection.execute(sql, [name_of(table)]).fetchone()
     return str(row[0]) if row else ""
+
+
+def let_write(connection: sqlite3.Connection, tables: Iterable[Table]) -> None:
+    """Let a connection write to `tables`: their triggers write to FTS5, which SQLite takes for unsafe in a schema."""
+    if any(table.search for table in tables):
+        connection.execute("PRAGMA trusted_schema = ON")
 
 
 def made(table: Table) -> Iterator[str]:

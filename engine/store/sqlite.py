@@ -15,7 +15,7 @@ from engine.clauses import Query
 from engine.errors import SetupError
 from engine.fields import Field
 from engine.shapes import input_fault, unknown_param
-from engine.store import find, migrate
+from engine.store import find, migrate, search
 from engine.store.asked import lookup
 from engine.store.base import Condition, Kinds, Prepared, Read, Run, Write, quoted
 from engine.store.reader import Reader, Watched
@@ -174,9 +174,7 @@ class SqliteStore(Writes):
             reader = opened.enter_context(closing(_reader(path)))
             writer = opened.enter_context(closing(connect(path)))
             writer.execute(f"PRAGMA synchronous = {synchronous}")
-            if any(table.search for table in tables.values()):
-                # The triggers that keep a search index write to FTS5, which SQLite takes for unsafe in a schema.
-                writer.execute("PRAGMA trusted_schema = ON")
+            search.let_write(writer, tables.values())
             # From its first read on, a connection keeps whoever wants the file for himself away from it.
             reader.execute("PRAGMA schema_version")
             # Only now: another process that starts or stops may hold the file for a moment.
