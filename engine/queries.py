@@ -59,9 +59,11 @@ class QueryChecker:
     def check(self, query: Query, table: Table) -> Kind:
         """The kind of what `query` answers; what is wrong with it is reported."""
         self.combination(query)
-        columns = {**table.asked, **self.joins(query.join, table)}
+        joined = self.joins(query.join, table)
         if query.where is not None:
-            self.condition(query.where, columns)
+            self.condition(query.where, {**table.asked, **joined})
+        seen = {name: replace(kind, fields=self.tables[kind.table].shown) for name, kind in joined.items()}
+        columns = {**table.shown, **seen}
         self.openings(query, table)
         if query.returns == "aggregate":
             return self.listed(query, self.aggregate(query, table, columns), bool(query.group))
@@ -116,6 +118,7 @@ class QueryChecker:
         before = len(self.checker.problems)
         kind = self.checker.infer(node, self.scope.with_columns(columns))
         self.no_secret(node, before)
+        kind = kind.plain()  # one message a mistake
         return kind.maybe() if self.may_be_null(node, columns) else kind
 
     def may_be_null(self, node: Node, columns: Mapping[str, Kind]) -> bool:

@@ -105,6 +105,11 @@ class Table:
         return {name: each.kind for name, each in self.columns.items()}
 
     @cached_property
+    def shown(self) -> Mapping[str, Kind]:
+        """The kinds of its columns as a query computes what it shows: private ones are plain, as they are named."""
+        return {name: kind.plain() if kind.private else kind for name, kind in (self.kind.fields or {}).items()}
+
+    @cached_property
     def search(self) -> Index | None:
         """Its search index."""
         return next((index for index in self.indexes if index.type == "search"), None)

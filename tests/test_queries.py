@@ -71,9 +71,12 @@ COMMENTS = [
 TABLES = {"user": USER, "post": POST, "comment": COMMENT}
 
 
-async def fill(made: Program) -> None:
+RECORDS = {"user": USERS, "post": POSTS, "comment": COMMENTS}
+
+
+async def fill(made: Program, records: dict[str, list[dict[str, Any]]]) -> None:
     run = made.services.run()
-    for table, rows in (("user", USERS), ("post", POSTS), ("comment", COMMENTS)):
+    for table, rows in records.items():
         await made.services.store.load(run, table, rows)
     await run.db.commit()
 
@@ -92,7 +95,7 @@ def folder_program(
         f"endpoint: POST /it\ninput: {input}\nstack:\n  - query_all_records: {table}{lines}\n    as: found\n{rest}\n"
     )
     made = program(folder, {**TABLES, "it": stack})
-    asyncio.run(fill(made))
+    asyncio.run(fill(made, RECORDS))
     return made
 
 
@@ -517,6 +520,55 @@ def test_what_is_joined_keeps_its_secrets(tmp_path: Path) -> None:
     """
     problems = checked(tmp_path, {**TABLES, "it": stack}).problems
     assert [(each.code, each.span.line) for each in problems] == [("SW216", 5), ("SW231", 6)]
+
+
+HIDDEN = """
+table: thing
+columns:
+  id: int
+  name: text
+  owner?: {table: thing}
+  phone?: {type: text, visibility: private}
+  note?: {type: text, visibility: internal}
+"""
+
+
+def test_what_lies_beside_its_record_is_asked_and_stays(tmp_path: Path) -> None:
+    stack = """
+        endpoint: GET /it
+        stack:
+          - query_all_records: thing
+            where: note | contains("x")
+            eval: {dial: phone}
+            addon: {owned: thing.owner}
+            as: found
+        response: $found
+    """
+    made = program(tmp_path, {"thing": HIDDEN, "it": stack})
+    records = [{"name": "a", "phone": "1", "note": "x"}, {"name": "b", "owner": 1, "phone": "2", "note": "y"}]
+    asyncio.run(fill(made, {"thing": records}))
+    owned = {"id": 2, "name": "b", "owner": 1}
+    assert answer(made, "GET /it") == [{"id": 1, "name": "a", "owner": None, "dial": "1", "owned": [owned]}]
+
+
+@pytest.mark.parametrize(
+    "clause",
+    [
+        "eval: {x: note}",
+        "eval: {x: owned.note}",
+        "return: aggregate\ngroup: {x: note}\neval: {n: id | count}",
+        "return: aggregate\neval: {x: note | unique | count}",
+        "sort: {note: asc}",
+        "sort: {phone: asc}",
+        "filterable: [phone]",
+        "sortable: [note]",
+    ],
+)
+def test_what_lies_beside_its_record_is_neither_computed_nor_open(tmp_path: Path, clause: str) -> None:
+    join = "join: {owned: {table: thing, where: owned.owner == id}}\n"
+    lines = (join + clause).replace("\n", "\n    ")
+    stack = f"endpoint: GET /it\nstack:\n  - query_all_records: thing\n    {lines}\n    as: found\nresponse: $found\n"
+    assert {each.code for each in checked(tmp_path, {"thing": HIDDEN, "it": stack}).errors} == {"SW231"}
 
 
 def test_distinct_records_are_told_apart_by_what_they_show(tmp_path: Path) -> None:
