@@ -18,6 +18,11 @@ from engine.values import ANY, BOOL, INT, TEXT, Kind, list_of, object_of
 from engine.workspace import Table
 
 AGGREGATES = frozenset({"avg", "count", "max", "min", "sum"})
+# How far vectors are from each other; null where that can't be said, as of a vector of zeros.
+VECTOR_MEASURES = (
+    "cosine_distance", "cosine_similarity", "inner_product", "l1_distance_manhattan", "l2_distance_euclidean",
+    "negative_inner_product",
+)  # fmt: skip
 _CONDITIONS = frozenset({"and", "or", "in", "not in", "==", "!=", "<", "<=", ">", ">="})
 
 
@@ -130,6 +135,8 @@ class QueryChecker:
             case Attribute() | Index():
                 return True
             case Binary(operator="/" | "%"):
+                return True
+            case Filter() if canonical(node) in VECTOR_MEASURES:
                 return True
             case Binary(operator="??", right=right):
                 return self.may_be_null(right, columns)

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from engine.errors import Fault
+from engine.filters import measures
 from engine.http.bodies import Patience
 from engine.http.inputs import Inputs
 from engine.program import Program
@@ -520,6 +521,73 @@ def test_what_is_joined_keeps_its_secrets(tmp_path: Path) -> None:
     """
     problems = checked(tmp_path, {**TABLES, "it": stack}).problems
     assert [(each.code, each.span.line) for each in problems] == [("SW216", 5), ("SW231", 6)]
+
+
+PLACES = """
+table: place
+columns:
+  id: int
+  spot?: geo_point
+  look: {type: vector, size: 2}
+  other: {type: vector, size: 3, default: [0, 0, 0]}
+"""
+SPOTS = [(13.4, 52.5), (13.4, 52.6), None, (2.35, 48.85)]
+LOOKS = [[1, 0], [0, 2], [0, 0], [3, 4]]
+BERLIN = {"type": "point", "data": {"lng": 13.4, "lat": 52.5}}
+
+
+def places(folder: Path, query: str, values: dict[str, Any] | None = None) -> Any:
+    """What a query of places answers."""
+    lines = query.replace("\n", "\n    ")
+    inputs = "{v?: {type: vector, size: 2}, w?: decimal[], p?: geo_point, m?: decimal}"
+    stack = f"endpoint: POST /it\ninput: {inputs}\nstack:\n  - query_all_records: place\n    {lines}\n    as: found\nresponse: $found\n"
+    made = program(folder, {"place": PLACES, "it": stack})
+    spots = [None if each is None else {"type": "point", "data": dict(zip(("lng", "lat"), each))} for each in SPOTS]
+    records = [{"spot": spot, "look": look} for spot, look in zip(spots, LOOKS, strict=True)]
+    asyncio.run(fill(made, {"place": records}))
+    return answer(made, "POST /it", values)
+
+
+@pytest.mark.parametrize(
+    ("query", "values", "expected"),
+    [
+        ("where: look | l2_distance([0, 0]) <= 2", {}, [1, 2, 3]),
+        ("where: $input.v | inner_product(look) > 3", {"v": [1, 1]}, [4]),
+        ("where: look | cosine_distance($input.v) < 0.5", {"v": [1, 0]}, [1, 4]),
+        ("where: look | cosine_distance(look) < 0.5", {}, [1, 2, 4]),
+        ("eval: {far: look | l1_distance($input.v)}\nsort: {far: desc}", {"v": [0, 0]}, [4, 2, 1, 3]),
+        ("eval: {far: spot | distance($input.p)}\nsort: {far: asc}", {"p": BERLIN}, [3, 1, 2, 4]),
+        ("where: spot | within($input.p, 20000)", {"p": BERLIN}, [1, 2]),
+        ("where: not (spot | within($input.p, 20000))", {"p": BERLIN}, [3, 4]),
+        ("where: spot | within?($input.p, $input.m)", {"p": BERLIN}, [1, 2, 3, 4]),
+        ("where: spot | within?($input.p, $input.m)", {"m": 5}, [1, 2, 3, 4]),
+        ("where: spot | within?($input.p, $input.m)", {"p": BERLIN, "m": 5}, [1]),
+    ],
+)
+def test_vectors_and_points_are_measured(
+    tmp_path: Path, query: str, values: dict[str, Any], expected: list[int]
+) -> None:
+    assert ids(places(tmp_path, query, values)) == expected
+
+
+def test_what_is_measured_is_what_the_filter_says(tmp_path: Path) -> None:
+    found = places(
+        tmp_path, "eval: {near: look | cosine_similarity([3, 4]), far: spot | distance($input.p)}", {"p": BERLIN}
+    )
+    assert [each["near"] for each in found] == [0.6, 0.8, None, 1.0]
+    metres = measures.distance(BERLIN, {"type": "point", "data": {"lng": 2.35, "lat": 48.85}})
+    assert [each["far"] for each in found][2:] == [None, metres]
+
+
+def test_a_vector_of_another_size_is_the_inputs_fault(tmp_path: Path) -> None:
+    with pytest.raises(Fault) as caught:
+        places(tmp_path, "where: look | l2_distance($input.w ?? []) < 1", {"w": [1, 2, 3]})
+    assert (caught.value.name, caught.value.payload["param"]) == ("input_error", "look")  # type: ignore[index]
+
+
+def test_vectors_of_two_sizes_are_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="'look' has 2 numbers and 'other' has 3 numbers"):
+        places(tmp_path, "where: look | l2_distance(other) < 1")
 
 
 HIDDEN = """

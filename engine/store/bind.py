@@ -9,7 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import orjson
+
+from engine.bounds import decimal
 from engine.errors import kind_fault
+from engine.filters.measures import checked_point
 from engine.shapes import input_fault
 from engine.store.base import Convert
 from engine.values import Kind, kind_of, reveal
@@ -59,6 +63,29 @@ def listing(target: Kind, label: str, optional: bool, bind: Callable[[list[objec
             raise input_fault([{"param": label, "message": str(error)}]) from None
 
     return convert
+
+
+def vector(label: str, size: int) -> Convert:
+    """The conversion of a list that is measured against a vector of so many numbers."""
+
+    def convert(value: Any) -> object:
+        value = reveal(value)
+        if value is None:
+            return None
+        items: list[Any] = [reveal(item) for item in value] if isinstance(value, list) else [None]
+        if not all(_is_storable(item, (int, float)) for item in items):
+            raise kind_fault(f"a vector is a list of numbers, '{label}' is measured against {kind_of(value)}")
+        if len(items) != size:
+            raise input_fault([{"param": label, "message": f"Input must have {size} items, it has {len(items)}."}])
+        return orjson.dumps([decimal(float(item)) for item in items]).decode()
+
+    return convert
+
+
+def point(value: Any) -> object:
+    """The conversion of a point that is measured. Raises Fault where it is none."""
+    value = reveal(value)
+    return None if value is None else orjson.dumps(checked_point(value)).decode()
 
 
 def _types(target: Kind) -> tuple[type, ...]:

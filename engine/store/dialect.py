@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Step = str | int  # of a path into JSON: a key, or a list's place
 
@@ -19,6 +19,7 @@ class Dialect:
     index can answer, its last part what `bind_after` makes of the beginning. `path` makes a path into JSON text;
     `pick` reads what lies there by the family that is asked for, `json` as JSON; `is_absent` is true of null, too.
     `element` is whether a list holds a value of a family, `overlap` whether it shares one with a bound list.
+    `measures` are the filters of two vectors or points, which are JSON; what can't be measured is null.
     `search` is whether the words of a `bind_words` are in columns of a search index.
     """
 
@@ -47,3 +48,4 @@ class Dialect:
     bind_after: Callable[[str], object]
     bind_words: Callable[[str, Sequence[str]], str]
     nothing: object
+    measures: Mapping[str, str] = field(default_factory=dict)

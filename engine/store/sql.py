@@ -301,6 +301,17 @@ class Where(Terms):
         ]
         return f"({' AND '.join(parts)})"
 
+    def within(self, node: Filter, exact: bool) -> str:
+        """`spot | within($centre, 500)`: no further than so many metres."""
+        if "distance" not in self.dialect.measures:
+            self.refuse(node, "'| within' of a column")
+            return self.dialect.false
+        (point, centre), metres = self.measurable(node, "geo_point"), self.number(node.arguments[1], node)
+        measured = f"{self.dialect.measures['distance']}({point.sql}, {centre.sql})"
+        is_unknown = any(term.nullable for term in (point, centre, metres))
+        sql = self.exactly(f"({measured} <= {metres.sql})", exact and is_unknown)
+        return self.optional(node.optional, metres, self.optional(node.optional, centre, sql))
+
     def search(self, node: Filter, exact: bool) -> str:
         """`title | search($q)`, or `[title, body] | search($q)`: by the table's search index over these columns."""
         columns = node.of.items if isinstance(node.of, ListOf) else [node.of]
@@ -345,4 +356,5 @@ _TESTS: dict[str, Test] = {
     "overlaps": Where.overlaps,
     "search": Where.search,
     "starts_with": Where.starts_with,
+    "within": Where.within,
 }

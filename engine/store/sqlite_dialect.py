@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import orjson
 
 from engine import registry
+from engine.errors import Fault
 from engine.filters.conditions import wanted_words
+from engine.queries import VECTOR_MEASURES
 from engine.store.base import quoted
 from engine.store.dialect import Dialect, Step
 
@@ -20,17 +23,37 @@ CALLED = (
     "timestamp_epoch_hour", "timestamp_epoch_minute", "timestamp_epoch_sec", "timestamp_hour", "timestamp_minute",
     "timestamp_month", "timestamp_week", "timestamp_year", "to_lower", "to_upper", "trim",
 )  # fmt: skip
+MEASURES = (*VECTOR_MEASURES, "distance")
 LAST = "\U0010ffff"
 
 
 def add_functions(connection: sqlite3.Connection) -> None:
-    """Make the filters of `CALLED` known to a connection; null in is null out."""
+    """Make the filters of `CALLED` and `MEASURES` known to a connection; null in is null out."""
     for name in CALLED:
         connection.create_function(f"filter_{name}", -1, _nullable(registry.filters()[name].call), deterministic=True)
+    for name in MEASURES:
+        connection.create_function(f"measure_{name}", 2, _measure(registry.filters()[name].call), deterministic=True)
 
 
 def _nullable(call: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *values: None if None in values else call(*values)
+
+
+def _measure(call: Callable[..., float]) -> Callable[..., float | None]:
+    def measure(one: str | None, other: str | None) -> float | None:
+        if one is None or other is None:
+            return None
+        try:
+            return call(_decoded(one), _decoded(other))
+        except Fault:
+            return None
+
+    return measure
+
+
+@lru_cache(4)  # one of the two is the same for all records
+def _decoded(text: str) -> Any:
+    return orjson.loads(text)
 
 
 def _json_list(values: list[object]) -> str:
@@ -102,4 +125,5 @@ DIALECT = Dialect(
     bind_words=_words,
     # A blob is equal to no text and no number, and the columns' affinity leaves it alone.
     nothing=b"",
+    measures={name: f"measure_{name}" for name in MEASURES},
 )

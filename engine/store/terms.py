@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from engine import registry
 from engine.applications import literal_of
 from engine.errors import Problem, Span, did_you_mean
+from engine.fields import Field
 from engine.queries import canonical
 from engine.store import bind
 from engine.store.base import Convert, Kinds, quoted
@@ -233,6 +234,8 @@ class Terms:
                 self.refuse(node, f"'| {node.name}' of {of.kind}")
                 return LOST
             return Term(self.dialect.length.format(*of.place), _maybe(INT, of))
+        if name in self.dialect.measures:
+            return self.measured(node, name)
         if name not in self.dialect.functions:
             self.refuse(node, _SAID["Filter"].format(node=node))
             return LOST
@@ -241,6 +244,40 @@ class Terms:
         terms = [self.only(each, wanted.kind, node) for each, wanted in zip(operands, parameters, strict=False)]
         sql = f"{self.dialect.functions[name]}({', '.join(term.sql for term in terms)})"
         return Term(sql, _maybe(self.result_of(node, terms), *terms))
+
+    def measured(self, node: Filter, name: str) -> Term:
+        """How far two vectors or points are from each other."""
+        terms = self.measurable(node, "geo_point" if name == "distance" else "vector")
+        sql = f"{self.dialect.measures[name]}({', '.join(term.sql for term in terms)})"
+        return Term(sql, _maybe(DECIMAL, *terms) if name == "distance" else DECIMAL.maybe())
+
+    def measurable(self, node: Filter, type_: str) -> tuple[Term, Term]:
+        """Both sides of a measure: columns of a type, or one column and what is given."""
+        sides = (node.of, node.arguments[0])
+        fields = [self.field(each) for each in sides]
+        columns = [field for field in fields if field is not None and field.type == type_ and not field.is_list]
+        if len(columns) != sum(map(has_column, sides)):
+            self.refuse(node, _SAID["Filter"].format(node=node))
+            return LOST, LOST
+        if len({column.size for column in columns}) > 1:
+            message = " and ".join(f"'{column.name}' has {column.size} numbers" for column in columns)
+            self.problem("SW304", message, node.span, "vectors of one size can be measured")
+        label = columns[0].name
+        convert = bind.vector(label, columns[0].size) if type_ == "vector" else bind.point
+        one, other = (
+            self.term(each, any_kind=True) if has_column(each) else self.bind(each, self.known(each), convert, label)
+            for each in sides
+        )
+        return one, other
+
+    def field(self, node: Node) -> Field | None:
+        """The column, of the table or of a joined one, that a node is."""
+        match node:
+            case Column(name=name) if name not in self.source.joined:
+                return self.table.columns.get(name)
+            case Attribute(of=Column(name=owner), name=name) if owner in self.source.joined:
+                return self.source.joined[owner].table.columns.get(name)
+        return None
 
     def result_of(self, node: Filter, terms: Sequence[Term]) -> Kind:
         definition = registry.filters()[node.name]
