@@ -26,6 +26,7 @@ COMMANDS = {
     "backup": "write the database and the keys to one file, while the server goes on",
     "restore": "put a backup in the place of the database and the keys",
     "token": "make a token for a record",
+    "copy": "copy all records from a SQLite file to PostgreSQL",
     "keys": "list, rotate or retire the keys of tokens",
     "schema": "print or write the JSON Schemas of all kinds of file",
     "docs": "print or write the reference of steps, filters and functions",

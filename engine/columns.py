@@ -129,5 +129,5 @@ def _mend(mismatch: Mismatch, column: Field) -> str:
     if not isinstance(mismatch.node, Literal):
         return conversion(given, wanted)
     if wanted.name == "timestamp":
-        return "write ${now()}" if mismatch.node.value == "now" else conversion(given, wanted)
+        return "write ${now()}" if mismatch.node.value in ("now", "now()") else conversion(given, wanted)
     return did_you_mean(str(mismatch.node.value), column.values)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from engine.errors import Problem, Severity, Span
-from engine.narrow import narrowed
+from engine.narrow import narrowed, narrowed_null
 from engine.scope import Scope
 from engine.syntax import Column, Node, walk
 from engine.values import ANY, BOOL, Kind, fits
-from engine.wording import comparison, named, null_mend
+from engine.wording import comparison, named, null_mend, shown
 
 ROUNDS = 4  # what is taken from itself settles after two or three; past this its kinds are taken as they are
 
@@ -79,8 +79,12 @@ class Judge(ABC):
 
     def condition(self, node: Node, scope: Scope) -> tuple[Scope, Scope]:
         """Checks that `node` is a bool; what is known where it is true, and where it is false."""
-        kind = self.value(node, scope, "a condition must be a bool")
-        if not fits(kind, BOOL):
-            hint = "compare it, as in " + comparison(node, kind)
+        kind = self.infer(node, scope)
+        if not fits(kind.present(), BOOL):
+            hint = "compare it, as in " + (f"{shown(node)} != null" if kind.may_be_null else comparison(node, kind))
             self.report("SW211", f"a condition must be a bool, {named(node)} is {kind}", node.span, hint)
-        return narrowed(node, scope, True, self.kinds), narrowed(node, scope, False, self.kinds)
+        elif kind.may_be_null:
+            self.null(node, "a condition must be a bool")
+        true, false = (narrowed(node, scope, truth, self.kinds) for truth in (True, False))
+        # What it was to ask is plain all the same: one message a mistake.
+        return narrowed_null(node, true, False, self.kinds) if kind.may_be_null else true, false

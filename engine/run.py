@@ -71,13 +71,17 @@ class Services:
 
 
 class Run:
-    """What steps, filters and operations are given. Times are milliseconds since the epoch."""
+    """What steps, filters and operations are given. Times are milliseconds since the epoch.
 
-    __slots__ = ("_next_breath", "_spent", "_started", "_trace", "db", "id", "request", "services")
+    `has_effects`: a step has done what no rollback undoes, so that the run must not be done twice.
+    """
+
+    __slots__ = ("_next_breath", "_spent", "_started", "_trace", "db", "has_effects", "id", "request", "services")
 
     def __init__(self, services: Services, id: str, request: Request | None) -> None:
         self.services, self.id, self.request = services, id, request
         self.db: Any = services.store.session() if services.store is not None else None
+        self.has_effects = False
         self._spent = 0
         self._started = 0.0
         self._next_breath = 0.0
@@ -173,7 +177,10 @@ class Run:
 
 _CREDENTIALS = frozenset({"authorization", "x-xano-authorization", "cookie", "proxy-authorization"})
 # Catching these would let a stack outlive its limits.
-FINAL = frozenset({"budget", "busy", "closed"})
+FINAL = frozenset({"budget", "busy", "closed", "repeatable"})
+ATTEMPTS = 20  # at a run that others were in the way of
+_PAUSE = 0.002  # seconds, twice as long after each attempt, up to `_LONGEST`
+_LONGEST = 0.25
 
 
 _YAML = (".yaml", ".yml")
@@ -226,11 +233,17 @@ def identity(value: object) -> Any:
 
 
 async def perform(
-    plan: Plan, run: Run, input: dict[str, Any], claims: Any, encode: Callable[[object], Any] = identity
+    plan: Plan,
+    run: Run,
+    input: dict[str, Any],
+    claims: Any,
+    encode: Callable[[object], Any] = identity,
+    attempt: int = 1,
 ) -> Any:
     """Runs a plan and answers `encode` of its result; what it wrote is committed once that is ready.
 
-    Raises `Fault`; whatever else is raised is a bug. Either way nothing that the run wrote is kept.
+    Raises `Fault`; whatever else is raised is a bug. Either way nothing that the run wrote is kept. Where others
+    were in the way of a run that has done nothing but read and write the database, it begins again.
     """
     try:
         result = plan.function(run, input, claims)
@@ -244,9 +257,16 @@ async def perform(
         if plan.writes and run.db.wrote:
             run.db.rollback()
         fault = as_fault(error)
-        if fault is None or fault is error:
+        if fault is None or (fault is error and not _may_repeat(run, fault, attempt)):
             raise
-        raise fault from error
+        if fault is not error:
+            raise fault from error
+    await asyncio.sleep(random.uniform(0, min(_PAUSE * 2**attempt, _LONGEST)))
+    return await perform(plan, run, input, claims, encode, attempt + 1)
+
+
+def _may_repeat(run: Run, fault: Fault, attempt: int) -> bool:
+    return fault.reason == "repeatable" and not run.has_effects and attempt < ATTEMPTS
 
 
 def evaluate(text: str, **variables: object) -> object:

@@ -6,12 +6,11 @@ import asyncio
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,13 +20,12 @@ import httpx
 import orjson
 
 from engine.http.app import Server
-from engine.http.serve import DATABASE
 from engine.program import build, check_folder, environment
 from engine.run import Services, milliseconds
 from engine.security.keys import KeyRing
 from engine.security.passwords import TEST_COST, Passwords
 from engine.security.tokens import Tokens
-from engine.store.sqlite import SqliteStore
+from tests.storages import storage
 from tests.support import write
 
 ROOT = Path(__file__).parent.parent
@@ -59,11 +57,12 @@ class Live:
         return (self.folder / "out").read_bytes() + (self.folder / "err").read_bytes()
 
     def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        """What a query of the database file yields."""
-        with closing(sqlite3.connect(self.folder / "data" / DATABASE)) as connection:
-            found = connection.execute(sql, values).fetchall()
-            connection.commit()
-            return found
+        """What a statement of the database yields, its parameters written `?`."""
+        return storage().rows(self.folder, sql, *values)
+
+    def structure(self) -> list[tuple[Any, ...]]:
+        """All tables and their columns."""
+        return storage().structure(self.folder)
 
     def kill(self) -> None:
         """End the process as a power cut would."""
@@ -89,6 +88,7 @@ def serving(folder: Path, files: Mapping[str, str] | None = None, **environment:
     """`python -m engine serve` on a free port, with its data in `folder`; ended afterwards if it still runs."""
     root = copied(folder, files)
     settings = {"STACKWRIGHT_WORKSPACE": str(root), "STACKWRIGHT_DATA": str(folder / "data"), "PORT": "0"}
+    settings["STACKWRIGHT_DATABASE_URL"] = storage().url(folder)
     with (folder / "out").open("ab") as out, (folder / "err").open("ab") as err:
         said = err.tell()
         process = subprocess.Popen(
@@ -190,7 +190,7 @@ async def hosted(folder: Path, files: Mapping[str, str] | None = None, passwords
     checked = check_folder(copied(folder, files), "")
     entries: list[dict[str, Any]] = []
     services = Services(
-        store=SqliteStore.open(folder / "data.sqlite3", checked.workspace.tables, synchronous="OFF"),
+        store=storage().open(folder, checked.workspace.tables),
         tokens=Tokens(KeyRing.open(folder / "keys"), "accounts", "accounts", milliseconds),
         passwords=passwords or Passwords(TEST_COST),
         log=entries.append,

@@ -16,7 +16,7 @@ from engine.run import Services, milliseconds, perform
 from engine.security.keys import KeyRing
 from engine.security.passwords import TEST_COST, Passwords
 from engine.security.tokens import Tokens
-from engine.store.sqlite import SqliteStore
+from tests.storages import storage
 
 USER = """
     table: user
@@ -51,10 +51,10 @@ def messages(problems: list[Problem]) -> list[str]:
     return [f"{each.span.line}:{each.span.column} {each.severity} {each.code} {each.message}" for each in problems]
 
 
-OPENED: list[SqliteStore] = []  # closed at the end of each test
+OPENED: list[Any] = []  # closed at the end of each test
 
 
-def opened(store: SqliteStore) -> SqliteStore:
+def opened(store: Any) -> Any:
     """The store, which is closed when the test is over."""
     OPENED.append(store)
     return store
@@ -63,7 +63,7 @@ def opened(store: SqliteStore) -> SqliteStore:
 def services(folder: Path, tables: Mapping[str, Any], **more: Any) -> Services:
     """Real services in a folder, with the cost of hashing lowered and chance held still."""
     return Services(
-        store=opened(SqliteStore.open(folder / "data.sqlite3", tables, synchronous="OFF")),
+        store=opened(storage().open(folder, tables)),
         tokens=Tokens(KeyRing.open(folder / "keys"), "test", "test", milliseconds),
         passwords=Passwords(TEST_COST),
         chance=random.Random(1),

@@ -223,6 +223,14 @@ MISTAKES = [
     ("token user 1 --expires-in soon", 1, "'soon' is no duration"),
     ("token user 1 --extras [1]", 1, "--extras must be a JSON object"),
     ("token user 1 --extras {", 1, "--extras is no JSON"),
+    ("copy sqlite:///a.db sqlite:///b.db", 1, "copied from sqlite:///path/to/file to postgresql://user:password@host"),
+    ("copy sqlite:///data/a.db", 1, "copied from sqlite:///path/to/file to postgresql://user:password@host/name"),
+    (
+        "copy a.db postgresql://db/x",
+        1,
+        "STACKWRIGHT_DATABASE_URL: 'a.db' can't be served, write sqlite:///path/to/file",
+    ),
+    ("copy sqlite:///nowhere.db postgresql://db/x", 1, "there is no database 'nowhere.db'"),
     ("keys list", 1, "there are no keys in 'data/keys' yet"),
     ("keys burn", 2, "'burn' can't stand here; known here: list, retire, rotate"),
     ("docs --write nowhere/page.md", 1, "'nowhere/page.md': No such file or directory"),
@@ -252,7 +260,7 @@ SCRIPT = (sys.executable, str(ROOT / "server.py"))
 UVICORN = (sys.executable, "-m", "uvicorn", "server:app", "--port", "0")
 BROKEN = {"tables/user": "table: user\ncolumns:\n  name: [text\n"}
 LACKING = {"workspace": "workspace: shop\nenv: {MAIL_KEY: text}\n"}
-POSTGRES = {"STACKWRIGHT_DATABASE_URL": "postgres://me:secret@db/x"}
+POSTGRES = {"STACKWRIGHT_DATABASE_URL": "mysql://me:secret@db/x"}
 IN_A_FILE = {"STACKWRIGHT_DATA": "file"}
 REFUSED: list[tuple[Sequence[str], dict[str, str], dict[str, str], str]] = [
     (SERVE, BROKEN, {}, "stacks/tables/user.yaml:"),
@@ -260,7 +268,7 @@ REFUSED: list[tuple[Sequence[str], dict[str, str], dict[str, str], str]] = [
     (SERVE, LACKING, {}, "the environment lacks what 'env:' of the workspace declares: MAIL_KEY"),
     (SERVE, {}, {"PORT": "eighty"}, "the port 'eighty' is no number"),
     (SERVE, {}, IN_A_FILE, "the data folder 'file' can't be made"),
-    (SERVE, {}, POSTGRES, "STACKWRIGHT_DATABASE_URL: 'postgres' can't be served"),
+    (SERVE, {}, POSTGRES, "STACKWRIGHT_DATABASE_URL: 'mysql' can't be served"),
     (SCRIPT, {"hello": MISSPELT}, {}, "stacks/hello.yaml:4:11: error SW"),
     (UVICORN, {"hello": MISSPELT}, {}, "stacks/hello.yaml:4:11: error SW"),
     (UVICORN, {}, IN_A_FILE, "the data folder 'file' can't be made"),

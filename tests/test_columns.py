@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,9 @@ from engine.errors import Fault, SetupError
 from engine.program import Program
 from engine.run import perform
 from engine.values import File
+from tests.storages import storage
+
+pytestmark = pytest.mark.usefixtures("storage")
 
 POINT = {"type": "point", "data": {"lng": 13.4, "lat": 52.5}}
 THING = """
@@ -119,7 +121,7 @@ def test_what_is_known_of_an_upload_is_kept_and_its_content_is_not(tmp_path: Pat
     upload = File("a.png", "image/png", b"content")
     made = asyncio.run(perform(compiled.plan, running.services.run(), {"pic": upload}, None))
     assert made == {"name": "a.png", "type": "image/png", "size": 7}
-    assert running.services.store.dump("thing")[0]["pic"] == made
+    assert asyncio.run(running.services.store.dump("thing"))[0]["pic"] == made
 
 
 def test_vectors_and_points_are_measured(tmp_path: Path) -> None:
@@ -220,7 +222,7 @@ def test_what_refers_to_a_deleted_record(tmp_path: Path) -> None:
     running = made(tmp_path / "a", stack, **children)
     answer(running, "POST /it")
     store = running.services.store
-    assert (store.dump("gone"), store.dump("freed")) == ([], [{"id": 1, "thing_id": None}])
+    assert (asyncio.run(store.dump("gone")), asyncio.run(store.dump("freed"))) == ([], [{"id": 1, "thing_id": None}])
     for step in (
         "delete_record: thing\n  where: {id: 2}",
         "bulk_delete_records: thing\n  all: true",
@@ -281,7 +283,7 @@ def test_a_rule_holds_at_every_write_and_what_breaks_it_is_not_kept(
     running = made(tmp_path, stack, meeting=MEETING)
     payload = answer(running, "POST /it")
     assert {entry["param"]: entry["message"] for entry in payload["errors"]} == errors
-    assert running.services.store.dump("meeting") == [
+    assert asyncio.run(running.services.store.dump("meeting")) == [
         {"id": 1, "starts_at": 1, "ends_at": 5, "title": "plan", "secret": None}
     ]
 
@@ -310,13 +312,9 @@ def test_partial_and_descending_indexes(tmp_path: Path) -> None:
     with pytest.raises(Fault) as caught:
         answer(running, "POST /it")
     assert (caught.value.name, caught.value.payload) == ("conflict", {"params": ["owner", "slug"]})
-    with sqlite3.connect(tmp_path / "data.sqlite3") as connection:
-        found = {
-            sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master WHERE type = 'index' AND sql NOT NULL")
-        }
-    connection.close()
-    assert any('("owner", "deleted_at" DESC)' in sql for sql in found)
-    assert any('"deleted_at" IS NULL' in sql and "UNIQUE" in sql for sql in found)
+    found = [str(row[1]).replace('"', "") for row in storage().structure(tmp_path)]
+    assert any("(owner, deleted_at DESC)" in sql for sql in found)
+    assert any("deleted_at IS NULL" in sql and "UNIQUE" in sql for sql in found)
 
 
 SEEDED = """
@@ -348,7 +346,7 @@ def test_the_first_records_are_there_once_and_their_passwords_hashed(tmp_path: P
     for _ in range(2):  # a second start finds the table and adds nothing
         running = made(tmp_path, stack, account=SEEDED)
         assert answer(running, "POST /it") == [{"id": 8, "email": "bob@example.com", "role": "member", "boss": 7}, True]
-        assert [each["id"] for each in running.services.store.dump("account")] == [7, 8]
+        assert [each["id"] for each in asyncio.run(running.services.store.dump("account"))] == [7, 8]
         asyncio.run(running.services.store.close())
 
 
@@ -364,9 +362,7 @@ def test_first_records_that_break_a_rule_make_no_table(tmp_path: Path, row: str,
     with pytest.raises(SetupError) as caught:
         made(tmp_path, "- debug_log: 1", account=f"{SEEDED.rstrip()}\n      - {row}\n")
     assert said in str(caught.value)
-    with sqlite3.connect(tmp_path / "data.sqlite3") as connection:
-        assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
-    connection.close()
+    assert storage().structure(tmp_path) == []
 
 
 PROBLEMS = [

@@ -11,13 +11,16 @@ from engine.testing import replay
 from tests.commands import ROOT
 from tests.support import checked, write
 
-PAGES = sorted(path.name for path in (ROOT / "docs").glob("*.md") if path.name != "reference.md")
-TESTED = [page for page in PAGES if "\ntest: " in (ROOT / "docs" / page).read_text("utf-8")]
+DOCS = {
+    path.name: path.read_text("utf-8") for path in sorted((ROOT / "docs").glob("*.md")) if path.name != "reference.md"
+}
+PAGES = [name for name, text in DOCS.items() if "```yaml" in text]
+TESTED = [name for name in PAGES if "\ntest: " in DOCS[name]]
 
 
 def files_of(page: str) -> dict[str, str]:
     """The files on a page by name, as a comment in the first line says or by their number."""
-    shown = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs" / page).read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    shown = re.findall(r"^```yaml\n(.*?)^```", DOCS[page], re.MULTILINE | re.DOTALL)
     names = (re.match(r"# stacks/(\S+)\n", text) for text in shown)
     return {
         name[1] if name else f"shown_{place}": text for place, (name, text) in enumerate(zip(names, shown, strict=True))

@@ -409,7 +409,8 @@ def test_a_killed_import_left_nothing(shop: Path, seconds: float) -> None:
     time.sleep(seconds)
     os.kill(process.pid, signal.SIGKILL)
     done = process.communicate()[0] != b""
-    assert rows(shop, "SELECT count(*) FROM person") == [(60_000 if done else 0,)]
+    # A kill may come between the commit and what says so.
+    assert rows(shop, "SELECT count(*) FROM person") in ([(60_000,)], *[[(0,)]] * (not done))
     assert rows(shop, "PRAGMA integrity_check") == [("ok",)]
     assert called(shop, "import", given(shop, "name,email\nB,b@b.io\n", "b.csv"), "person").status == 0
 

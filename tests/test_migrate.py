@@ -144,10 +144,13 @@ ADDED: list[tuple[str, Any]] = [
 @pytest.mark.parametrize(("column", "value"), ADDED)
 def test_columns_are_added_and_filled(folder: Path, column: str, value: Any) -> None:
     with store_of(folder, BEFORE + f"  {column}\n", OWNER) as store:
-        assert [(each["name"], each["extra"]) for each in store.dump("thing")] == [("a", value), ("b", value)]
+        assert [(each["name"], each["extra"]) for each in asyncio.run(store.dump("thing"))] == [
+            ("a", value),
+            ("b", value),
+        ]
         run = asyncio.run(load(store, thing=[{"name": "new", "count": 0, "flag": True}]))
         assert run.db.wrote is False
-        assert (store.dump("thing")[2]["id"], store.dump("thing")[2]["extra"]) == (4, value)
+        assert (asyncio.run(store.dump("thing"))[2]["id"], asyncio.run(store.dump("thing"))[2]["extra"]) == (4, value)
 
 
 def test_columns_are_filled_with_the_time_and_with_uuids(folder: Path) -> None:
@@ -157,7 +160,7 @@ def test_columns_are_filled_with_the_time_and_with_uuids(folder: Path) -> None:
         "  key: {type: uuid, default: uuid, unique: true}\n"
     )
     with store_of(folder, BEFORE + made, OWNER) as store:
-        rows: list[dict[str, Any]] = list(store.dump("thing"))
+        rows: list[dict[str, Any]] = list(asyncio.run(store.dump("thing")))
     assert all(each["made"] > 1_700_000_000_000 for each in rows)
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\d", each["day"]) for each in rows)
     assert all(
@@ -174,17 +177,20 @@ def test_a_table_without_records_takes_any_column(tmp_path: Path) -> None:
     with store_of(tmp_path, BEFORE + more, OWNER) as store:
         row = {"name": "a", "count": 1, "flag": True, "by": "00000000-0000-4000-8000-000000000001"}
         asyncio.run(load(store, owner=[{"name": "o"}], thing=[{**row, "extra": "x", "size": 1}]))
-        assert store.counts() == {"thing": 1, "owner": 1}
+        assert asyncio.run(store.counts()) == {"thing": 1, "owner": 1}
 
 
 def test_a_column_may_become_optional(folder: Path) -> None:
     with contextlib.closing(sqlite3.connect(folder / "data.db")) as connection:
         connection.execute("CREATE INDEX by_hand ON thing (count)")
     with store_of(folder, edited("  count: int", "  count?: int"), OWNER) as store:
-        assert [each["count"] for each in store.dump("thing")] == [1, 1]
-        assert [each["owner"] is None for each in store.dump("thing")] == [True, False]
+        assert [each["count"] for each in asyncio.run(store.dump("thing"))] == [1, 1]
+        assert [each["owner"] is None for each in asyncio.run(store.dump("thing"))] == [True, False]
         asyncio.run(load(store, thing=[{"name": "d", "flag": True}]))
-        assert (store.dump("thing")[2]["id"], store.dump("thing")[2]["count"]) == (4, None)  # 3 is never used again
+        assert (asyncio.run(store.dump("thing"))[2]["id"], asyncio.run(store.dump("thing"))[2]["count"]) == (
+            4,
+            None,
+        )  # 3 is never used again
         assert [row[0] for row in store.reader.execute("SELECT name FROM sqlite_master WHERE name = 'by_hand'")]
     with contextlib.closing(connect(folder / "data.db")) as connection:
         assert plan(connection, tables_of(folder / "stacks", edited("  count: int", "  count?: int"), OWNER)) == []
@@ -192,7 +198,7 @@ def test_a_column_may_become_optional(folder: Path) -> None:
 
 def test_a_table_that_others_refer_to_may_be_made_anew(folder: Path) -> None:
     with store_of(folder, BEFORE, OWNER.replace("name: text", '"name?": text')) as store:
-        assert store.counts() == {"thing": 2, "owner": 1}
+        assert asyncio.run(store.counts()) == {"thing": 2, "owner": 1}
         assert store.reader.execute("PRAGMA foreign_key_check").fetchall() == []
         assert [row[2] for row in store.reader.execute("PRAGMA foreign_key_list(thing)")] == ["owner"]
 
@@ -211,7 +217,7 @@ def _indexes(store: SqliteStore) -> set[str]:
 
 def test_records_of_a_text_may_be_called_an_enum(folder: Path) -> None:
     with store_of(folder, edited("  name: text", "  name: {type: enum, values: [a, b]}"), OWNER) as store:
-        assert len(store.dump("thing")) == 2
+        assert len(asyncio.run(store.dump("thing"))) == 2
 
 
 # What is changed in the file, what is said of it, and what the command needs to make the change.
@@ -303,7 +309,7 @@ from engine.workspace_reader import read_workspace
 
 folder = Path(sys.argv[1])
 store = SqliteStore.open(folder / "data.db", read_workspace(folder / "stacks")[0].tables)
-print(store.counts())
+print(asyncio.run(store.counts()))
 asyncio.run(store.close())
 """
 
@@ -339,14 +345,14 @@ columns: {id: int, of: {table: %s}}
 def test_renames_keep_every_record_reference_and_rule(folder: Path) -> None:
     with store_of(folder, BEFORE, OWNER, PART % "thing") as store:
         asyncio.run(load(store, part=[{"of": 1}, {"of": 2}]))
-        before = store.dump("thing")
+        before = asyncio.run(store.dump("thing"))
     with contextlib.closing(sqlite3.connect(folder / "data.db")) as connection:
         connection.execute("CREATE INDEX by_hand ON thing (name, count)")
     tables_of(folder / "stacks", RENAMED, OWNER, PART % "item")
     migrated(folder, APPLY, "item")
     with store_of(folder, RENAMED, OWNER, PART % "item") as store:
         names = {"title": "name", "holder": "owner"}
-        assert store.dump("item") == [
+        assert asyncio.run(store.dump("item")) == [
             {name: each[names.get(name, name)] for name in store.tables["item"].columns} for each in before
         ]
         assert _indexes(store) == {"by_hand", "item.title.unique", "item.holder.index", "part.of.index"}
@@ -431,7 +437,7 @@ def test_a_type_may_change(tmp_path: Path, was: str, now: str, given: list[objec
     with contextlib.closing(connect(tmp_path / "data.db")) as connection:
         migrate.apply(connection, tables_of(tmp_path / "stacks", text % now), Risk.DESTRUCTIVE)
     with store_of(tmp_path, text % now) as store:
-        assert [each["value"] for each in store.dump("a")] == kept
+        assert [each["value"] for each in asyncio.run(store.dump("a"))] == kept
 
 
 def test_what_is_in_no_file_is_dropped_only_on_demand(folder: Path) -> None:
@@ -525,7 +531,7 @@ def test_one_process_migrates_and_the_others_wait(folder: Path) -> None:
     made = migrators(folder, 4)
     assert sorted(each.communicate(timeout=60)[0] for each in made) == ["0\n", "0\n", "0\n", "5\n"]
     with store_of(folder, CHANGED, OWNER) as store:
-        assert store.counts() == {"thing": 49_993, "owner": 1}
+        assert asyncio.run(store.counts()) == {"thing": 49_993, "owner": 1}
 
 
 @pytest.mark.parametrize("seconds", [0.02, 0.1, 0.3])
@@ -555,7 +561,7 @@ def test_what_becomes_of_a_reference_can_change(folder: Path, option: str, left:
             await run.db.commit()
 
         asyncio.run(remove())
-        assert [thing["id"] for thing in store.dump("thing")] == left
+        assert [thing["id"] for thing in asyncio.run(store.dump("thing"))] == left
     with store_of(folder, BEFORE, OWNER) as store, contextlib.closing(connect(folder / "data.db")) as connection:
         assert connection.execute("PRAGMA foreign_key_list(thing)").fetchone()[6] == "NO ACTION"
 
@@ -579,10 +585,10 @@ def test_a_partial_index_counts_its_own_records_only(folder: Path) -> None:
 def test_a_table_that_is_there_gets_no_first_records(folder: Path) -> None:
     seeded = OWNER + "seed: [{name: first}]\n"
     with store_of(folder, BEFORE, seeded) as store:
-        assert [owner["name"] for owner in store.dump("owner")] == ["o"]
+        assert [owner["name"] for owner in asyncio.run(store.dump("owner"))] == ["o"]
     (folder / "other").mkdir()
     with store_of(folder / "other", BEFORE, seeded) as store:
-        assert [owner["name"] for owner in store.dump("owner")] == ["first"]
+        assert [owner["name"] for owner in asyncio.run(store.dump("owner"))] == ["first"]
     changes = plan(sqlite3.connect(":memory:"), tables_of(folder / "stacks", BEFORE, seeded))
     assert [change.description for change in changes if change.seeded] == ["add 1 record to the table 'owner'"]
 

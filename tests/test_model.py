@@ -16,6 +16,8 @@ from engine.errors import Fault
 from engine.program import Program
 from engine.run import perform
 
+pytestmark = pytest.mark.usefixtures("storage")
+
 ROW = """
     table: row
     columns:
@@ -202,6 +204,6 @@ def test_the_steps_do_what_the_model_does(running: Program, operations: list[tup
                 assert isinstance(wanted, Refusal) and fault.name == str(wanted), (name, values, fault, wanted)
             else:
                 assert given == wanted, (name, values, wanted)
-            assert store.dump("row") == [model.rows[key] for key in sorted(model.rows)]
+            assert (await store.dump("row")) == [model.rows[key] for key in sorted(model.rows)]
 
     asyncio.run(run())

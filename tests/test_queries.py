@@ -16,8 +16,11 @@ from engine.http.inputs import Inputs
 from engine.program import Program
 from engine.run import perform
 from engine.store import addons, asked, find, reader
+from engine.store.pg_session import PostgresSession
+from engine.store.sqlite import SqliteStore
 from engine.testing import replay
 from engine.values import ANY, PYTHON_TYPES, Kind
+from tests.storages import on_sqlite
 from tests.support import answer, checked, program, write
 
 USER = """
@@ -70,6 +73,25 @@ COMMENTS = [
     {"post_id": 1, "text": "ripe", "likes": 5},
 ]
 TABLES = {"user": USER, "post": POST, "comment": COMMENT}
+
+
+@pytest.fixture(autouse=True)
+def _all(storage: str) -> None: ...
+
+
+def watch(made: Program, texts: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gather the statements that are sent to the database."""
+    if isinstance(made.services.store, SqliteStore):
+        made.services.store.reader.set_trace_callback(texts.append)
+        return
+    for how in ("_alone", "_within"):
+        send = getattr(PostgresSession, how)
+
+        async def sent(self: Any, *given: Any, send: Any = send, **more: Any) -> Any:
+            texts.append(next(each for each in given if isinstance(each, str) and " " in each))
+            return await send(self, *given, **more)
+
+        monkeypatch.setattr(PostgresSession, how, sent)
 
 
 RECORDS = {"user": USERS, "post": POSTS, "comment": COMMENTS}
@@ -259,11 +281,11 @@ def test_an_addon_is_beside_each_record(tmp_path: Path, query: str, expected: An
     assert ask(tmp_path, query, "{skip?: int, id?: int}", {"skip": 1, "id": 1}) == expected
 
 
-def test_addons_take_one_query_a_level_however_many_records(tmp_path: Path) -> None:
+def test_addons_take_one_query_a_level_however_many_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     query = "addon: {author: user_id, comments: {table: comment, addon: {by: {table: user, on: {id: likes}}}}}"
     made = folder_program(tmp_path, query)
     texts: list[str] = []
-    made.services.store.reader.set_trace_callback(texts.append)
+    watch(made, texts, monkeypatch)
     answer(made, "POST /it")
     assert len(texts) == 4
 
@@ -302,6 +324,7 @@ def test_a_list_that_isnt_paged_is_bounded(tmp_path: Path, monkeypatch: pytest.M
         assert "page it" in caught.value.message
 
 
+@on_sqlite
 def test_a_long_read_goes_to_a_thread_and_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A read that could not end inline answers the same, on a connection of its own and on the writing one."""
     monkeypatch.setattr(reader, "INLINE_SECONDS", -1.0)
@@ -313,6 +336,7 @@ def test_a_long_read_goes_to_a_thread_and_others_go_on(tmp_path: Path, monkeypat
     assert answer(made, "POST /it") == 3
 
 
+@on_sqlite
 def test_a_read_that_never_ends_is_ended(tmp_path: Path) -> None:
     made = folder_program(tmp_path, "where: title | contains('x')")
     made.services.time_limit = -1.0
@@ -340,7 +364,7 @@ response: null"""
         await asyncio.gather(*runs)
 
     asyncio.run(both())
-    assert made.services.store.dump("post")[0]["count"] == 12
+    assert asyncio.run(made.services.store.dump("post"))[0]["count"] == 12
 
 
 def test_a_lock_that_wrote_nothing_is_given_back(tmp_path: Path) -> None:
@@ -365,10 +389,12 @@ SECRETS: list[tuple[str, str, Any]] = [
 
 
 @pytest.mark.parametrize(("query", "rest", "expected"), SECRETS)
-def test_a_secret_is_read_only_where_it_is_used(tmp_path: Path, query: str, rest: str, expected: Any) -> None:
+def test_a_secret_is_read_only_where_it_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, query: str, rest: str, expected: Any
+) -> None:
     made = folder_program(tmp_path, query, rest=rest, table="user")
     texts: list[str] = []
-    made.services.store.reader.set_trace_callback(texts.append)
+    watch(made, texts, monkeypatch)
     assert answer(made, "POST /it") == expected
     assert any('"password"' in sql for sql in texts) == ("validate" in rest)
 
@@ -539,10 +565,16 @@ BERLIN = {"type": "point", "data": {"lng": 13.4, "lat": 52.5}}
 def places(folder: Path, query: str, values: dict[str, Any] | None = None) -> Any:
     """What a query of places answers."""
     lines = query.replace("\n", "\n    ")
-    inputs = "{v?: {type: vector, size: 2}, w?: decimal[], p?: geo_point, m?: decimal}"
-    stack = f"endpoint: POST /it\ninput: {inputs}\nstack:\n  - query_all_records: place\n    {lines}\n    as: found\nresponse: $found\n"
+    kinds = {"v": "{type: vector, size: 2}", "w": '"decimal[]"', "p": "geo_point", "m": "decimal"}
+    inputs = ", ".join(
+        f"{name}{'?' * ('?(' in query)}: {kind}" for name, kind in kinds.items() if f"input.{name}" in query
+    )
+    stack = f"endpoint: POST /it\ninput: {{{inputs}}}\nstack:\n  - query_all_records: place\n    {lines}\n    as: found\nresponse: $found\n"
     made = program(folder, {"place": PLACES, "it": stack})
-    spots = [None if each is None else {"type": "point", "data": dict(zip(("lng", "lat"), each))} for each in SPOTS]
+    spots = [
+        None if each is None else {"type": "point", "data": dict(zip(("lng", "lat"), each, strict=True))}
+        for each in SPOTS
+    ]
     records = [{"spot": spot, "look": look} for spot, look in zip(spots, LOOKS, strict=True)]
     asyncio.run(fill(made, {"place": records}))
     return answer(made, "POST /it", values)
@@ -572,7 +604,7 @@ def test_vectors_and_points_are_measured(
 
 def test_what_is_measured_is_what_the_filter_says(tmp_path: Path) -> None:
     found = places(
-        tmp_path, "eval: {near: look | cosine_similarity([3, 4]), far: spot | distance($input.p)}", {"p": BERLIN}
+        tmp_path, "eval: {near: 'look | cosine_similarity([3, 4])', far: spot | distance($input.p)}", {"p": BERLIN}
     )
     assert [each["near"] for each in found] == [0.6, 0.8, None, 1.0]
     metres = measures.distance(BERLIN, {"type": "point", "data": {"lng": 2.35, "lat": 48.85}})
@@ -581,7 +613,7 @@ def test_what_is_measured_is_what_the_filter_says(tmp_path: Path) -> None:
 
 def test_a_vector_of_another_size_is_the_inputs_fault(tmp_path: Path) -> None:
     with pytest.raises(Fault) as caught:
-        places(tmp_path, "where: look | l2_distance($input.w ?? []) < 1", {"w": [1, 2, 3]})
+        places(tmp_path, "where: look | l2_distance($input.w) < 1", {"w": [1, 2, 3]})
     assert (caught.value.name, caught.value.payload["param"]) == ("input_error", "look")  # type: ignore[index]
 
 

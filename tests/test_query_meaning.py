@@ -22,8 +22,8 @@ from engine.filters import lists
 from engine.infer import Inference
 from engine.run import Services, as_fault
 from engine.scope import Scope
-from engine.store.sqlite import SqliteStore
 from engine.syntax import Literal, Node
+from tests.storages import rows
 
 LIBRARY = (engine.filters, engine.functions)
 THING = """
@@ -121,13 +121,13 @@ def conditions(draw: st.DrawFn) -> str:
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteStore]:
+def store(tmp_path_factory: pytest.TempPathFactory, storage: str) -> Iterator[Any]:
     opened = open_store(tmp_path_factory.mktemp("meaning"), THING)
     yield opened
     asyncio.run(opened.close())
 
 
-async def fill(store: SqliteStore, records: list[dict[str, Any]]) -> None:
+async def fill(store: Any, records: list[dict[str, Any]]) -> None:
     await store.clear()
     run = FakeRun(store.session())
     await store.load(run, "thing", records)
@@ -140,7 +140,7 @@ def in_python(text: str, records: list[dict[str, Any]]) -> list[Any]:
     return [record["id"] for record in records if holds(run, record)]
 
 
-def in_the_database(store: SqliteStore, text: str) -> list[Any]:
+def in_the_database(store: Any, text: str) -> list[Any]:
     node = parsed(re.sub("⟦(.*?)⟧", r"\1", text))
     table = store.tables["thing"]
     inference = Inference()
@@ -149,7 +149,7 @@ def in_the_database(store: SqliteStore, text: str) -> list[Any]:
     condition = store.where(node, table, inference.kinds)
     values = condition.bound(tuple(_value(each) for each in condition.parameters))
     sql = f'SELECT "id" FROM "thing" WHERE {condition.sql} ORDER BY "id"'
-    return [row[0] for row in store.reader.execute(sql, values)]
+    return [row[0] for row in rows(store, sql, values)]
 
 
 def _value(node: Node) -> Any:
@@ -162,11 +162,9 @@ def _value(node: Node) -> Any:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 @given(text=conditions(), records=st.lists(RECORDS, min_size=1, max_size=4))
-def test_the_database_finds_what_the_expression_holds_for(
-    store: SqliteStore, text: str, records: list[dict[str, Any]]
-) -> None:
+def test_the_database_finds_what_the_expression_holds_for(store: Any, text: str, records: list[dict[str, Any]]) -> None:
     asyncio.run(fill(store, records))
-    stored = store.dump("thing")
+    stored = asyncio.run(store.dump("thing"))
     try:
         expected = in_python(text, stored)
     except Exception as error:
@@ -191,10 +189,10 @@ def test_the_database_finds_what_the_expression_holds_for(
     per_page=st.integers(1, 4),
 )
 def test_pages_and_positions_are_cut_from_the_sorted_list(
-    store: SqliteStore, records: list[dict[str, Any]], sort: list[tuple[str, bool]], least: int, per_page: int
+    store: Any, records: list[dict[str, Any]], sort: list[tuple[str, bool]], least: int, per_page: int
 ) -> None:
     asyncio.run(fill(store, records))
-    expected = [record for record in store.dump("thing") if record["i"] >= least]
+    expected = [record for record in asyncio.run(store.dump("thing")) if record["i"] >= least]
     last = sort[-1][1] if sort else False
     for name, descending in reversed([*sort, ("id", last)]):
         expected = lists.sort(expected, name, "desc" if descending else "asc")
@@ -202,7 +200,7 @@ def test_pages_and_positions_are_cut_from_the_sorted_list(
     assert found == (expected, expected, expected, len(expected))
 
 
-async def paged(store: SqliteStore, sort: list[tuple[str, bool]], least: int, per_page: int) -> tuple[Any, ...]:
+async def paged(store: Any, sort: list[tuple[str, bool]], least: int, per_page: int) -> tuple[Any, ...]:
     """All records as a list, gathered from pages and from positions, and their count."""
     listed = await ask(store, sort, least)
     pages, page = [], 1
@@ -219,7 +217,7 @@ async def paged(store: SqliteStore, sort: list[tuple[str, bool]], least: int, pe
     return listed, pages, behind, await ask(store, [], least, returns="count")
 
 
-async def ask(store: SqliteStore, sort: list[tuple[str, bool]], least: int, **options: Any) -> Any:
+async def ask(store: Any, sort: list[tuple[str, bool]], least: int, **options: Any) -> Any:
     where = parsed(f"i >= {least}")
     nodes = {name: Literal(value, where.span) for name, value in options.items() if name != "returns"}
     keys = tuple(SortKey(Word(name, where.span), descending) for name, descending in sort)

@@ -32,7 +32,7 @@ TAKEN = {"code": "ERROR_CODE_ACCESS_DENIED", "message": "This account is already
 
 
 @pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def live(tmp_path_factory: pytest.TempPathFactory, storage: str) -> Any:
     with serving(tmp_path_factory.mktemp("live")) as made:
         yield made
 
@@ -42,7 +42,7 @@ def login(client: httpx.Client, email: str, password: str) -> int:
 
 
 def stored(live: Live, email: str) -> str:
-    return str(live.rows("SELECT password FROM user WHERE email = ?", email)[0][0])
+    return str(live.rows('SELECT password FROM "user" WHERE email = ?', email)[0][0])
 
 
 # Passwords
@@ -83,7 +83,7 @@ def test_p_9_an_outdated_hash_is_replaced_once(live: Live) -> None:
     old = argon2.PasswordHasher(time_cost=3, memory_cost=12288, parallelism=1).hash(PASSWORD)
     with live.client() as client:
         assert client.post(SIGNUP, json={**ADA, "email": "p9@x.io"}).status_code == 200
-        live.rows("UPDATE user SET password = ? WHERE email = 'p9@x.io'", old)
+        live.rows("UPDATE \"user\" SET password = ? WHERE email = 'p9@x.io'", old)
         assert login(client, "p9@x.io", "wrong") == 403
         assert stored(live, "p9@x.io") == old
         body = {"email": "p9@x.io", "password": PASSWORD}
@@ -110,7 +110,7 @@ def test_p_9_a_hash_that_cannot_be_replaced_now_waits_for_a_later_login(tmp_path
         async with hosted(tmp_path, passwords=Filling(Cost(64, 3))) as site:
             old = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
             assert (await site.post(SIGNUP, ADA)).status == 200
-            with closing(sqlite3.connect(tmp_path / "data.sqlite3", isolation_level=None)) as database:
+            with closing(sqlite3.connect(tmp_path / "data.db", isolation_level=None)) as database:
                 database.execute("UPDATE user SET password = ?", (old,))
                 answer = await site.post(LOGIN, {"email": ADA["email"], "password": PASSWORD})
                 (kept,) = database.execute("SELECT password FROM user").fetchone()
@@ -202,7 +202,7 @@ def test_l_7_one_of_many_signups_at_once(live: Live) -> None:
     )
     assert sorted(each.status_code for each in answers) == [200] + [403] * 49
     assert all(each.json() == TAKEN for each in answers if each.status_code == 403)
-    assert live.rows("SELECT email FROM user WHERE email LIKE '%7@x.io'") == [("l7@x.io",)]
+    assert live.rows("SELECT email FROM \"user\" WHERE email LIKE '%7@x.io'") == [("l7@x.io",)]
 
 
 BARE_SIGNUP = """
@@ -217,6 +217,7 @@ BARE_SIGNUP = """
 """
 
 
+@pytest.mark.usefixtures("storage")
 @pytest.mark.parametrize(
     ("rule", "status", "code"),
     [("", 409, "ERROR_CODE_CONFLICT"), ("on_duplicate: {error: access_denied}", 403, "ERROR_CODE_ACCESS_DENIED")],
@@ -228,18 +229,18 @@ def test_l_8_the_database_keeps_an_address_unique(tmp_path: Path, rule: str, sta
         )
         assert sorted(each.status_code for each in answers) == [200] + [status] * (4 * len(SPELLINGS) - 1)
         assert {each.json()["code"] for each in answers if each.status_code == status} == {code}
-        assert live.rows("SELECT email FROM user") == [("l7@x.io",)]
+        assert live.rows('SELECT email FROM "user"') == [("l7@x.io",)]
 
 
 @pytest.mark.parametrize("more", [{"role": "admin"}, {"id": 7}, {"created_at": 1}, {"ROLE": "admin"}, {"user": {"role": "admin"}}, {"__proto__": {"role": "admin"}}])  # fmt: skip
 @pytest.mark.parametrize("as_form", [False, True])
 def test_l_10_signup_takes_declared_fields_only(live: Live, more: dict[str, Any], as_form: bool) -> None:
-    before = live.rows("SELECT count(*) FROM user")
+    before = live.rows('SELECT count(*) FROM "user"')
     body = {**ADA, "email": "l10@x.io", **more}
     with live.client() as client:
         answer = client.post(SIGNUP, **({"data": body} if as_form else {"json": body}))  # type: ignore[arg-type]
     assert (answer.status_code, answer.json()["message"]) == (400, f"Unknown param: {next(iter(more))}")
-    assert live.rows("SELECT count(*) FROM user") == before
+    assert live.rows('SELECT count(*) FROM "user"') == before
 
 
 # Exhaustion
@@ -484,14 +485,14 @@ def test_i_2_nor_do_stacks(tmp_path: Path, text: str, kind: str) -> None:
 
 
 def test_i_3_injections_are_stored_as_they_are(live: Live) -> None:
-    tables = live.rows("SELECT sql FROM sqlite_master ORDER BY name")
+    tables = live.structure()
     with live.client() as client:
         for place, payload in enumerate(PAYLOADS):
             answer = client.post(SIGNUP, json={**ADA, "name": payload, "email": f"i3-{place}@x.io"})
             assert answer.status_code == 200, payload
             mine = {"Authorization": f"Bearer {answer.json()['authToken']}"}
             assert client.get(ME, headers=mine).json()["name"] == payload
-            assert live.rows("SELECT name FROM user WHERE email = ?", f"i3-{place}@x.io") == [(payload,)]
+            assert live.rows('SELECT name FROM "user" WHERE email = ?', f"i3-{place}@x.io") == [(payload,)]
             assert client.post(LOGIN, json={"email": payload, "password": payload}).status_code in (400, 403)
             assert client.post(SIGNUP, json={**ADA, "email": payload}).status_code == 400
             assert client.post(LOGIN, json={"email": f"i3-{place}@x.io", "password": payload}).status_code == 403
@@ -500,7 +501,7 @@ def test_i_3_injections_are_stored_as_they_are(live: Live) -> None:
             assert client.post(LOGIN, json={"email": address, "password": "x"}).status_code in (400, 403)
             if client.post(SIGNUP, json={**ADA, "email": address}).status_code == 200:
                 assert login(client, address, PASSWORD) == 200
-    assert live.rows("SELECT sql FROM sqlite_master ORDER BY name") == tables
+    assert live.structure() == tables
 
 
 NOTE = "table: note\ncolumns: {id: int, text: text}\n"
@@ -510,6 +511,7 @@ STEPS = "endpoint: POST /steps\ninput: {fail: int}\nstack:\n" + "".join(
 ) + "response: ok\n"  # fmt: skip
 
 
+@pytest.mark.usefixtures("storage")
 def test_i_5_i_6_a_failed_step_has_no_effect_before_or_after(tmp_path: Path) -> None:
     async def run() -> None:
         async with hosted(tmp_path, {"note": NOTE, "steps": STEPS}) as site:
@@ -517,12 +519,12 @@ def test_i_5_i_6_a_failed_step_has_no_effect_before_or_after(tmp_path: Path) -> 
                 site.entries.clear()
                 assert (await site.post("/api:main/steps", {"fail": k})).status == 409
                 assert [each["value"] for each in site.entries if "value" in each] == list(range(k))
-                assert site.services.store.counts()["note"] == 0
+                assert (await site.services.store.counts())["note"] == 0
             assert (await site.post("/api:main/steps", {"fail": 9})).status == 200
-            assert site.services.store.counts()["note"] == 6
+            assert (await site.services.store.counts())["note"] == 6
             for smuggled in ({"fail": 0, "skip": 1}, {"fail": None}, {"fail": "9"}, {"fail": [9]}, {"fail": 0.5}, {}):
                 assert (await site.post("/api:main/steps", smuggled)).status == 400
-            assert site.services.store.counts()["note"] == 6
+            assert (await site.services.store.counts())["note"] == 6
 
     asyncio.run(run())
 

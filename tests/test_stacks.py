@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import textwrap
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 from engine.errors import Fault
 from engine.program import check_folder
 from tests.support import USER, answer, checked, program, run_stack
+
+pytestmark = pytest.mark.usefixtures("storage")
 
 CASES: dict[str, tuple[str, Any]] = {
     "set": ("- set: {a: 1, b: two}\n- return: {a: $a, b: $b}", {"a": 1, "b": "two"}),
@@ -258,7 +261,7 @@ def test_i_6_a_stack_that_fails_leaves_nothing(tmp_path: Path) -> None:
     made = program(tmp_path, {"user": USER, "it": f"endpoint: POST /it\n{stack}"})
     with pytest.raises(Fault):
         answer(made, "POST /it")
-    assert made.services.store.counts() == {"user": 0}
+    assert asyncio.run(made.services.store.counts()) == {"user": 0}
 
 
 def test_atomic_false_keeps_what_was_written(tmp_path: Path) -> None:
@@ -269,7 +272,7 @@ def test_atomic_false_keeps_what_was_written(tmp_path: Path) -> None:
     made = program(tmp_path, {"user": USER, "it": f"endpoint: POST /it\n{stack}"})
     with pytest.raises(Fault):
         answer(made, "POST /it")
-    assert made.services.store.counts() == {"user": 1}
+    assert asyncio.run(made.services.store.counts()) == {"user": 1}
 
 
 def test_what_cannot_be_answered_is_not_kept(tmp_path: Path) -> None:
@@ -279,8 +282,6 @@ def test_what_cannot_be_answered_is_not_kept(tmp_path: Path) -> None:
         "    as: u\n  - set: {n: $u.id}\n  - repeat: 64\n    do: [{set: {n: $n + $n}}]\n  - return: $n\n"
     )
     made = program(tmp_path, {"user": USER, "it": f"endpoint: POST /it\n{stack}"})
-    import asyncio
-
     import orjson
 
     from engine.run import perform
@@ -292,7 +293,7 @@ def test_what_cannot_be_answered_is_not_kept(tmp_path: Path) -> None:
 
     with pytest.raises((TypeError, Fault)):
         asyncio.run(run())
-    assert made.services.store.counts() == {"user": 0}
+    assert asyncio.run(made.services.store.counts()) == {"user": 0}
 
 
 def test_on_duplicate_answers_in_the_authors_words(tmp_path: Path) -> None:

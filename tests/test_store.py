@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from store_setup import NOW, POST, USER, FakeRun, open_store, tables_of, where
+from store_setup import NOW, POST, USER, FakeRun, open_store, repeated, tables_of, where
 
 from engine.errors import Fault, SetupError
 from engine.security.passwords import TEST_COST, Passwords
 from engine.store import writer as writing
 from engine.store.sqlite import SqliteStore
 from engine.values import INT, TEXT, Record, Secret, reveal
+from tests.storages import on_sqlite, settled
 
 EVERYTHING = """
 table: thing
@@ -60,7 +61,7 @@ columns: {id: int, a: int, b?: int, parent?: {table: pair}}
 indexes: [{columns: [a, b], unique: true}]
 """
 
-Test = Callable[[SqliteStore, FakeRun], Coroutine[Any, Any, None]]
+Test = Callable[[Any, FakeRun], Coroutine[Any, Any, None]]
 
 
 @pytest.fixture(scope="module")
@@ -71,26 +72,26 @@ def passwords() -> Iterator[Passwords]:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqliteStore]:
+def store(tmp_path: Path, storage: str) -> Iterator[Any]:
     opened = open_store(tmp_path, USER, POST, EVERYTHING, DEFAULTS, PAIR)
     yield opened
     asyncio.run(opened.close())
 
 
-def add(store: SqliteStore, run: FakeRun, table: str, **values: object) -> Awaitable[dict[str, Any]]:
+def add(store: Any, run: FakeRun, table: str, **values: object) -> Awaitable[dict[str, Any]]:
     return prepared(store, table, tuple(values))(run, *values.values())
 
 
 @functools.cache
-def prepared(store: SqliteStore, table: str, columns: tuple[str, ...]) -> Callable[..., Awaitable[dict[str, Any]]]:
+def prepared(store: Any, table: str, columns: tuple[str, ...]) -> Callable[..., Awaitable[dict[str, Any]]]:
     return store.add(store.tables[table], columns)
 
 
-def run_of(store: SqliteStore, passwords: Passwords) -> FakeRun:
+def run_of(store: Any, passwords: Passwords) -> FakeRun:
     return FakeRun(store.session(), passwords)
 
 
-async def added(store: SqliteStore, passwords: Passwords, table: str, **values: object) -> dict[str, Any]:
+async def added(store: Any, passwords: Passwords, table: str, **values: object) -> dict[str, Any]:
     """A record that is added and committed by a run of its own."""
     run = run_of(store, passwords)
     try:
@@ -106,7 +107,7 @@ ADA = {"name": "Ada", "email": " Ada@Example.com ", "password": Secret("correct 
 SEEN = {"id": 1, "created_at": NOW, "name": "Ada", "email": "ada@example.com", "role": "member"}
 
 
-def test_a_record_is_added_read_changed_and_deleted(store: SqliteStore, passwords: Passwords) -> None:
+def test_a_record_is_added_read_changed_and_deleted(store: Any, passwords: Passwords) -> None:
     user = store.tables["user"]
     by_email = where(store, "user", "email == $x", x=TEXT)
     get, has = store.get(user, by_email), store.has(user, by_email)
@@ -115,34 +116,34 @@ def test_a_record_is_added_read_changed_and_deleted(store: SqliteStore, password
     async def test() -> None:
         run = run_of(store, passwords)
         assert await add(store, run, "user", **ADA) == SEEN
-        assert get(run, "ada@example.com") == SEEN
-        assert has(run, "ada@example.com")
-        assert not has(run, "eve@example.com")
+        assert await settled(get(run, "ada@example.com")) == SEEN
+        assert await settled(has(run, "ada@example.com"))
+        assert not await settled(has(run, "eve@example.com"))
         assert await edit(run, "ada@example.com", "Countess", "admin") == {**SEEN, "name": "Countess", "role": "admin"}
         assert await edit(run, "eve@example.com", "Eve", "admin") is None
         assert await delete(run, "ada@example.com")
         assert not await delete(run, "ada@example.com")
-        assert get(run, "ada@example.com") is None
+        assert await settled(get(run, "ada@example.com")) is None
         await run.db.commit()
         assert (await added(store, passwords, "user", **ADA))["id"] == 2  # an id is never used again
 
     asyncio.run(test())
 
 
-def test_secret_columns_lie_beside_a_record_and_only_those_asked_for(store: SqliteStore, passwords: Passwords) -> None:
+def test_secret_columns_lie_beside_a_record_and_only_those_asked_for(store: Any, passwords: Passwords) -> None:
     user, by_id = store.tables["user"], where(store, "user", "id == $x", x=INT)
 
     async def test() -> None:
         run = run_of(store, passwords)
         await add(store, run, "user", **ADA)
         await add(store, run, "user", name="Bob", email="bob@example.com")
-        plain = store.get(user, by_id)(run, 1)
+        plain = await settled(store.get(user, by_id)(run, 1))
         assert type(plain) is dict and plain == SEEN
-        record = store.get(user, by_id, ("password",))(run, 1)
+        record = await settled(store.get(user, by_id, ("password",))(run, 1))
         assert isinstance(record, Record) and record == SEEN
         assert await passwords.verify(str(reveal(record.secrets["password"])), "correct horse")
-        assert store.get(user, by_id, ("password",))(run, 2).secrets == {"password": None}
-        assert store.get(user, by_id, (), ("name", "password"))(run, 1) == {"name": "Ada"}
+        assert (await settled(store.get(user, by_id, ("password",))(run, 2))).secrets == {"password": None}
+        assert await settled(store.get(user, by_id, (), ("name", "password"))(run, 1)) == {"name": "Ada"}
         run.db.rollback()
 
     asyncio.run(test())
@@ -176,7 +177,7 @@ VALUES: list[tuple[str, object, object]] = [
 
 @pytest.mark.parametrize(("column", "value", "kept"), VALUES)
 def test_values_come_back_as_they_are(
-    store: SqliteStore, passwords: Passwords, column: str, value: object, kept: object
+    store: Any, passwords: Passwords, column: str, value: object, kept: object
 ) -> None:
     table = store.tables["thing"]
     by_id = where(store, "thing", "id == $x", x=TEXT)
@@ -184,7 +185,7 @@ def test_values_come_back_as_they_are(
     async def test() -> None:
         run = run_of(store, passwords)
         record = await add(store, run, "thing", **{column: value})
-        found = store.get(table, by_id, table.secrets)(run, record["id"])
+        found = await settled(store.get(table, by_id, table.secrets)(run, record["id"]))
         both = [{**found, **found.secrets}[column]] if column == "s" else [record[column], found[column]]
         assert [(reveal(each), type(reveal(each))) for each in both] == [(kept, type(kept))] * len(both)
         run.db.rollback()
@@ -221,33 +222,33 @@ def test_values_come_back_as_they_are(
     ],
 )
 def test_what_a_column_cant_hold_is_refused_by_its_name(
-    store: SqliteStore, passwords: Passwords, column: str, value: object
+    store: Any, passwords: Passwords, column: str, value: object
 ) -> None:
     with pytest.raises(Fault) as caught:
         asyncio.run(added(store, passwords, "thing", **{column: value}))
     assert caught.value.name == "input_error"
     assert str(caught.value.payload["param"]).startswith(column)  # type: ignore[index]
-    assert store.counts()["thing"] == 0
+    assert asyncio.run(store.counts())["thing"] == 0
 
 
-def test_a_condition_takes_no_int_past_64_bits(store: SqliteStore, passwords: Passwords) -> None:
+def test_a_condition_takes_no_int_past_64_bits(store: Any, passwords: Passwords) -> None:
     get = store.get(store.tables["user"], where(store, "user", "id == $x", x=INT))
     name = store.has(store.tables["user"], where(store, "user", "name == $x", x=TEXT))
     with pytest.raises(Fault, match="past 64 bits") as caught:
-        get(run_of(store, passwords), 2**63)
+        asyncio.run(settled(get(run_of(store, passwords), 2**63)))
     assert (caught.value.name, caught.value.payload["param"]) == ("input_error", "id")  # type: ignore[index]
     with pytest.raises(Fault, match="surrogate"):
-        asyncio.run(name(run_of(store, passwords), "\ud800"))
+        asyncio.run(settled(name(run_of(store, passwords), "\ud800")))
 
 
-def test_a_secret_isnt_stored_where_it_would_show(store: SqliteStore, passwords: Passwords) -> None:
+def test_a_secret_isnt_stored_where_it_would_show(store: Any, passwords: Passwords) -> None:
     with pytest.raises(Fault) as caught:
         asyncio.run(added(store, passwords, "thing", t=Secret("hash")))
     assert caught.value.reason == "kind"
     assert "hash" not in caught.value.message
 
 
-def test_what_is_left_out_gets_its_default(store: SqliteStore, passwords: Passwords) -> None:
+def test_what_is_left_out_gets_its_default(store: Any, passwords: Passwords) -> None:
     made = {
         "id": 1, "made": NOW, "day": "2023-11-14", "key": "00000000-0000-4000-8000-000000000001", "level": 3,
         "tags": ["new"], "open": True, "title": "untitled", "text": None,
@@ -280,7 +281,7 @@ def test_what_is_left_out_gets_its_default(store: SqliteStore, passwords: Passwo
     ],
 )  # fmt: skip
 def test_a_broken_rule_names_every_column(
-    store: SqliteStore, passwords: Passwords, values: dict[str, object], params: list[str], message: str
+    store: Any, passwords: Passwords, values: dict[str, object], params: list[str], message: str
 ) -> None:
     with pytest.raises(Fault) as caught:
         asyncio.run(added(store, passwords, "user", **values))
@@ -289,7 +290,7 @@ def test_a_broken_rule_names_every_column(
     assert [entry["param"] for entry in payload["errors"]] == params
 
 
-def test_a_broken_constraint_is_a_fault_in_the_columns_names(store: SqliteStore, passwords: Passwords) -> None:
+def test_a_broken_constraint_is_a_fault_in_the_columns_names(store: Any, passwords: Passwords) -> None:
     async def test() -> None:
         await added(store, passwords, "user", **ADA)
         await added(store, passwords, "post", user_id=1)
@@ -313,19 +314,19 @@ def test_a_broken_constraint_is_a_fault_in_the_columns_names(store: SqliteStore,
         # The run can go on after each of them.
         assert (await add(store, run, "pair", a=1, b=None))["a"] == 1
         await run.db.commit()
-        assert store.counts() == {"user": 1, "post": 1, "thing": 0, "note": 0, "pair": 2}
+        assert await store.counts() == {"user": 1, "post": 1, "thing": 0, "note": 0, "pair": 2}
 
     asyncio.run(test())
 
 
-def test_a_hash_is_replaced_only_while_it_is_the_one_seen(store: SqliteStore, passwords: Passwords) -> None:
+def test_a_hash_is_replaced_only_while_it_is_the_one_seen(store: Any, passwords: Passwords) -> None:
     user = store.tables["user"]
     set_secret = store.set_secret(user, "password")
     get = store.get(user, where(store, "user", "id == 1"), ("password",))
 
     async def test() -> None:
         await added(store, passwords, "user", **ADA)
-        old = str(reveal(get(run_of(store, passwords), 1).secrets["password"]))
+        old = str(reveal((await settled(get(run_of(store, passwords), 1))).secrets["password"]))
         runs = [run_of(store, passwords) for _ in range(3)]
 
         async def replace(run: FakeRun, new: str) -> bool:
@@ -333,7 +334,8 @@ def test_a_hash_is_replaced_only_while_it_is_the_one_seen(store: SqliteStore, pa
             await run.db.commit()
             return done
 
-        assert sorted(await asyncio.gather(*(replace(run, f"new {n}") for n, run in enumerate(runs)))) == [
+        works = (repeated(run, replace, f"new {n}") for n, run in enumerate(runs))
+        assert sorted(await asyncio.gather(*works)) == [
             False,
             False,
             True,
@@ -342,7 +344,7 @@ def test_a_hash_is_replaced_only_while_it_is_the_one_seen(store: SqliteStore, pa
     asyncio.run(test())
 
 
-def test_a_run_reads_its_own_writes_and_others_only_what_is_committed(store: SqliteStore, passwords: Passwords) -> None:
+def test_a_run_reads_its_own_writes_and_others_only_what_is_committed(store: Any, passwords: Passwords) -> None:
     has = store.has(store.tables["user"], where(store, "user", "email == 'ada@example.com'"))
 
     async def test() -> None:
@@ -350,20 +352,22 @@ def test_a_run_reads_its_own_writes_and_others_only_what_is_committed(store: Sql
         assert not mine.db.wrote
         await add(store, mine, "user", **ADA)
         assert mine.db.wrote
-        assert (has(mine, "ada@example.com"), has(other, "ada@example.com")) == (True, False)
+        assert await settled(has(mine, "ada@example.com"))
+        assert not await settled(has(other, "ada@example.com"))
         await mine.db.commit()
         assert not mine.db.wrote
-        assert has(other, "ada@example.com")
+        assert await settled(has(other, "ada@example.com"))
         await add(store, mine, "user", name="Eve", email="eve@example.com")
         mine.db.rollback()
         mine.db.rollback()
         await other.db.commit()
 
     asyncio.run(test())
-    assert store.counts()["user"] == 1
+    assert asyncio.run(store.counts())["user"] == 1
 
 
-def test_many_runs_share_commits_and_fail_alone(store: SqliteStore, passwords: Passwords) -> None:
+@on_sqlite
+def test_many_runs_share_commits_and_fail_alone(store: Any, passwords: Passwords) -> None:
     commits: list[str] = []
     store.writer.connection.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
 
@@ -387,18 +391,21 @@ def test_many_runs_share_commits_and_fail_alone(store: SqliteStore, passwords: P
     kept = [each for each in results if isinstance(each, dict)]
     assert len(kept) == 90
     assert {type(each) for each in results} == {dict, ValueError, Fault}
-    assert sorted(store.dump("user"), key=str) == sorted(kept, key=str)
+    assert sorted(asyncio.run(store.dump("user")), key=str) == sorted(kept, key=str)
     assert len(commits) < 45
 
 
-def test_cancelling_at_any_moment_leaves_the_others_alone(store: SqliteStore, passwords: Passwords) -> None:
+def test_cancelling_at_any_moment_leaves_the_others_alone(store: Any, passwords: Passwords) -> None:
+    async def both(run: FakeRun, n: int) -> None:
+        await add(store, run, "user", name=str(n), email=f"{n}@example.com")
+        await asyncio.sleep(0)
+        await add(store, run, "post", user_id=1)
+        await run.db.commit()
+
     async def write(n: int, done: set[int]) -> None:
         run = run_of(store, passwords)
         try:
-            await add(store, run, "user", name=str(n), email=f"{n}@example.com")
-            await asyncio.sleep(0)
-            await add(store, run, "post", user_id=1)
-            await run.db.commit()
+            await repeated(run, both, n)
         except BaseException:
             run.db.rollback()
             raise
@@ -412,9 +419,9 @@ def test_cancelling_at_any_moment_leaves_the_others_alone(store: SqliteStore, pa
         for task in tasks[::3]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        names = {int(str(each["name"])) for each in store.dump("user")} - {-1}
+        names = {int(str(each["name"])) for each in await store.dump("user")} - {-1}
         assert {n for n in range(12) if n % 3} <= done <= names
-        assert store.counts()["post"] == len(names)
+        assert (await store.counts())["post"] == len(names)
         await store.clear()
         await added(store, passwords, "user", name="-1", email="first@example.com")
 
@@ -423,8 +430,9 @@ def test_cancelling_at_any_moment_leaves_the_others_alone(store: SqliteStore, pa
         asyncio.run(test(pauses))
 
 
+@on_sqlite
 def test_a_run_that_holds_the_turn_makes_others_wait_not_forever(
-    store: SqliteStore, passwords: Passwords, monkeypatch: pytest.MonkeyPatch
+    store: Any, passwords: Passwords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writing, "BUSY_SECONDS", 0.05)
     monkeypatch.setattr(writing, "QUEUE_LIMIT", 3)
@@ -444,11 +452,12 @@ def test_a_run_that_holds_the_turn_makes_others_wait_not_forever(
         await added(store, passwords, "pair", a=5)
 
     asyncio.run(test())
-    assert store.counts()["pair"] == 1
+    assert asyncio.run(store.counts())["pair"] == 1
 
 
+@on_sqlite
 def test_another_process_that_writes_is_waited_for_not_forever(
-    store: SqliteStore, passwords: Passwords, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Any, passwords: Passwords, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = sqlite3.connect(tmp_path / "data.db", isolation_level=None)
 
@@ -470,7 +479,8 @@ def test_another_process_that_writes_is_waited_for_not_forever(
         asyncio.run(test())
 
 
-def test_a_commit_that_fails_fails_its_whole_batch_and_nothing_else(store: SqliteStore, passwords: Passwords) -> None:
+@on_sqlite
+def test_a_commit_that_fails_fails_its_whole_batch_and_nothing_else(store: Any, passwords: Passwords) -> None:
     connection = store.writer.connection
 
     async def test() -> None:
@@ -487,11 +497,12 @@ def test_a_commit_that_fails_fails_its_whole_batch_and_nothing_else(store: Sqlit
         await added(store, passwords, "pair", a=4)
 
     asyncio.run(test())
-    assert [each["a"] for each in store.dump("pair")] == [0, 4]
+    assert [each["a"] for each in asyncio.run(store.dump("pair"))] == [0, 4]
 
 
+@on_sqlite
 def test_a_batch_that_the_database_takes_back_is_lost_to_all_of_it(
-    store: SqliteStore, passwords: Passwords, monkeypatch: pytest.MonkeyPatch
+    store: Any, passwords: Passwords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writing, "BATCH_SECONDS", 60.0)  # a slow machine would close the batch early
 
@@ -509,10 +520,11 @@ def test_a_batch_that_the_database_takes_back_is_lost_to_all_of_it(
         await added(store, passwords, "pair", a=3)
 
     asyncio.run(test())
-    assert [each["a"] for each in store.dump("pair")] == [3]
+    assert [each["a"] for each in asyncio.run(store.dump("pair"))] == [3]
 
 
-def test_a_run_whose_writes_were_taken_back_can_write_no_more(store: SqliteStore, passwords: Passwords) -> None:
+@on_sqlite
+def test_a_run_whose_writes_were_taken_back_can_write_no_more(store: Any, passwords: Passwords) -> None:
     async def test() -> None:
         run = run_of(store, passwords)
         await add(store, run, "pair", a=1)
@@ -528,10 +540,10 @@ def test_a_run_whose_writes_were_taken_back_can_write_no_more(store: SqliteStore
         await added(store, passwords, "pair", a=3)
 
     asyncio.run(test())
-    assert [each["a"] for each in store.dump("pair")] == [3]
+    assert [each["a"] for each in asyncio.run(store.dump("pair"))] == [3]
 
 
-def test_event_loops_may_end_at_any_moment(store: SqliteStore, passwords: Passwords) -> None:
+def test_event_loops_may_end_at_any_moment(store: Any, passwords: Passwords) -> None:
     async def abandon(commit: bool, rounds: int) -> None:
         run = run_of(store, passwords)
         await add(store, run, "pair", a=rounds + 100 * commit)
@@ -544,11 +556,12 @@ def test_event_loops_may_end_at_any_moment(store: SqliteStore, passwords: Passwo
         for commit in (True, False):
             asyncio.run(abandon(commit, rounds))
             assert asyncio.run(added(store, passwords, "pair", a=1000 + rounds, b=commit + 0))
-    names = [each["a"] for each in store.dump("pair")]
+    names = [each["a"] for each in asyncio.run(store.dump("pair"))]
     assert not [name for name in names if 0 <= int(str(name)) < 100]
     assert len([name for name in names if int(str(name)) >= 1000]) == 8
 
 
+@pytest.mark.usefixtures("storage")
 def test_closing_finishes_what_runs_and_refuses_what_comes(tmp_path: Path, passwords: Passwords) -> None:
     async def test() -> None:
         store = open_store(tmp_path, PAIR)
@@ -562,11 +575,11 @@ def test_closing_finishes_what_runs_and_refuses_what_comes(tmp_path: Path, passw
 
     asyncio.run(test())
     again = open_store(tmp_path, PAIR)
-    assert again.counts() == {"pair": 5}
+    assert asyncio.run(again.counts()) == {"pair": 5}
     asyncio.run(again.close())
 
 
-def test_fixtures_are_loaded_compared_and_cleared(store: SqliteStore, passwords: Passwords) -> None:
+def test_fixtures_are_loaded_compared_and_cleared(store: Any, passwords: Passwords) -> None:
     async def test() -> None:
         run = run_of(store, passwords)
         rows: list[dict[str, object]] = [{"id": 7, **ADA}, {"name": "Bob", "email": "bob@example.com", "role": "admin"}]
@@ -574,29 +587,31 @@ def test_fixtures_are_loaded_compared_and_cleared(store: SqliteStore, passwords:
         assert [each["id"] for each in loaded] == [7, 8]
         await store.load(run, "pair", [{"a": 1, "parent": 1}])
         await run.db.commit()
-        before = store.snapshot()
+        before = await store.snapshot()
         assert before["user"][1] == {**loaded[1], "password": None}
         assert str(before["user"][0]["password"]).startswith("sha256:")
         edit = store.edit(store.tables["user"], where(store, "user", "id == 7"), ("password",))
         await edit(run, 7, Secret("another horse"))
         await run.db.commit()
-        after = store.snapshot()
+        after = await store.snapshot()
         assert before["user"][0].keys() == after["user"][0].keys()
         assert {name for name in after["user"][0] if after["user"][0][name] != before["user"][0][name]} == {"password"}
         with pytest.raises(Fault, match="Unknown param: nope"):
             await store.load(run, "user", [{"nope": 1}])
         await store.clear()
-        assert sum(store.counts().values()) == 0
+        assert sum((await store.counts()).values()) == 0
         assert (await added(store, passwords, "user", **ADA))["id"] == 1
 
     asyncio.run(test())
 
 
-def test_the_file_is_for_its_user_alone(store: SqliteStore, tmp_path: Path) -> None:
+@on_sqlite
+def test_the_file_is_for_its_user_alone(store: Any, tmp_path: Path) -> None:
     assert [stat.S_IMODE(os.stat(each).st_mode) for each in tmp_path.glob("data.db*")] == [0o600] * 3
 
 
-def test_what_cant_be_opened_is_said_at_start(tmp_path: Path) -> None:
+@on_sqlite
+def test_what_cant_be_opened_is_said_at_start(tmp_path: Path, storage: str) -> None:
     (tmp_path / "data.db").write_text("no database at all, and longer than its header would be" * 9)
     with pytest.raises(SetupError, match=r"data\.db' can't be opened"):
         open_store(tmp_path, PAIR)
@@ -663,5 +678,5 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
     ids = {int(line) for line in printed if line.endswith("\n")}
     store = SqliteStore.open(tmp_path / "data.db", tables_of(tmp_path / "stacks", USER))
     assert store.reader.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    assert ids <= {each["id"] for each in store.dump("user")}
+    assert ids <= {each["id"] for each in asyncio.run(store.dump("user"))}
     asyncio.run(store.close())

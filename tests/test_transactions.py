@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import textwrap
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 from support import answer, program
 
 from engine.errors import Fault
+
+pytestmark = pytest.mark.usefixtures("storage")
 
 NOTE = """
     table: note
@@ -41,7 +44,7 @@ def kept(folder: Path, stack: str, *, atomic: bool) -> list[str]:
         answer(made, "POST /it")
     except Fault as fault:
         assert fault.name == "conflict"
-    notes = made.services.store.dump("note")
+    notes = asyncio.run(made.services.store.dump("note"))
     return [note["text"] for note in notes]
 
 
@@ -106,7 +109,7 @@ def test_a_stack_that_throws_at_any_step_leaves_nothing(tmp_path: Path, place: i
     with pytest.raises(Fault) as caught:
         answer(made, "POST /it")
     assert (caught.value.name, caught.value.message) == ("conflict", "Conflict.")
-    assert made.services.store.dump("note") == []
+    assert asyncio.run(made.services.store.dump("note")) == []
 
 
 def test_a_stack_reads_what_it_wrote(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from support import USER, answer, checked, messages, program
 from engine.errors import Fault
 from engine.store.batch import MAX_ROWS
 
+pytestmark = pytest.mark.usefixtures("storage")
+
 TEAM = """
     table: team
     columns:
@@ -45,7 +47,7 @@ def run(folder: Path, stack: str, input: str = "{}", values: Mapping[str, Any] |
         result = answer(made, "POST /it", dict(values or {}))
     except Fault as fault:
         result = fault
-    return result, made.services.store.dump("team")
+    return result, asyncio.run(made.services.store.dump("team"))
 
 
 DONE = [
@@ -372,7 +374,7 @@ def test_what_no_storage_holds_is_refused_by_name_on_every_way_in(tmp_path: Path
         (param, said), *more = failing(caught.value).items()
         assert (caught.value.name, said, more) == ("input_error", message, []), (column, value)
         assert param.partition("[0]")[0] == (before + column).partition("[0]")[0]
-    assert [each["t"] for each in made.services.store.dump("odd")] == ["before"]
+    assert [each["t"] for each in asyncio.run(made.services.store.dump("odd"))] == ["before"]
 
 
 @pytest.mark.parametrize(("column", "value"), [("i", BIG), ("d", NAN), ("t", HALF), ("e", HALF)])

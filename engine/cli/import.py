@@ -10,7 +10,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,6 +21,7 @@ from engine.http.serve import Settings, checked_workspace, make_private
 from engine.run import milliseconds
 from engine.security.passwords import DEFAULT_COST, Passwords
 from engine.store import search
+from engine.store.base import Hasher
 from engine.store.importing import BATCH, Importer
 from engine.store.sources import FORMATS, Source
 from engine.store.sqlite import SqliteStore, connect
@@ -48,7 +49,7 @@ class Moment:
     """What filling in records asks of a run: all of them are made at the same time."""
 
     db: None
-    passwords: Passwords
+    passwords: Hasher
     at: int
 
     def now(self) -> int:
@@ -64,6 +65,13 @@ class Moment:
         return False
 
     async def breathe(self) -> None: ...
+
+
+class Unhashed:
+    """Takes the place of `Passwords` where nothing is kept."""
+
+    async def hash(self, password: str) -> str:
+        return ""
 
 
 def run(options: argparse.Namespace) -> int:
@@ -97,8 +105,9 @@ def _staged(
     """An importer that has read all of the file."""
     passwords = Passwords(DEFAULT_COST, queue=BATCH * len(table.columns))
     moment = Moment(None, passwords, milliseconds())
+    spoilt = replace(moment, passwords=Unhashed())
     try:
-        importer = Importer(connection, table, moment, update=options.update or "", hashed=options.with_secrets)
+        importer = Importer(connection, table, moment, spoilt, update=options.update or "", hashed=options.with_secrets)
         with bar(size, "reading") as reach:
             asyncio.run(importer.stage(FORMATS[format_](source, table), lambda: reach(source.position)))
     finally:

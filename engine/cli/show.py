@@ -10,7 +10,7 @@ from pathlib import Path
 from engine.compile import Compiler, Plan
 from engine.errors import SetupError, did_you_mean
 from engine.http.serve import Settings, checked_workspace
-from engine.store.sqlite import SqliteStore
+from engine.store.storage import unopened
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -19,9 +19,9 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    folder = Settings.from_environment().merged(workspace=options.workspace).workspace
-    checked = checked_workspace(folder)
-    store = SqliteStore.unopened(checked.workspace.tables)
+    settings = Settings.from_environment().merged(workspace=options.workspace)
+    checked = checked_workspace(settings.workspace)
+    store = unopened(settings.storage, checked.workspace.tables)
     try:
         sys.stdout.write(plan_of(Compiler(checked, store), options.name).source() + "\n")
     finally:

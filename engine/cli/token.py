@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
+import inspect
 import json
-import sqlite3
 import sys
-from contextlib import closing
 from pathlib import Path
 
 from engine.errors import Fault, SetupError, did_you_mean
 from engine.http.serve import Settings, checked_workspace, make_private
-from engine.run import milliseconds
+from engine.run import Services, milliseconds
 from engine.security.keys import KeyRing
 from engine.security.tokens import Tokens
 from engine.stack import seconds_of
-from engine.store.base import quoted
-from engine.store.sqlite import connect
+from engine.store.base import Store
+from engine.store.storage import Database, open_store
+from engine.syntax import Binary, Column, Literal
+from engine.workspace import Table
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -45,21 +47,30 @@ def run(options: argparse.Namespace) -> int:
         token = tokens.create(table.name, id, extras, seconds)
     except Fault as fault:
         raise SetupError(fault.message) from None
-    if not _is_there(settings.database_path, table.name, id):
+    if not _is_there(settings.storage, table, id):
         sys.stderr.write(f"note: there is no record {id} in '{table.name}' yet\n")
     sys.stdout.write(token + "\n")
     return 0
 
 
-def _is_there(database: Path, table: str, id: int | str) -> bool:
-    if not database.is_file():
+def _is_there(database: Database, table: Table, id: int | str) -> bool:
+    if isinstance(database, Path) and not database.is_file():
         return False
+    return asyncio.run(_has(open_store(database, {table.name: table}, change=False), table, id))
+
+
+async def _has(store: Store, table: Table, id: int | str) -> bool:
+    span = table.span
+    has = store.has(
+        table, store.where(Binary("==", Column("id", span), Literal(id, span), False, span, span), table, {})
+    )
     try:
-        with closing(connect(database)) as connection:
-            found = connection.execute(f"SELECT 1 FROM {quoted(table)} WHERE id = ?", (id,)).fetchone()
-            return found is not None
-    except sqlite3.Error:  # the table is not made yet
+        found = has(Services(store=store).run(), id)
+        return bool(await found if inspect.isawaitable(found) else found)
+    except Fault:  # the table is not made yet
         return False
+    finally:
+        await store.close()
 
 
 def _id(text: str, type_: str) -> int | str:

@@ -103,9 +103,9 @@ def search(text: str | list[str | None], words: str) -> bool:
     "Epic" | search("")                                => false
     """
     texts = text if isinstance(text, list) else [text]
-    held = {_folded(word.rstrip("*")) for part in texts for word in words_of(part or "")}
+    held = {folded(word.rstrip("*")) for part in texts for word in words_of(part or "")}
     wanted = wanted_words(words)
-    return bool(wanted) and all(_holds(held, _folded(word)) for word in wanted)
+    return bool(wanted) and all(_holds(held, folded(word)) for word in wanted)
 
 
 def words_of(text: str) -> list[str]:
@@ -121,7 +121,8 @@ def wanted_words(text: str) -> list[str]:
     return words
 
 
-def _folded(word: str) -> str:
+def folded(word: str) -> str:
+    """A word without case and accents, as words are compared."""
     parts = unicodedata.normalize("NFD", word.lower())
     return "".join(letter for letter in parts if not unicodedata.combining(letter))
 

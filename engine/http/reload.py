@@ -13,7 +13,7 @@ from engine.errors import Problems, SetupError
 from engine.http.app import Server
 from engine.http.serve import Settings, checked_workspace
 from engine.program import build, environment
-from engine.store.sqlite import SqliteStore
+from engine.store.storage import update
 
 
 def attach(server: Server, settings: Settings) -> None:
@@ -66,7 +66,7 @@ class Reloader:
         program = build(checked, services)
         # It waits for the runs that write at the moment, so they must be able to go on.
         command = self._settings.command("migrate")
-        await asyncio.to_thread(SqliteStore.update, self._settings.database_path, tables, command)
+        await asyncio.to_thread(update, self._settings.storage, tables, command)
         services.store.tables = tables
         self._server.swap(program)
 

@@ -25,7 +25,8 @@ from engine.run import Services, milliseconds
 from engine.security.keys import KeyRing
 from engine.security.passwords import DEFAULT_COST, Passwords
 from engine.security.tokens import Tokens
-from engine.store.sqlite import SqliteStore
+from engine.store.storage import Database, open_store
+from engine.store.url import SCHEMES, DatabaseUrl
 from engine.workspace import Workspace
 
 if sys.platform != "win32":
@@ -46,7 +47,7 @@ class Settings:
     data: Path = Path("data")
     host: str = "127.0.0.1"
     port: int = 8000
-    database: Path | None = None
+    database: Database | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -70,12 +71,20 @@ class Settings:
         words, usual = ["stackwright", name], Settings()
         words += [str(self.workspace)] if self.workspace != usual.workspace else []
         words += ["--data", str(self.data)] if self.data != usual.data else []
-        url = f"STACKWRIGHT_DATABASE_URL={shlex.quote(f'sqlite:///{self.database}')} " if self.database else ""
-        return url + shlex.join(words)
+        url = f"STACKWRIGHT_DATABASE_URL={shlex.quote(f'sqlite:///{self.database}')} "
+        return (url if isinstance(self.database, Path) else "") + shlex.join(words)
+
+    @property
+    def storage(self) -> Database:
+        """Where the records are."""
+        return self.database or self.data / DATABASE
 
     @property
     def database_path(self) -> Path:
-        return self.database or self.data / DATABASE
+        """The file that the records are in. Raises SetupError where they are in PostgreSQL."""
+        if isinstance(self.storage, Path):
+            return self.storage
+        raise SetupError(f"the records are in '{self.storage}', and this works on a SQLite file: use psql and pg_dump")
 
     @property
     def keys(self) -> Path:
@@ -89,12 +98,15 @@ def port_of(text: str) -> int:
     raise SetupError(f"the port '{text}' is no number from 0 to 65535")
 
 
-def database_of(url: str) -> Path:
-    """The file that `sqlite:///path` names. Raises SetupError for any other database."""
+def database_of(url: str) -> Database:
+    """The file that `sqlite:///path` names, or where PostgreSQL is. Raises SetupError for any other database."""
     parts = urlsplit(url)
+    if parts.scheme in SCHEMES:
+        return DatabaseUrl.parse(url)
     if parts.scheme != "sqlite" or parts.netloc or len(parts.path) < 2:
         shown = parts.scheme or url
-        raise SetupError(f"STACKWRIGHT_DATABASE_URL: '{shown}' can't be served, write sqlite:///path/to/file")
+        either = "sqlite:///path/to/file or postgresql://user:password@host/name"
+        raise SetupError(f"STACKWRIGHT_DATABASE_URL: '{shown}' can't be served, write {either}")
     # Three slashes begin a relative path, four an absolute one.
     return Path(unquote(parts.path[1:]))
 
@@ -132,7 +144,7 @@ def open_services(settings: Settings, workspace: Workspace) -> Services:
     make_private(settings.data)
     keys = KeyRing.open(settings.keys)
     return Services(
-        store=SqliteStore.open(settings.database_path, workspace.tables, command=settings.command("migrate")),
+        store=open_store(settings.storage, workspace.tables, command=settings.command("migrate")),
         tokens=Tokens(keys, issuer=workspace.name, audience=workspace.name, clock=milliseconds),
         passwords=Passwords(DEFAULT_COST),
         log=Log(write_out),

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-import orjson
-
 from engine.clauses import Addon
 from engine.relations import Relation
-from engine.store.asked import LIST_LIMIT, Asked, Record, Values, refuse_many, same
+from engine.store.asked import LIST_LIMIT, Asked, Reads, Record, Values, refuse_many, same
 from engine.store.base import ReadingRun
-from engine.store.reader import Reader
+from engine.store.rows import Row
 from engine.store.select import Selection, Selector
-from engine.store.statement import Row
 from engine.syntax import Node
 from engine.workspace import Table
 
@@ -23,6 +20,7 @@ class Loaded:
     def __init__(self, addon: Addon, asked: Asked, related: Relation, addons: tuple[Loaded, ...]) -> None:
         self.name, self.asked, self.related, self.addons = addon.name.text, asked, related, addons
         self._limit = addon.limit
+        self._listed, self._kind = asked.reads.dialect.bind_list, related.table.columns[related.theirs].kind
         self._statements = asked.statements(self._text, 1)
         self._key = asked.width + len(addons)  # where in a row it says whose it is
 
@@ -47,8 +45,7 @@ class Loaded:
 
     async def _found(self, run: ReadingRun, keys: list[object], values: Values) -> Mapping[object, object]:
         bound = self.asked.bound(values)
-        listed = orjson.dumps(keys).decode()
-        rows = await self.asked.read(run, self._statements.of(bound), (*bound, listed), same)
+        rows = await self._statements.of(bound)(run, (*bound, self._listed(keys, self._kind)), same)
         if self.related.returns == "count":
             return dict(rows)
         if self.related.returns == "exists":
@@ -81,27 +78,27 @@ def _limited(selection: Selection, theirs: str, limit: int | None) -> str:
     named = [f"{sql} AS c{place}" for place, sql in enumerate((*selection.values, *selection.extras))]
     columns = ", ".join(f"c{place}" for place in range(len(named)))
     inner = f"SELECT {', '.join(named)}, {numbered} {selection.source}"
-    return f"SELECT {columns} FROM ({inner}) WHERE n <= {limit} ORDER BY n {window}"
+    return f"SELECT {columns} FROM ({inner}) AS found WHERE n <= {limit} ORDER BY n {window}"
 
 
 def addons_of(
-    reader: Reader, addons: Iterable[Addon], table: Table, selector: Selector, place: int
+    reads: Reads, addons: Iterable[Addon], table: Table, selector: Selector, place: int
 ) -> tuple[tuple[Loaded, ...], tuple[Node, ...]]:
     """The addons of a query or of an addon, and the nodes whose values they bind, from `place` on."""
     loaded: list[Loaded] = []
     nodes: tuple[Node, ...] = ()
     for addon in addons:
-        asked, related = _asked_addon(reader, addon, table, selector, place + len(nodes))
+        asked, related = _asked_addon(reads, addon, table, selector, place + len(nodes))
         nodes = (*nodes, *asked.selection.parameters)
-        inner, more = addons_of(reader, addon.addons, related.table, selector, place + len(nodes))
+        inner, more = addons_of(reads, addon.addons, related.table, selector, place + len(nodes))
         nodes = (*nodes, *more)
         loaded.append(Loaded(addon, asked, related, inner))
     return tuple(loaded), nodes
 
 
-def _asked_addon(reader: Reader, addon: Addon, table: Table, selector: Selector, place: int) -> tuple[Asked, Relation]:
+def _asked_addon(reads: Reads, addon: Addon, table: Table, selector: Selector, place: int) -> tuple[Asked, Relation]:
     related = selector.relation(addon, table)
-    return Asked(reader, related.table, lambda dropped: selector.addon(addon, table, dropped)[1], place), related
+    return Asked(reads, related.table, lambda dropped: selector.addon(addon, table, dropped)[1], place), related
 
 
 async def load_addons(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from engine.errors import Fault
 from engine.store.base import Condition, ReadingRun
-from engine.store.reader import Pace, Reader
-from engine.store.rows import rows_maker
+from engine.store.dialect import Dialect
+from engine.store.rows import Row, rows_maker
 from engine.store.select import Selection
-from engine.store.statement import Row, Statement
 from engine.workspace import Table
 
 LIST_LIMIT = 10_000  # records of a list that isn't paged
@@ -19,6 +18,22 @@ MAX_VARIANTS = 64  # statements that are kept of one query, for what null drops 
 T = TypeVar("T")
 Record = dict[str, Any]
 Values = tuple[Any, ...]
+
+
+class Ask(Protocol):
+    """A statement that reads: what `finish` makes of its rows. Raises Fault budget past the run's time."""
+
+    def __call__(self, run: ReadingRun, values: Values, finish: Callable[[list[Row]], T], /) -> Awaitable[T]: ...
+
+
+class Reads(Protocol):
+    """A storage's way of reading what may take long."""
+
+    @property
+    def dialect(self) -> Dialect: ...
+
+    def prepared(self, table: Table, sql: str, names: tuple[str, ...]) -> Ask:
+        """A statement about a table, whose values are for the columns `names`."""
 
 
 class Variants(Generic[T]):
@@ -48,22 +63,21 @@ class Asked:
     """One read of records: its SELECT, what makes records of rows, and where its values are among the run's."""
 
     def __init__(
-        self, reader: Reader, table: Table, select: Callable[[Collection[int] | None], Selection], place: int
+        self, reads: Reads, table: Table, select: Callable[[Collection[int] | None], Selection], place: int
     ) -> None:
-        self.reader, self.table, self.select = reader, table, select
+        self.reads, self.table, self.select = reads, table, select
         self.selection = selection = select(None)
         self.records = rows_maker(selection.fields, selection.secrets, table.name, len(selection.extras))
         self.width = len(selection.fields) + len(selection.secrets)
         self.end = place + len(selection.parameters)
         self._place, self._converts = place, selection.converts if any(selection.converts) else ()
-        self._pace = Pace()
 
-    def statements(self, text: Callable[[Selection], str], more: int = 0) -> Variants[Statement]:
+    def statements(self, text: Callable[[Selection], str], more: int = 0) -> Variants[Ask]:
         """The statements with a text, which binds so many values `more` after those of the conditions."""
         names = (*self.selection.names, *[""] * more)
 
-        def make(dropped: Collection[int] | None) -> Statement:
-            return Statement(self.table, text(self.select(dropped)), names)
+        def make(dropped: Collection[int] | None) -> Ask:
+            return self.reads.prepared(self.table, text(self.select(dropped)), names)
 
         return Variants(self.selection.optionals, make)
 
@@ -75,34 +89,25 @@ class Asked:
         pairs = zip(self._converts, given, strict=True)
         return tuple(value if convert is None else convert(value) for convert, value in pairs)
 
-    async def read(self, run: ReadingRun, statement: Statement, values: Values, finish: Callable[[list[Row]], T]) -> T:
-        """What `finish` makes of the rows of a statement."""
-        return await self.reader.read(
-            run.db.watched, lambda connection: finish(statement.rows(connection, values)), self._pace, run.time_limit
-        )
-
 
 def same(rows: list[Row]) -> list[Row]:
     return rows
 
 
 def lookup(
-    reader: Reader, table: Table, condition: Condition, sql: str, finish: Callable[[list[Row]], T]
+    reads: Reads, table: Table, condition: Condition, sql: str, finish: Callable[[list[Row]], T]
 ) -> Callable[..., Awaitable[T]]:
     """`(run, *values)`: what `finish` makes of the rows of a statement, in which `{}` is the condition."""
 
-    def make(dropped: Collection[int] | None) -> Statement:
+    def make(dropped: Collection[int] | None) -> Ask:
         asked = condition.sql if dropped is None else condition.variant(dropped)
-        return Statement(table, sql.replace("{}", asked), condition.names)
+        return reads.prepared(table, sql.replace("{}", asked), condition.names)
 
-    statements, pace = Variants(condition.optionals, make), Pace()
+    statements = Variants(condition.optionals, make)
 
     async def look(run: ReadingRun, *values: Any) -> T:
         bound = condition.bound(values)
-        statement = statements.of(bound)
-        return await reader.read(
-            run.db.watched, lambda connection: finish(statement.rows(connection, bound)), pace, run.time_limit
-        )
+        return await statements.of(bound)(run, bound, finish)
 
     return look
 

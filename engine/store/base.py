@@ -220,13 +220,13 @@ class Store(Operations, Protocol):
     async def load(self, run: Run, table: str, rows: Iterable[Mapping[str, object]]) -> list[dict[str, object]]:
         """Add rows by the columns' rules in `run`'s session, ids allowed; answers them as stored."""
 
-    def dump(self, table: str) -> list[dict[str, object]]:
+    async def dump(self, table: str) -> list[dict[str, object]]:
         """All records by id, without secret columns."""
 
-    def snapshot(self) -> dict[str, list[dict[str, object]]]:
+    async def snapshot(self) -> dict[str, list[dict[str, object]]]:
         """All records of all tables by id; a secret column shows as a digest, so that a change shows."""
 
-    def counts(self) -> dict[str, int]: ...
+    async def counts(self) -> dict[str, int]: ...
 
     async def clear(self) -> None:
         """Remove all records; ids start anew."""

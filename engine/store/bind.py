@@ -16,8 +16,9 @@ from engine.errors import kind_fault
 from engine.filters.measures import checked_point
 from engine.shapes import input_fault
 from engine.store.base import Convert
-from engine.values import Kind, kind_of, reveal
+from engine.values import INT_MAX, INT_MIN, Kind, kind_of, reveal
 
+LAST = "\U0010ffff"
 SCALARS = ("number", "text", "bool")
 _TYPES = {"number": (int, float), "text": (str,), "bool": (bool,)}
 # Known to be these, a value is bound as it is; a decimal might be NaN.
@@ -46,7 +47,26 @@ def scalar(given: Kind, target: Kind, label: str, ordered: bool, nothing: object
     return convert
 
 
-def listing(target: Kind, label: str, optional: bool, bind: Callable[[list[object]], object]) -> Convert:
+BindList = Callable[[list[object], Kind], object]
+_NOTHING = object()
+
+
+def alone(given: Kind, target: Kind, label: str, optional: bool, bind: BindList) -> Convert:
+    """The conversion of a single value to a list of it, of none where it can't equal a `target`."""
+    convert = scalar(given, target, label, False, _NOTHING) or reveal
+
+    def listed(value: Any) -> object:
+        value = convert(value)
+        if value is None and optional:
+            return None
+        if isinstance(value, int) and not INT_MIN <= value <= INT_MAX:
+            raise input_fault([{"param": label, "message": "Input is an int past 64 bits."}])
+        return bind([] if value is _NOTHING else [value], target)
+
+    return listed
+
+
+def listing(target: Kind, label: str, optional: bool, bind: BindList) -> Convert:
     """The conversion of a list whose items meet a `target`: those that can equal it, and null, are kept."""
     types = _types(target)
 
@@ -58,7 +78,7 @@ def listing(target: Kind, label: str, optional: bool, bind: Callable[[list[objec
             raise kind_fault(f"'in' needs a list, not {kind_of(value)}")
         items = [reveal(item) for item in value]
         try:
-            return bind([item for item in items if item is None or _is_storable(item, types)])
+            return bind([item for item in items if item is None or _is_storable(item, types)], target)
         except ValueError as error:
             raise input_fault([{"param": label, "message": str(error)}]) from None
 
@@ -86,6 +106,15 @@ def point(value: Any) -> object:
     """The conversion of a point that is measured. Raises Fault where it is none."""
     value = reveal(value)
     return None if value is None else orjson.dumps(checked_point(value)).decode()
+
+
+def after(prefix: str) -> str | None:
+    """The least text that is greater than all that start with `prefix`, by code points; None where there is none."""
+    kept = prefix.rstrip(LAST)
+    if not kept:
+        return None
+    code = ord(kept[-1]) + 1
+    return kept[:-1] + chr(0xE000 if 0xD800 <= code <= 0xDFFF else code)
 
 
 def _types(target: Kind) -> tuple[type, ...]:

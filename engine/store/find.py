@@ -1,4 +1,4 @@
-"""The operation of a query in SQLite, one class for each form of answer."""
+"""The operation of a query, one class for each form of answer."""
 
 from __future__ import annotations
 
@@ -9,31 +9,40 @@ from typing import Any
 from engine.clauses import Query, SortKey
 from engine.shapes import input_fault
 from engine.store.addons import Loaded, addons_of, load_addons
-from engine.store.asked import LIST_LIMIT, MAX_VARIANTS, Asked, Record, Values, Variants, refuse_many, same
+from engine.store.asked import (
+    LIST_LIMIT,
+    MAX_VARIANTS,
+    Ask,
+    Asked,
+    Reads,
+    Record,
+    Values,
+    Variants,
+    refuse_many,
+    same,
+)
 from engine.store.base import Prepared, ReadingRun
 from engine.store.paging import per_page_of, position_of, whole, written
-from engine.store.reader import Reader
+from engine.store.rows import Row
 from engine.store.select import Selector, after
-from engine.store.sqlite_dialect import DIALECT
-from engine.store.statement import Row, Statement
-from engine.values import INT_MAX
+from engine.values import INT, INT_MAX
 
 STREAM_BATCH = 500  # records that a stream reads at once
 
 _GIVEN = ("page", "per_page", "offset", "after", "asked_sort")  # what the run says of the answer, in this order
 
 
-def prepare(reader: Reader, query: Query, selector: Selector) -> Prepared:
+def prepare(reads: Reads, query: Query, selector: Selector) -> Prepared:
     """The operation of a query. Raises `Problems` for what can't be asked."""
     table = selector.tables[query.table.text]
-    asked = Asked(reader, table, lambda dropped: selector.selection(query, dropped), 0)
+    asked = Asked(reads, table, lambda dropped: selector.selection(query, dropped), 0)
     nodes = [node for name in _GIVEN if (node := getattr(query, name)) is not None]
-    addons, more = addons_of(reader, query.addon, table, selector, asked.end + len(nodes))
+    addons, more = addons_of(reads, query.addon, table, selector, asked.end + len(nodes))
     finder = _FINDERS[_form(query)](asked, addons, query)
 
     def sorted_by(sort: tuple[SortKey, ...]) -> Finder:
         other = replace(query, sort=sort)
-        chosen = Asked(reader, table, lambda dropped: selector.selection(other, dropped), 0)
+        chosen = Asked(reads, table, lambda dropped: selector.selection(other, dropped), 0)
         return _FINDERS[_form(query)](chosen, addons, other)
 
     find = _Sorted(finder, sorted_by).find if query.sortable else finder.find
@@ -70,21 +79,25 @@ class Finder:
     async def find(self, run: ReadingRun, *values: Any) -> Any:
         raise NotImplementedError
 
+    def number(self, place: int) -> str:
+        """The parameter of a number that is bound after the values of the conditions."""
+        return self.asked.reads.dialect.parameter(self.next_parameter + place, INT, INT)
+
     def given(self, values: Values, name: str) -> Any:
         place = self._places.get(name)
         return None if place is None else values[place]
 
-    async def records(self, run: ReadingRun, statement: Statement, bound: Values, values: Values) -> list[Record]:
+    async def records(self, run: ReadingRun, ask: Ask, bound: Values, values: Values) -> list[Record]:
         """The records of a statement, with their addons."""
-        rows, records = await self.asked.read(run, statement, bound, self.both)
+        rows, records = await ask(run, bound, self.both)
         await self.loaded(run, rows, records, values)
         return records
 
     async def page(
-        self, run: ReadingRun, statement: Statement, bound: Values, size: int, values: Values
+        self, run: ReadingRun, ask: Ask, bound: Values, size: int, values: Values
     ) -> tuple[list[Row], list[Record]]:
         """The rows of a statement that reads one more than a page, and the records of the page with their addons."""
-        rows = await self.asked.read(run, statement, bound, same)
+        rows = await ask(run, bound, same)
         shown = rows[:size]
         records = self.asked.records(shown)
         await self.loaded(run, shown, records, values)
@@ -98,11 +111,11 @@ class Finder:
     def both(self, rows: list[Row]) -> tuple[list[Row], list[Record]]:
         return rows, self.asked.records(rows)
 
-    def counting(self) -> Variants[Statement]:
+    def counting(self) -> Variants[Ask]:
         return self.asked.statements(lambda selection: selection.counted())
 
-    async def counted(self, run: ReadingRun, statement: Statement, bound: Values) -> int:
-        rows = await self.asked.read(run, statement, bound, same)
+    async def counted(self, run: ReadingRun, ask: Ask, bound: Values) -> int:
+        rows = await ask(run, bound, same)
         return int(rows[0][0])
 
 
@@ -146,7 +159,7 @@ class _Exists(Finder):
 
     async def find(self, run: ReadingRun, *values: Any) -> bool:
         bound = self.asked.bound(values)
-        return bool(await self.asked.read(run, self.statements.of(bound), bound, same))
+        return bool(await self.statements.of(bound)(run, bound, same))
 
 
 class _Paged(Finder):
@@ -166,7 +179,7 @@ class _Page(_Paged):
 
     def prepare(self) -> None:
         super().prepare()
-        window = f"LIMIT ?{self.next_parameter} OFFSET ?{self.next_parameter + 1}"
+        window = f"LIMIT {self.number(0)} OFFSET {self.number(1)}"
         self.statements = self.asked.statements(lambda selection: selection.listed(window), 2)
 
     async def find(self, run: ReadingRun, *values: Any) -> Any:
@@ -196,11 +209,11 @@ class _Keyset(_Paged):
 
     def prepare(self) -> None:
         super().prepare()
-        first, keys = self.next_parameter, self.asked.selection.keys
-        self.starts = self.asked.statements(lambda selection: selection.listed(f"LIMIT ?{first}"), 1)
-        window = f"LIMIT ?{first + len(keys)}"
+        keys, first, dialect = self.asked.selection.keys, self.next_parameter, self.asked.reads.dialect
+        start, window = (f"LIMIT {self.number(place)}" for place in (0, len(keys)))
+        self.starts = self.asked.statements(lambda selection: selection.listed(start), 1)
         self.following = self.asked.statements(
-            lambda selection: selection.listed(window, after(selection.keys, DIALECT, first)), len(keys) + 1
+            lambda selection: selection.listed(window, after(selection.keys, dialect, first)), len(keys) + 1
         )
 
     async def find(self, run: ReadingRun, *values: Any) -> Any:

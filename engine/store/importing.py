@@ -80,18 +80,27 @@ Checked = tuple[int, dict[str, Any]]  # a line and its record
 class Importer:
     """Puts records into `table` through a `connection` that nobody else uses; it needs the database only to `store`.
 
+    `spoilt` is the run once there are mistakes: nothing will be kept, so that no hash is worth its time.
     With `update`, the name of a unique column, records that have one of its values already are changed instead. With
     `hashed`, passwords come as the hashes that they were exported as.
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, table: Table, run: Run, *, update: str = "", hashed: bool = False
+        self,
+        connection: sqlite3.Connection,
+        table: Table,
+        run: Run,
+        spoilt: Run,
+        *,
+        update: str = "",
+        hashed: bool = False,
     ) -> None:
         if update and (update,) not in table.unique:
             single = [columns[0] for columns in table.unique if len(columns) == 1]
             raise SetupError(f"'{update}' is no unique column of '{table.name}': {did_you_mean(update, single)}")
         self.mistakes = Mistakes()
-        self._connection, self._table, self._run, self._update = connection, table, run, update
+        self._connection, self._table, self._update = connection, table, update
+        self._run, self._spoilt = run, spoilt
         self._checked = _taking_hashes(table) if hashed else table
         self._hashes = any(column.type == "password" for column in self._checked.columns.values())
         self._rules = Rules(table) if table.rules else None
@@ -150,8 +159,8 @@ class Importer:
         return made
 
     async def _lay(self, staging: _Staging | None, batch: list[Checked]) -> None:
-        if staging is None or (self._hashes and self.mistakes.count):
-            return  # nothing will be kept, so that no hash is worth its time
+        if staging is None:
+            return
         ready = (self._ready(staging, line, data) for line, data in batch)
         rows = await asyncio.gather(*ready) if self._hashes else [await each for each in ready]
         self._connection.executemany(staging.sql, filter(None, rows))
@@ -159,7 +168,7 @@ class Importer:
     async def _ready(self, staging: _Staging, line: int, data: dict[str, Any]) -> tuple[object, ...] | None:
         """The row to lay ready; None where it breaks a rule of the table."""
         try:
-            values = await staging.draft.stored(self._run, data)
+            values = await staging.draft.stored(self._spoilt if self.mistakes.count else self._run, data)
             if self._rules is not None and not self._update:
                 known = dict(zip(staging.draft.columns, values, strict=True))
                 self._rules.check(self._run, [known[column.name] for column in self._rules.columns])

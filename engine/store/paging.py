@@ -48,14 +48,20 @@ def position_of(given: object, keys: Sequence[Key]) -> list[object]:
         values = None
     if not isinstance(values, list) or len(values) != len(keys) or not all(map(_fits, values, keys)):
         raise input_fault([{"param": "after", "message": "Input is no position in this list."}])
-    return values
+    return [_read(value, key) for value, key in zip(values, keys, strict=True)]
+
+
+def _read(value: object, key: Key) -> object:
+    """A bool may be one of 0 and 1: so SQLite gives it."""
+    return bool(value) if key.field.type == "bool" and value is not None else value
 
 
 def _fits(value: object, key: Key) -> bool:
-    """Whether a database could have given a value for a key; it gives a bool as an int."""
+    """Whether a database could have given a value for a key."""
     if value is None:
         return key.nullable
+    if key.field.type == "bool":
+        return value in (0, 1)
     if isinstance(value, int) and not INT_MIN <= value <= INT_MAX:
         return False
-    types = (int,) if key.field.type == "bool" else PYTHON_TYPES.get(key.field.type, ())
-    return isinstance(value, types) and not isinstance(value, bool)
+    return isinstance(value, PYTHON_TYPES.get(key.field.type, ())) and not isinstance(value, bool)

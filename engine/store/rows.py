@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -14,7 +15,7 @@ import orjson
 from engine.errors import Fault, SetupError, kind_fault
 from engine.fields import Field
 from engine.shapes import Shape, input_fault
-from engine.store.base import Convert, Run
+from engine.store.base import Convert, Run, quoted
 from engine.values import INT_MAX, INT_MIN, Record, Secret, Stored, reveal
 from engine.workspace import Table
 
@@ -31,6 +32,42 @@ _NONE: Mapping[str, object] = {}
 def is_json(column: Field) -> bool:
     """Whether the column is kept as JSON text."""
     return column.is_list or column.type in JSON_TYPES
+
+
+def plain_of(table: Table) -> list[Field]:
+    """The columns that are in a record, not beside it."""
+    return [column for column in table.columns.values() if not column.is_beside]
+
+
+def masked_of(table: Table) -> list[Field]:
+    """The columns whose values must never show."""
+    return [column for column in table.columns.values() if column.is_masked]
+
+
+def unmasked_of(table: Table) -> list[Field]:
+    """The columns whose values may show."""
+    return [column for column in table.columns.values() if not column.is_masked]
+
+
+def names_of(columns: Iterable[Field]) -> str:
+    """Columns as SQL."""
+    return ", ".join(quoted(column.name) for column in columns)
+
+
+def digester(table: Table) -> Make:
+    """A function that makes a record of a row of all columns, the masked ones last: these show as a digest."""
+    make, hidden = row_maker(unmasked_of(table)), masked_of(table)
+
+    def digested(row: Row) -> dict[str, object]:
+        split = len(row) - len(hidden)
+        secrets = zip(hidden, row[split:], strict=True)
+        return make(row[:split]) | {column.name: _digest(value) for column, value in secrets}
+
+    return digested
+
+
+def _digest(value: object) -> object:
+    return None if value is None else "sha256:" + sha256(str(value).encode()).hexdigest()
 
 
 def row_maker(columns: Sequence[Field], secrets: Sequence[Field] = (), table: str = "") -> Make:

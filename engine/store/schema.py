@@ -11,6 +11,7 @@ from engine.compile import compile_node
 from engine.errors import SetupError
 from engine.fields import Field
 from engine.store.base import quoted
+from engine.store.dialect import Dialect
 from engine.store.sql import compile_where
 from engine.store.sqlite_dialect import DIALECT
 from engine.syntax import Node
@@ -50,11 +51,12 @@ def definition(column: Field, filler: str = "") -> str:
     parts = [quoted(column.name), type_of(column)]
     parts += [] if column.may_be_null else ["NOT NULL"]
     parts += [f"DEFAULT {filler}"] if filler else []
-    parts += [f"REFERENCES {quoted(column.table)} ({quoted('id')}){_on_delete(column)}"] if refers(column) else []
+    parts += [f"REFERENCES {quoted(column.table)} ({quoted('id')}){on_delete_of(column)}"] if refers(column) else []
     return " ".join(parts)
 
 
-def _on_delete(column: Field) -> str:
+def on_delete_of(column: Field) -> str:
+    """What becomes of a record whose reference goes, as SQL; empty where the deletion is refused."""
     return "" if column.on_delete == "restrict" else " ON DELETE " + column.on_delete.replace("_", " ").upper()
 
 
@@ -77,12 +79,12 @@ def refers(column: Field) -> bool:
 
 def indexes_of(table: Table) -> dict[str, tuple[tuple[str, ...], bool]]:
     """All indexes by name: their columns, and whether they are unique."""
-    return {name: (index.columns, index.unique) for name, index in _indexes(table).items()}
+    return {name: (index.columns, index.unique) for name, index in declared_indexes(table).items()}
 
 
 def index_sql(table: Table, name: str) -> str:
     """The statement that makes the index of this name."""
-    index = _indexes(table)[name]
+    index = declared_indexes(table)[name]
     columns = ", ".join(quoted(each) + " DESC" * (each in index.descending) for each in index.columns)
     where = " WHERE " + settled(index.where, table) if index.where else ""
     return f"CREATE {'UNIQUE ' * index.unique}INDEX {quoted(name)} ON {quoted(table.name)} ({columns}){where}"
@@ -90,10 +92,10 @@ def index_sql(table: Table, name: str) -> str:
 
 def index_where(table: Table, name: str) -> str:
     """The condition of a partial index as SQL, empty where every record is in it."""
-    return settled(_indexes(table)[name].where, table)
+    return settled(declared_indexes(table)[name].where, table)
 
 
-def _indexes(table: Table) -> dict[str, Index]:
+def declared_indexes(table: Table) -> dict[str, Index]:
     """The declared indexes, and one for each reference, or deleting what it names would scan the table."""
     found = [
         Index((name,), True, column.span) for name, column in table.columns.items() if column.unique and name != "id"
@@ -115,19 +117,26 @@ def _name(table: Table, index: Index) -> str:
     return ".".join([table.name, *columns, *where, "unique" if index.unique else "index"])
 
 
-def settled(node: Node | None, table: Table) -> str:
+def settled(node: Node | None, table: Table, dialect: Dialect = DIALECT) -> str:
     """A condition over columns and constants as SQL without parameters, empty where there is none.
 
     Raises `Problems` for what can't be asked.
     """
     if node is None:
         return ""
-    condition = compile_where(node, table, lambda each: kind_of(_constant(each)), _MARKED)
+    marked = replace(
+        dialect,
+        parameter=lambda number, given, target: _marked(number, dialect.parameter(number, given, target)),
+        list_parameter=lambda number, target: _marked(number, dialect.list_parameter(number, target)),
+    )
+    condition = compile_where(node, table, lambda each: kind_of(_constant(each)), marked)
     values = [_literal(value) for value in condition.bound(tuple(map(_constant, condition.parameters)))]
-    return re.sub("\0([0-9]+)\0", lambda mark: values[int(mark[1]) - 1], condition.sql)
+    return re.sub("[?$]\0([0-9]+)\0", lambda mark: values[int(mark[1]) - 1], condition.sql)
 
 
-_MARKED = replace(DIALECT, parameter="\0{}\0")
+def _marked(number: int, parameter: str) -> str:
+    """A parameter whose number can't be mistaken."""
+    return parameter.replace(str(number), f"\0{number}\0", 1)
 
 
 def _constant(node: Node) -> object:
@@ -142,6 +151,8 @@ def _literal(value: object) -> str:
             return str(int(value))
         case int() | float():
             return repr(value)
+        case list():
+            return f"ARRAY[{', '.join(map(_literal, value))}]"
         case bytes():
             return f"X'{value.hex()}'"
     return "'" + str(value).replace("'", "''") + "'"

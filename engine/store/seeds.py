@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 import uuid
-from collections.abc import Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
 from engine.errors import Fault, SetupError
@@ -16,6 +16,7 @@ from engine.store.rules import Rules
 from engine.workspace import Table
 
 T = TypeVar("T")
+Insert = Callable[[str, Sequence[object]], Awaitable[Any]]
 
 
 class Planting:
@@ -48,23 +49,33 @@ class Planting:
 
 def plant(connection: sqlite3.Connection, table: Table) -> None:
     """Add a table's first records. Raises SetupError where one breaks the rules of the columns or the table."""
+
+    async def insert(sql: str, values: Sequence[object]) -> Any:
+        return connection.execute(sql, values).fetchone()
+
+    _finished(planted(table, insert, "?{}", sqlite3.IntegrityError))
+
+
+async def planted(table: Table, insert: Insert, parameter: str, refusal: type[Exception]) -> None:
+    """Add a table's first records through `insert`, which answers a statement's row. Raises SetupError as `plant`."""
     for place, row in enumerate(table.seed, 1):
         try:
-            _plant(connection, table, row)
-        except (Fault, sqlite3.IntegrityError) as error:
+            await _plant(table, row, insert, parameter)
+        except (Fault, refusal) as error:
             said = error.message if isinstance(error, Fault) else str(error)
             raise SetupError(
                 f"{table.span}: the seed record {place} of '{table.name}' can't be added: {said}"
             ) from None
 
 
-def _plant(connection: sqlite3.Connection, table: Table, row: Any) -> None:
+async def _plant(table: Table, row: Any, insert: Insert, parameter: str) -> None:
     run, draft, rules = Planting(), Draft(table, tuple(row), new=True), Rules(table) if table.rules else None
-    values = _finished(draft.values(run, list(row.values())))
-    names, marks = ", ".join(map(quoted, draft.columns)), ", ".join("?" * len(draft.columns))
+    values = await draft.values(run, list(row.values()))
+    names = ", ".join(map(quoted, draft.columns))
+    marks = ", ".join(map(parameter.format, range(1, len(draft.columns) + 1)))
     asked = ", ".join(quoted(column.name) for column in (rules.columns if rules else (table.id,)))
     sql = f"INSERT INTO {quoted(table.name)} ({names}) VALUES ({marks}) RETURNING {asked}"
-    stored = connection.execute(sql, values).fetchone()
+    stored = await insert(sql, values)
     if rules is not None:
         rules.check(run, stored)
 

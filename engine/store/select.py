@@ -11,7 +11,9 @@ from engine.fields import Field
 from engine.queries import aggregated, canonical, is_distinct, opened
 from engine.relations import Relation, join_condition, relation
 from engine.store.base import Convert, Kinds, quoted
+from engine.store.bind import SCALARS
 from engine.store.dialect import Dialect
+from engine.store.rows import is_json
 from engine.store.sql import Where
 from engine.store.terms import Joined, Source, Term
 from engine.syntax import Filter, Node
@@ -23,19 +25,16 @@ Secrets = Callable[[Table], tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What records are sorted by; `field` says how its values are read back."""
+    """What records are sorted by; `field` says how its values are read back, `order` is it as SQL."""
 
     sql: str
     descending: bool
     field: Field
+    order: str
 
     @property
     def nullable(self) -> bool:
         return self.field.may_be_null
-
-    @property
-    def order(self) -> str:
-        return f"{self.sql} {'DESC' if self.descending else 'ASC'}"
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ class Selection:
         if not (self.distinct or self.grouped):
             return f"SELECT count(*) {self.source}"
         distinct = "DISTINCT " if self.distinct else ""
-        return f"SELECT count(*) FROM (SELECT {distinct}{', '.join(self.values)} {self.source}{self.grouped})"
+        return f"SELECT count(*) FROM (SELECT {distinct}{', '.join(self.values)} {self.source}{self.grouped}) AS found"
 
     def found(self) -> str:
         """A row where there is any."""
@@ -136,7 +135,9 @@ class Selector:
         fields, secrets = self.fields(table, query.output)
         secrets = () if query.distinct else secrets
         computed = tuple(field_of(name, term.kind, table) for name, term in evals.items())
-        plain = [where.source.column(each.name) for each in fields]
+        shown = self.comparable if query.distinct else _same
+        evals = {each.name: replace(evals[each.name], sql=shown(evals[each.name].sql, each)) for each in computed}
+        plain = [shown(where.source.column(each.name), each) for each in fields]
         hidden = [where.source.column(each.name) for each in secrets]
         keys = self.keys(query.sort, where, evals, (*fields, *computed) if query.distinct else None)
         by_position = query.after is not None or query.returns == "stream"
@@ -174,14 +175,22 @@ class Selector:
         rest = [each for each in plain if each.name not in evals]
         return (
             *keys,
-            *(Key(where.source.column(each.name), last, each) for each in rest if each.name not in known),
+            *(self.sorted_by(where.source.column(each.name), last, each) for each in rest if each.name not in known),
         )
 
     def key(self, key: SortKey, where: Where, evals: Mapping[str, Term]) -> Key:
         name = key.column.text
         if name in evals:
-            return Key(evals[name].sql, key.descending, field_of(name, evals[name].kind, where.table))
-        return Key(where.source.column(name), key.descending, where.table.columns[name])
+            return self.sorted_by(evals[name].sql, key.descending, field_of(name, evals[name].kind, where.table))
+        return self.sorted_by(where.source.column(name), key.descending, where.table.columns[name])
+
+    def sorted_by(self, sql: str, descending: bool, field: Field) -> Key:
+        nulls = self.dialect.nulls[descending] if field.may_be_null else ""
+        return Key(sql, descending, field, f"{sql} {'DESC' if descending else 'ASC'}{nulls}")
+
+    def comparable(self, sql: str, field: Field) -> str:
+        """A value that distinct records are told apart by."""
+        return self.dialect.distinct.format(sql) if is_json(field) else sql
 
     def addon_keys(self, addons: Iterable[Addon], source: Source) -> tuple[str, ...]:
         return tuple(source.column(self.relation(each, source.table).ours) for each in addons)
@@ -213,7 +222,7 @@ class Selector:
         )
         if where.problems:
             raise Problems(where.problems)
-        keys = self.dialect.parameter.format(len(where.parameters) + 1)
+        keys = self.dialect.list_parameter(len(where.parameters) + 1, related.table.columns[related.theirs].kind)
         member = self.dialect.member.format(quoted(related.theirs), keys)
         return related, replace(made, source=f"FROM {quoted(related.table.name)} WHERE {member} AND {condition}")
 
@@ -234,6 +243,10 @@ class Selector:
         )
 
 
+def _same(sql: str, field: Field) -> str:
+    return sql
+
+
 def _settled(sort: Sequence[SortKey], group: Sequence[Computed]) -> list[SortKey]:
     """What groups are sorted by, then what they are grouped by, so that their order is certain."""
     names = {key.column.text for key in sort}
@@ -244,7 +257,7 @@ class _Group:
     """Expressions over a group: aggregates, what is grouped by, and arithmetic on them."""
 
     def __init__(self, where: Where, groups: Mapping[str, Term]) -> None:
-        self.where, self.groups = where, groups
+        self.where, self.groups, self.dialect = where, groups, where.dialect
 
     def term(self, computed: Computed) -> Term:
         found = {id(each): self.aggregate(each) for each in aggregated(computed.node)}
@@ -257,15 +270,13 @@ class _Group:
         if distinct and isinstance(of, Filter):
             of = of.of
         term = self.where.term(of, any_kind=True) if name == "count" else self.where.number(of, node)
-        shown = f"DISTINCT {term.sql}" if distinct else term.sql
-        match name:
-            case "count":
-                return Term(f"count({shown})", INT)
-            case "sum":
-                return Term(f"coalesce(sum({shown}), 0)", term.kind.present())
-            case "avg":
-                return Term(f"avg({shown})", DECIMAL.maybe())
-        return Term(f"{name}({shown})", term.kind.maybe())
+        shown = term.sql
+        if distinct:
+            shown = f"DISTINCT {shown if term.kind.family in SCALARS else self.dialect.distinct.format(shown)}"
+        if name == "count":
+            return Term(f"count({shown})", INT)
+        kinds = {"sum": term.kind.present(), "avg": DECIMAL.maybe()}
+        return Term(self.dialect.aggregates[name](shown, term.kind), kinds.get(name, term.kind.maybe()))
 
 
 def field_of(name: str, kind: Kind, table: Table) -> Field:
@@ -277,7 +288,8 @@ def field_of(name: str, kind: Kind, table: Table) -> Field:
 
 def after(keys: Sequence[Key], dialect: Dialect, first: int) -> str:
     """The condition of what comes after a position, whose values are bound from the parameter `first` on."""
-    marks = [dialect.parameter.format(first + place) for place in range(len(keys))]
+    kinds = [key.field.kind.present() for key in keys]
+    marks = [dialect.parameter(first + place, kind, kind) for place, kind in enumerate(kinds)]
     if len({key.descending for key in keys}) == 1 and not any(key.nullable for key in keys):
         names = ", ".join(key.sql for key in keys)
         return f"({names}) {'<' if keys[0].descending else '>'} ({', '.join(marks)})"
@@ -285,7 +297,7 @@ def after(keys: Sequence[Key], dialect: Dialect, first: int) -> str:
     for key, mark in reversed(list(zip(keys, marks, strict=True))):
         beyond = _beyond(key, mark)
         equal = (dialect.same if key.nullable else "{0} = {1}").format(key.sql, mark)
-        condition = f"({beyond} OR ({equal} AND {condition}))" if condition else f"({beyond})"
+        condition = f"({beyond} OR (({equal}) AND {condition}))" if condition else f"({beyond})"
     return condition
 
 

@@ -12,12 +12,11 @@ from dataclasses import replace
 from engine.errors import Problems
 from engine.queries import canonical
 from engine.store import bind
-from engine.store.base import Condition, Kinds, quoted
+from engine.store.base import Condition, Kinds
 from engine.store.dialect import Dialect
-from engine.store.search import name_of
 from engine.store.terms import LOST, Source, Term, Terms, has_column, is_given
 from engine.syntax import Attribute, Binary, Column, Filter, Index, ListOf, Literal, Node, Spread, Unary
-from engine.values import ANY, BOOL, TEXT, reveal
+from engine.values import ANY, BOOL, TEXT, Kind, reveal
 from engine.workspace import Table
 
 EQUALITIES = ("==", "!=")
@@ -40,7 +39,7 @@ def compile_where(node: Node, table: Table, kinds: Kinds, dialect: Dialect) -> C
     def variant(dropped: Collection[int]) -> str:
         return Where(source, kinds, dialect, dropped).condition(node, exact=False)
 
-    known = set(_given_columns(node))
+    known = set(_given_columns(node, table, where.known))
     return Condition(
         sql,
         tuple(where.parameters),
@@ -52,16 +51,19 @@ def compile_where(node: Node, table: Table, kinds: Kinds, dialect: Dialect) -> C
     )
 
 
-def _given_columns(node: Node) -> Iterator[str]:
-    """The columns whose values a condition gives."""
+def _given_columns(node: Node, table: Table, known: Callable[[Node], Kind]) -> Iterator[str]:
+    """The columns whose values a condition gives: any number of records may hold null, though they are unique."""
     match node:
         case Binary(operator="and", left=left, right=right):
-            yield from _given_columns(left)
-            yield from _given_columns(right)
-        case Binary(operator="==", left=Column(name=name), right=value, optional=False) if is_given(value):
-            yield name
-        case Binary(operator="==", left=value, right=Column(name=name), optional=False) if is_given(value):
-            yield name
+            yield from _given_columns(left, table, known)
+            yield from _given_columns(right, table, known)
+        case (
+            Binary(operator="==", left=Column(name=name), right=value, optional=False)
+            | Binary(operator="==", left=value, right=Column(name=name), optional=False)
+        ) if is_given(value):
+            kind = known(value)
+            if not (table.columns[name].may_be_null and (kind.nullable or kind.name in ("any", "null"))):
+                yield name
 
 
 class Where(Terms):
@@ -133,28 +135,33 @@ class Where(Terms):
         return f"({term.sql} IS {'NOT ' if negated else ''}NULL)"
 
     def compared(self, operator: str, left: Term, right: Term, exact: bool) -> str:
+        if left.is_listed or right.is_listed:
+            value, given = (left, right) if right.is_listed else (right, left)
+            sql = self.listed(value, given, given.kind, exact or operator == "!=")
+            return f"(NOT {sql})" if operator == "!=" else sql
         nulls = left.nullable + right.nullable
         if operator == "!=":
             return f"({(self.dialect.differs if nulls else '{0} <> {1}').format(left.sql, right.sql)})"
         if operator == "==" and nulls == 2:
-            return f"({self.dialect.same.format(left.sql, right.sql)})"
+            return self.exactly(f"({self.dialect.same.format(left.sql, right.sql)})", exact)
         return self.exactly(f"({left.sql} {'=' if operator == '==' else operator} {right.sql})", nulls > 0 and exact)
 
     def exactly(self, sql: str, unknown: bool) -> str:
         return f"({self.dialect.is_true.format(sql)})" if unknown else sql
 
-    def optional(self, is_optional: bool, right: Term, sql: str, *more: Term) -> str:
-        """A condition, dropped where it is optional and its right side null; `more` are made of that side, too."""
+    def optional(self, is_optional: bool, right: Term, sql: str) -> str:
+        """A condition, dropped where it is optional and its right side null."""
         if not is_optional:
             return sql
-        absent = " OR ".join(f"{term.sql} IS NULL" for term in (right, *more))
-        if right.parameter is None:  # a column decides, record by record
-            return f"({absent} OR {sql})"
-        self.optionals.append(right.parameter)
-        if self.dropped is None:
-            return f"({absent} OR {sql})"
-        # What is dropped still names its parameters, whose number stays the same.
-        return f"({absent})" if right.parameter in self.dropped else sql
+        if right.parameter is not None:  # else a column decides, record by record
+            self.optionals.append(right.parameter)
+            if self.dropped is not None and right.parameter not in self.dropped:
+                return sql
+            if self.dropped is not None:
+                # What is dropped still names its parameters, whose number stays the same.
+                named = [placeholder for placeholder in self.placeholders if placeholder in sql]
+                return f"({' OR '.join(f'{each} IS NULL' for each in dict.fromkeys((right.sql, *named)))})"
+        return f"({right.sql} IS NULL OR {sql})"
 
     def sides(self, node: Binary) -> tuple[Term, Term]:
         """Both sides of a comparison; a side that is given is bound as what the other side is."""
@@ -165,11 +172,12 @@ class Where(Terms):
             return self.scalar(node.left, left), self.scalar(node.right, right)
         if has_column(node.left):
             left = self.against(node.left, node.right)
-            return left, self.operand(node.right, left.kind, ordered, self.label(node.left))
+            return left, self.counterpart(node.right, left.kind, self.label(node.left), node)
         if has_column(node.right):
             right = self.against(node.right, node.left)
-            return self.operand(node.left, right.kind, ordered, self.label(node.right)), right
+            return self.counterpart(node.left, right.kind, self.label(node.right), node), right
         kind = self.known(node.left)
+        kind = self.known(node.right) if kind.is_open else kind
         return self.operand(node.left, kind, ordered), self.operand(node.right, kind, ordered)
 
     def against(self, node: Node, other: Node) -> Term:
@@ -182,6 +190,16 @@ class Where(Terms):
             self.refuse_kind(node, term)
             return LOST
         return term
+
+    def counterpart(self, node: Node, target: Kind, label: str, of: Binary) -> Term:
+        """What a side with a column is compared with in `of`."""
+        if of.operator in ORDERS or self.dialect.nothing is not None:
+            return self.operand(node, target, of.operator in ORDERS, label)
+        kind = self.known(node)
+        if bind.scalar(kind, target, label, False, None) is None:
+            return self.parameter(node, target, label)
+        convert = bind.alone(kind, target, label, of.optional, self.dialect.bind_list)
+        return self.bind(node, kind, convert, label, target, is_listed=True)
 
     def comparable(self, node: Binary, left: Term, right: Term) -> bool:
         families = {term.kind.family for term in (left, right)} - {"any", "null", "never"}
@@ -218,12 +236,15 @@ class Where(Terms):
             left = self.picked(left, (self.known(node.right).item or ANY).family)
         left = self.scalar(node.left, left)
         right = self.list_parameter(node.right, left.kind, self.label(node.left), node.optional)
-        item = right.kind.item or ANY
+        return self.listed(left, right, right.kind.item or ANY, exact), right
+
+    def listed(self, left: Term, right: Term, item: Kind, exact: bool) -> str:
+        """Whether a value is in a list of items of a kind."""
         nulls = item.nullable or item.name in ("any", "null")
         sql = self.exactly(f"({self.dialect.member.format(left.sql, right.sql)})", exact and (left.nullable or nulls))
         if left.nullable and nulls:
             sql = f"({sql} OR ({left.sql} IS NULL AND {self.dialect.has_null.format(right.sql)}))"
-        return sql, right
+        return sql
 
     def member_of_written(self, node: Binary, right: ListOf, exact: bool) -> str:
         """`x in [a, $b]` is `x == a or x == $b`."""
@@ -284,9 +305,9 @@ class Where(Terms):
         if not isinstance(node.of, Column) or has_column(argument) or kind.family != "text":
             return self.text_test(node, exact)
         of, least = self.text(node.of, node), self.text(argument, node)
-        after = self.bind(argument, kind, self.after, self.label(node))
+        after = self.bind(argument, kind, self.after, self.label(node), TEXT)
         sql = self.exactly(f"({self.dialect.prefix.format(of.sql, least.sql, after.sql)})", exact)
-        return self.optional(node.optional, least, sql, after)
+        return self.optional(node.optional, least, sql)
 
     def after(self, value: object) -> object:
         text = reveal(value)
@@ -307,7 +328,7 @@ class Where(Terms):
             self.refuse(node, "'| within' of a column")
             return self.dialect.false
         (point, centre), metres = self.measurable(node, "geo_point"), self.number(node.arguments[1], node)
-        measured = f"{self.dialect.measures['distance']}({point.sql}, {centre.sql})"
+        measured = self.dialect.measures["distance"].format(point.sql, centre.sql)
         is_unknown = any(term.nullable for term in (point, centre, metres))
         sql = self.exactly(f"({measured} <= {metres.sql})", exact and is_unknown)
         return self.optional(node.optional, metres, self.optional(node.optional, centre, sql))
@@ -325,9 +346,8 @@ class Where(Terms):
             message = f"'{self.table.name}' has no search index over {' and '.join(repr(name) for name in names)}"
             self.problem("SW306", message, node.span, hint)
             return self.dialect.false
-        held = quoted(name_of(self.table.name))
-        given = self.bind(node.arguments[0], self.known(node.arguments[0]), self.words(names), names[0])
-        sql = f"({self.dialect.search.format(held, given.sql, self.source.column('id'))})"
+        given = self.bind(node.arguments[0], self.known(node.arguments[0]), self.words(names), names[0], TEXT)
+        sql = f"({self.dialect.search(self.table, self.source.column, given.sql)})"
         return self.optional(node.optional, given, sql)
 
     def words(self, names: list[str]) -> Callable[[object], object]:

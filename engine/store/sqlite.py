@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from engine.clauses import Query
 from engine.errors import SetupError
 from engine.fields import Field
 from engine.shapes import input_fault, unknown_param
 from engine.store import find, migrate, search
-from engine.store.asked import lookup
-from engine.store.base import Condition, Kinds, Prepared, Read, Run, Write, quoted
-from engine.store.reader import Reader, Watched
-from engine.store.rows import row_maker
+from engine.store.asked import Ask, Values, lookup
+from engine.store.base import Condition, Kinds, Prepared, Read, ReadingRun, Run, Write, quoted
+from engine.store.constraints import refused
+from engine.store.reader import Pace, Reader, Watched
+from engine.store.rows import digester, masked_of, names_of, plain_of, row_maker, unmasked_of
 from engine.store.select import Selector
 from engine.store.sql import compile_where
 from engine.store.sqlite_dialect import DIALECT, add_functions
 from engine.store.statement import Row, Statement
-from engine.store.writer import Writer, refused
+from engine.store.writer import Writer
 from engine.store.writes import Writes
 from engine.syntax import Node
 from engine.values import Stored
 from engine.workspace import Table
 
+T = TypeVar("T")
 _STATEMENTS = 2048  # prepared statements kept a connection
 _BUSY_SECONDS = 30  # a connection waits while another process changes tables
 _READ_BUSY_MS = 1000  # a reader waits only while another process recovers the file
@@ -95,6 +96,23 @@ class SqliteSession:
         self.wrote = False
 
 
+class SqliteReads:
+    """See `asked.Reads`."""
+
+    dialect = DIALECT
+
+    def __init__(self, reader: Reader) -> None:
+        self._read = reader.read
+
+    def prepared(self, table: Table, sql: str, names: tuple[str, ...]) -> Ask:
+        rows, pace, read = Statement(table, sql, names).rows, Pace(), self._read
+
+        async def ask(run: ReadingRun, values: Values, finish: Callable[[list[Row]], T]) -> T:
+            return await read(run.db.watched, lambda connection: finish(rows(connection, values)), pace, run.time_limit)
+
+        return ask
+
+
 class SqliteSpelling:
     """See `writes.Spelling`."""
 
@@ -102,7 +120,7 @@ class SqliteSpelling:
         return Statement(table, sql, asked, written)
 
     def parameter(self, number: int) -> str:
-        return DIALECT.parameter.format(number)
+        return f"?{number}"
 
     def returned(self, column: Field) -> str:
         # SQLite keeps 1.0 as the int 1 in the file, and lets RETURNING show it.
@@ -127,6 +145,7 @@ class SqliteStore(Writes):
         self.tables = tables
         self.reader = reader
         self.reading = Reader(reader, connect)
+        self.reads = SqliteReads(self.reading)
         self.writer = Writer(writer)
         self.written = Watched(writer)
         self._loads: dict[tuple[str, tuple[str, ...]], Write] = {}
@@ -153,7 +172,7 @@ class SqliteStore(Writes):
             raise SetupError(f"the database '{path}' can't be opened: {error}") from error
 
     @classmethod
-    def unopened(cls, tables: Mapping[str, Table]) -> SqliteStore:
+    def unopened(cls, path: Path, tables: Mapping[str, Table]) -> SqliteStore:
         """A storage with nothing in it, to prepare operations with where none will run."""
         memory = partial(sqlite3.connect, ":memory:")
         return cls(tables, memory(), memory(), memory)
@@ -196,13 +215,13 @@ class SqliteStore(Writes):
         self, table: Table, condition: Condition, secrets: tuple[str, ...] = (), columns: Iterable[str] | None = None
     ) -> Read:
         named = table.columns if columns is None else tuple(columns)
-        plain = [column for column in _plain(table) if column.name in named]
+        plain = [column for column in plain_of(table) if column.name in named]
         hidden = [table.columns[name] for name in secrets]
         make = row_maker(plain, hidden, table.name)
-        head = f"SELECT {_names([*plain, *hidden])} FROM {quoted(table.name)} WHERE"
+        head = f"SELECT {names_of([*plain, *hidden])} FROM {quoted(table.name)} WHERE"
         if not condition.is_single:
             pick: Callable[[list[Row]], Any] = lambda rows: make(rows[0]) if rows else None  # noqa: E731
-            return lookup(self.reading, table, condition, f'{head} {{}} ORDER BY "id" LIMIT 1', pick)
+            return lookup(self.reads, table, condition, f'{head} {{}} ORDER BY "id" LIMIT 1', pick)
         first = Statement(table, f'{head} {condition.sql} ORDER BY "id" LIMIT 1', condition.names).first
         bound = condition.bound if any(condition.converts) else None
 
@@ -217,7 +236,7 @@ class SqliteStore(Writes):
     def has(self, table: Table, condition: Condition) -> Read:
         head = f"SELECT 1 FROM {quoted(table.name)} WHERE"
         if not condition.is_single:
-            return lookup(self.reading, table, condition, f"{head} {{}} LIMIT 1", bool)
+            return lookup(self.reads, table, condition, f"{head} {{}} LIMIT 1", bool)
         first = Statement(table, f"{head} {condition.sql} LIMIT 1", condition.names).first
 
         def has(run: Run, *values: Any) -> bool:
@@ -226,7 +245,7 @@ class SqliteStore(Writes):
         return has
 
     def query(self, query: Query, kinds: Kinds, secrets: Callable[[Table], tuple[str, ...]]) -> Prepared:
-        return find.prepare(self.reading, query, Selector(self.tables, kinds, DIALECT, secrets))
+        return find.prepare(self.reads, query, Selector(self.tables, kinds, DIALECT, secrets))
 
     async def replace_secret(self, run: Run, secret: Stored, value: str) -> bool:
         """See `base.Store`."""
@@ -247,25 +266,21 @@ class SqliteStore(Writes):
             loaded.append(await self._loads[table, names](run, *row.values()))
         return loaded
 
-    def dump(self, table: str) -> list[dict[str, object]]:
-        plain = _unmasked(self.tables[table])
+    async def dump(self, table: str) -> list[dict[str, object]]:
+        plain = unmasked_of(self.tables[table])
         return list(map(row_maker(plain), self._rows(table, plain)))
 
-    def snapshot(self) -> dict[str, list[dict[str, object]]]:
+    async def snapshot(self) -> dict[str, list[dict[str, object]]]:
         return {name: self._digested(table) for name, table in self.tables.items()}
 
     def _digested(self, table: Table) -> list[dict[str, object]]:
-        plain, hidden = _unmasked(table), [column for column in table.columns.values() if column.is_masked]
-        make, count = row_maker(plain), len(plain)
-        return [
-            make(row[:count]) | {column.name: _digest(value) for column, value in zip(hidden, row[count:], strict=True)}
-            for row in self._rows(table.name, [*plain, *hidden])
-        ]
+        digest = digester(table)
+        return [digest(row) for row in self._rows(table.name, [*unmasked_of(table), *masked_of(table)])]
 
     def _rows(self, table: str, columns: Sequence[Field]) -> list[tuple[Any, ...]]:
-        return self.reader.execute(f'SELECT {_names(columns)} FROM {quoted(table)} ORDER BY "id"').fetchall()
+        return self.reader.execute(f'SELECT {names_of(columns)} FROM {quoted(table)} ORDER BY "id"').fetchall()
 
-    def counts(self) -> dict[str, int]:
+    async def counts(self) -> dict[str, int]:
         count = "SELECT count(*) FROM {}"
         return {name: self.reader.execute(count.format(quoted(name))).fetchone()[0] for name in self.tables}
 
@@ -308,19 +323,3 @@ def create_file(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-
-
-def _plain(table: Table) -> list[Field]:
-    return [column for column in table.columns.values() if not column.is_beside]
-
-
-def _unmasked(table: Table) -> list[Field]:
-    return [column for column in table.columns.values() if not column.is_masked]
-
-
-def _names(columns: Iterable[Field]) -> str:
-    return ", ".join(quoted(column.name) for column in columns)
-
-
-def _digest(value: object) -> object:
-    return None if value is None else "sha256:" + hashlib.sha256(str(value).encode()).hexdigest()

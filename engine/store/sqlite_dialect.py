@@ -14,7 +14,11 @@ from engine.errors import Fault
 from engine.filters.conditions import wanted_words
 from engine.queries import VECTOR_MEASURES
 from engine.store.base import quoted
-from engine.store.dialect import Dialect, Step
+from engine.store.bind import after
+from engine.store.dialect import Dialect, Function, Place, Step
+from engine.store.search import name_of
+from engine.values import Kind
+from engine.workspace import Table
 
 # Filters that are called as they are: SQLite's own would know the case of ASCII alone, and other white space.
 CALLED = (
@@ -24,7 +28,6 @@ CALLED = (
     "timestamp_month", "timestamp_week", "timestamp_year", "to_lower", "to_upper", "trim",
 )  # fmt: skip
 MEASURES = (*VECTOR_MEASURES, "distance")
-LAST = "\U0010ffff"
 
 
 def add_functions(connection: sqlite3.Connection) -> None:
@@ -56,7 +59,7 @@ def _decoded(text: str) -> Any:
     return orjson.loads(text)
 
 
-def _json_list(values: list[object]) -> str:
+def _json_list(values: list[object], target: Kind) -> str:
     try:
         return orjson.dumps(values).decode()
     except TypeError:
@@ -64,18 +67,24 @@ def _json_list(values: list[object]) -> str:
 
 
 def _after(prefix: str) -> object:
-    """What is greater than all texts that start with `prefix`, and no greater than others: a blob where none is."""
-    kept = prefix.rstrip(LAST)
-    if not kept:
-        return b""
-    code = ord(kept[-1]) + 1
-    return kept[:-1] + chr(0xE000 if 0xD800 <= code <= 0xDFFF else code)
+    """As `after`; a blob is greater than every text."""
+    text = after(prefix)
+    return b"" if text is None else text
 
 
-def _path(steps: Sequence[Step]) -> str:
-    """A path as SQL text: `'$."address"[0]'`. A key with a quotation mark leads nowhere."""
+def _place(sql: str, steps: Sequence[Step]) -> Place:
+    """With a path as SQL text: `'$."address"[0]'`."""
     places = (f'."{step}"' if isinstance(step, str) else f"[#{step}]" if step < 0 else f"[{step}]" for step in steps)
-    return "'" + ("$" + "".join(places)).replace("'", "''") + "'"
+    return sql, "'" + ("$" + "".join(places)).replace("'", "''") + "'"
+
+
+def _called(name: str) -> Function:
+    return lambda arguments, result: f"{name}({', '.join(arguments)})"
+
+
+def _searched(table: Table, column: Callable[[str], str], words: str) -> str:
+    index = quoted(name_of(table.name))
+    return f"{column('id')} IN (SELECT rowid FROM {index} WHERE {index} MATCH {words})"
 
 
 def _words(text: str, columns: Sequence[str]) -> str:
@@ -86,8 +95,11 @@ def _words(text: str, columns: Sequence[str]) -> str:
 
 _TYPES = {"number": "('integer', 'real')", "text": "('text')", "bool": "('true', 'false')"}
 
+_NUMBER = f"CASE WHEN json_type({{0}}, {{1}}) IN {_TYPES['number']} THEN json_extract({{0}}, {{1}}) END"
+
 DIALECT = Dialect(
-    parameter="?{}",
+    parameter=lambda number, given, target: f"?{number}",
+    list_parameter=lambda number, target: f"?{number}",
     true="1",
     false="0",
     is_true="{0} IS TRUE",
@@ -95,7 +107,10 @@ DIALECT = Dialect(
     differs="{0} IS NOT {1}",
     member="{0} IN (SELECT value FROM json_each({1}))",
     has_null="EXISTS (SELECT 1 FROM json_each({0}) WHERE type = 'null')",
-    functions={"strlen": "length", "abs": "abs"} | {name: f"filter_{name}" for name in CALLED},
+    nulls=("", ""),
+    distinct="{0}",
+    functions={"strlen": _called("length"), "abs": _called("abs")}
+    | {name: _called(f"filter_{name}") for name in CALLED},
     tests={
         "starts_with": "substr({0}, 1, length({1})) = {1}",
         "ends_with": "substr({0}, length({0}) - length({1}) + 1) = {1}",
@@ -104,9 +119,16 @@ DIALECT = Dialect(
     | {name: f"filter_{name}({{0}}, {{1}})" for name in ("icontains", "ilike", "like", "regex_matches")},
     prefix="{0} >= {1} AND {0} < {2}",
     quotient="(CAST({0} AS REAL) / {1})",
-    path=_path,
+    aggregates={
+        "avg": lambda sql, kind: f"avg({sql})",
+        "max": lambda sql, kind: f"max({sql})",
+        "min": lambda sql, kind: f"min({sql})",
+        "sum": lambda sql, kind: f"coalesce(sum({sql}), 0)",
+    },
+    place=_place,
     pick={
-        "number": f"CASE WHEN json_type({{0}}, {{1}}) IN {_TYPES['number']} THEN json_extract({{0}}, {{1}}) END",
+        "int": _NUMBER,
+        "number": _NUMBER,
         "text": f"CASE WHEN json_type({{0}}, {{1}}) IN {_TYPES['text']} THEN json_extract({{0}}, {{1}}) END",
         "bool": "CASE json_type({0}, {1}) WHEN 'true' THEN 1 WHEN 'false' THEN 0 END",
     },
@@ -119,11 +141,11 @@ DIALECT = Dialect(
         for family, types in _TYPES.items()
     },
     overlap="EXISTS (SELECT 1 FROM json_each({0}, {1}) a JOIN json_each({2}) b ON a.value IS b.value)",
-    search="{2} IN (SELECT rowid FROM {0} WHERE {0} MATCH {1})",
+    measures={name: f"measure_{name}({{0}}, {{1}})" for name in MEASURES},
+    search=_searched,
     bind_list=_json_list,
     bind_after=_after,
     bind_words=_words,
     # A blob is equal to no text and no number, and the columns' affinity leaves it alone.
     nothing=b"",
-    measures={name: f"measure_{name}" for name in MEASURES},
 )

@@ -9,11 +9,10 @@ from typing import Any
 
 from engine.errors import Fault
 from engine.fields import Field
-from engine.shapes import input_fault
-from engine.store.base import quoted, unavailable
+from engine.store.base import quoted
+from engine.store.constraints import busy, dangling, failed, in_use, is_missing, not_unique, unbindable
 from engine.store.reader import is_interrupted
 from engine.store.writer import is_busy
-from engine.values import INT_MAX, INT_MIN
 from engine.workspace import Table
 
 Row = tuple[Any, ...]
@@ -64,39 +63,24 @@ class Statement:
     def _fault(self, error: Exception, values: Sequence[object]) -> Fault:
         """What the client is told; what the database says is for the log alone."""
         if isinstance(error, _UNBINDABLE):
-            for name, value in zip(self.asked + self.written, values, strict=True):
-                if message := _unbindable(value):
-                    return input_fault([{"param": name, "message": message}])
-        if isinstance(error, sqlite3.OperationalError) and is_busy(error):
-            return unavailable("The database is busy. Try again in a second.", "busy")
-        return Fault("fatal", f"the database failed on the table '{self.table.name}'", reason="database")
+            fault = unbindable(self.asked + self.written, values)
+            if fault is not None:
+                return fault
+        return busy() if isinstance(error, sqlite3.OperationalError) and is_busy(error) else failed(self.table)
 
 
 def broken(
     connection: sqlite3.Connection, table: Table, error: sqlite3.IntegrityError, written: Iterable[tuple[str, object]]
 ) -> Fault:
-    """The fault of a broken constraint, in the columns' names."""
+    """The fault of a broken constraint."""
     kind, _, columns = str(error).partition(" constraint failed: ")
     names = [column.removeprefix(f"{table.name}.") for column in columns.split(", ")]
     if kind == "UNIQUE":
-        return _not_unique(names)
+        return not_unique(names)
     if kind == "NOT NULL":
-        return input_fault([{"param": names[0], "message": f"Missing param: {names[0]}"}])
+        return is_missing(names[0])
     missing = [name for name, value in written if _dangles(connection, table.columns[name], value)]
-    if missing:
-        return input_fault([{"param": name, "message": _no_record(table.columns[name])} for name in missing])
-    return Fault("conflict", f"This {table.name} is still in use.", reason="reference")
-
-
-def _not_unique(names: Sequence[str]) -> Fault:
-    said = " and ".join(f"'{name}'" for name in names)
-    payload: object = {"param": names[0]} if len(names) == 1 else {"params": list(names)}
-    together = " together" if len(names) > 1 else ""
-    return Fault("conflict", f"{said} must be unique{together}.", payload, reason="unique:" + ",".join(names))
-
-
-def _no_record(column: Field) -> str:
-    return f"Input names no record of '{column.table}'."
+    return dangling(table, missing) if missing else in_use(table)
 
 
 def _dangles(connection: sqlite3.Connection, column: Field, value: object) -> bool:
@@ -104,14 +88,3 @@ def _dangles(connection: sqlite3.Connection, column: Field, value: object) -> bo
         return False
     sql = f'SELECT 1 FROM {quoted(column.table)} WHERE "id" = ?'
     return connection.execute(sql, (value,)).fetchone() is None
-
-
-def _unbindable(value: object) -> str:
-    match value:
-        case int() if not INT_MIN <= value <= INT_MAX:
-            return "Input is an int past 64 bits."
-        case str() if any("\ud800" <= character <= "\udfff" for character in value):
-            return "Input holds half a surrogate pair."
-        case list() | dict():
-            return "Input is a list or an object, which can't be compared here."
-    return ""

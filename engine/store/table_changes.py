@@ -232,14 +232,14 @@ class TableChanges:
             return self.change(f"{description}, {has_none}", (), Risk.BLOCKED, mend)
         add = f"ALTER TABLE {quoted(self.table.name)} ADD COLUMN {definition(column, filler)}"
         fill = f"UPDATE {quoted(self.table.name)} SET {quoted(column.name)} = {_UUID}"
-        return self.change(description, (add, fill) if _is_made(column, "uuid") else (add,))
+        return self.change(description, (add, fill) if is_made(column, "uuid") else (add,))
 
     def filler(self, column: Field, nothing: str | None = None) -> str | None:
         """What records already there get, as SQL: empty for null; `nothing` where there is nothing to give them."""
-        if _is_made(column, "now"):
+        if is_made(column, "now"):
             moment = int(time.time() * 1000)
             return str(moment) if column.type == "timestamp" else _literal(_day(moment))
-        if _is_made(column, "uuid"):
+        if is_made(column, "uuid"):
             return "''" if nothing is None else f"({_UUID})"
         value = default(self.table, column)
         if value is not None:
@@ -294,7 +294,7 @@ class TableChanges:
     def repeated(self, columns: tuple[str, ...], where: str) -> int:
         """How many records that meet `where` would share their values with others, none of them null."""
         new = [self.table.columns[name] for name in columns if name not in self.found]
-        if any(_is_made(column, "uuid") or not self.filler(column) for column in new):
+        if any(is_made(column, "uuid") or not self.filler(column) for column in new):
             return 0
         kept = [self.table.columns[name] for name in columns if name in self.found]
         if any(self.conversion(column) is None for column in kept):
@@ -316,7 +316,7 @@ _UUID = (
 )
 
 
-def _is_made(column: Field, how: str) -> bool:
+def is_made(column: Field, how: str) -> bool:
     """Whether the column's default is made when a record is: `now` or `uuid`."""
     types = {"now": ("timestamp", "date"), "uuid": ("uuid",)}
     return column.has_default and column.default == how and column.type in types[how]

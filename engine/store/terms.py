@@ -12,7 +12,7 @@ from engine.fields import Field
 from engine.queries import canonical
 from engine.store import bind
 from engine.store.base import Convert, Kinds, quoted
-from engine.store.dialect import Dialect, Step
+from engine.store.dialect import Dialect, Place, Step
 from engine.syntax import (
     Attribute,
     Binary,
@@ -29,6 +29,7 @@ from engine.values import ANY, BOOL, DECIMAL, INT, TEXT, Kind, join, kind_of
 from engine.workspace import Table
 
 ARITHMETIC = ("+", "-", "*")
+INTS = ("int", "timestamp")
 AHEAD = "compute it in a `set` step before, or compare a column with it"
 
 
@@ -58,13 +59,15 @@ class Joined:
 class Term:
     """A value as SQL, and what is known of it.
 
-    `place` is where it lies in JSON: the column, and a path as SQL. `parameter` is which parameter it is.
+    `place` is where it lies in JSON. `parameter` is which parameter it is; `is_listed` where it is a list of that
+    value or of none.
     """
 
     sql: str
     kind: Kind
-    place: tuple[str, str] | None = None
+    place: Place | None = None
     parameter: int | None = None
+    is_listed: bool = False
 
     @property
     def nullable(self) -> bool:
@@ -84,6 +87,7 @@ class Terms:
         self.parameters: list[Node] = []
         self.converts: list[Convert | None] = []
         self.names: list[str] = []
+        self.placeholders: list[str] = []
         self.known_terms: dict[int, Term] = {}  # by the node's identity: what was made before
 
     def condition(self, node: Node, exact: bool) -> str:
@@ -156,7 +160,7 @@ class Terms:
             hint = "get the record by another column, then check with `validate_password` or a precondition"
             return self.problem("SW301", f"the secret column '{name}' can't be in a where", span, hint)
         # What is declared as JSON is looked into as its root.
-        place = (sql, self.dialect.path([])) if column.kind.is_open or column.is_list else None
+        place = self.dialect.place(sql, []) if column.kind.is_open or column.is_list else None
         return Term(sql, column.kind, place)
 
     def joined_column(self, node: Column, steps: list[Attribute | Index]) -> Term:
@@ -181,7 +185,7 @@ class Terms:
                 return LOST
             path.append(key)
             kind = _member(kind, key)
-        place = (term.sql, self.dialect.path(path))
+        place = self.dialect.place(term.sql, path)
         return self.picked(Term(self.dialect.json.format(*place), kind.maybe(), place), kind.family)
 
     def picked(self, term: Term, family: str) -> Term:
@@ -189,7 +193,8 @@ class Terms:
         if term.place is None or family not in bind.SCALARS or term.kind.name == "list":
             return term
         kind = term.kind if term.kind.family == family else {"number": DECIMAL, "text": TEXT, "bool": BOOL}[family]
-        return Term(self.dialect.pick[family].format(*term.place), kind.maybe())
+        how = "int" if kind.name in INTS else family
+        return Term(self.dialect.pick[how].format(*term.place), kind.maybe())
 
     # What is computed.
 
@@ -207,7 +212,7 @@ class Terms:
         left, right = self.number(node.left, node), self.number(node.right, node)
         if "decimal" in (left.kind.name, right.kind.name):
             self.refuse(node, "'%' of decimals")
-        return Term(f"({left.sql} % {right.sql})", INT.maybe())
+        return Term(f"({left.sql} % nullif({right.sql}, 0))", INT.maybe())
 
     def joined(self, node: Binary) -> Term:
         left, right = self.text(node.left, node), self.text(node.right, node)
@@ -242,13 +247,13 @@ class Terms:
         parameters = registry.filters()[name].parameters
         operands = [node.of, *node.arguments]
         terms = [self.only(each, wanted.kind, node) for each, wanted in zip(operands, parameters, strict=False)]
-        sql = f"{self.dialect.functions[name]}({', '.join(term.sql for term in terms)})"
-        return Term(sql, _maybe(self.result_of(node, terms), *terms))
+        result = self.result_of(node, terms)
+        return Term(self.dialect.functions[name]([term.sql for term in terms], result), _maybe(result, *terms))
 
     def measured(self, node: Filter, name: str) -> Term:
         """How far two vectors or points are from each other."""
         terms = self.measurable(node, "geo_point" if name == "distance" else "vector")
-        sql = f"{self.dialect.measures[name]}({', '.join(term.sql for term in terms)})"
+        sql = self.dialect.measures[name].format(*(term.sql for term in terms))
         return Term(sql, _maybe(DECIMAL, *terms) if name == "distance" else DECIMAL.maybe())
 
     def measurable(self, node: Filter, type_: str) -> tuple[Term, Term]:
@@ -264,11 +269,13 @@ class Terms:
             self.problem("SW304", message, node.span, "vectors of one size can be measured")
         label = columns[0].name
         convert = bind.vector(label, columns[0].size) if type_ == "vector" else bind.point
-        one, other = (
-            self.term(each, any_kind=True) if has_column(each) else self.bind(each, self.known(each), convert, label)
-            for each in sides
-        )
-        return one, other
+
+        def side(node: Node) -> Term:
+            if has_column(node):
+                return self.term(node, any_kind=True)
+            return self.bind(node, self.known(node), convert, label, TEXT)
+
+        return side(sides[0]), side(sides[1])
 
     def field(self, node: Node) -> Field | None:
         """The column, of the table or of a joined one, that a node is."""
@@ -311,20 +318,26 @@ class Terms:
 
     def parameter(self, node: Node, target: Kind, label: str = "", *, ordered: bool = False) -> Term:
         kind = self.known(node)
-        return self.bind(node, kind, bind.scalar(kind, target, label, ordered, self.dialect.nothing), label)
+        return self.bind(node, kind, bind.scalar(kind, target, label, ordered, self.dialect.nothing), label, target)
 
     def list_parameter(self, node: Node, target: Kind, label: str, optional: bool) -> Term:
         kind = self.known(node)
         if kind.name not in ("list", "any", "null"):
             self.problem("SW304", f"'in' needs a list, not {kind.present()}", node.span)
-        return self.bind(node, kind, bind.listing(target, label, optional, self.dialect.bind_list), label)
+        convert = bind.listing(target, label, optional, self.dialect.bind_list)
+        return self.bind(node, kind, convert, label, target, is_listed=True)
 
-    def bind(self, node: Node, kind: Kind, convert: Convert | None, label: str) -> Term:
+    def bind(
+        self, node: Node, kind: Kind, convert: Convert | None, label: str, target: Kind, *, is_listed: bool = False
+    ) -> Term:
         self.parameters.append(node)
         self.converts.append(convert)
         self.names.append(label)
         number = len(self.parameters)
-        return Term(self.dialect.parameter.format(number), kind, parameter=number - 1)
+        dialect = self.dialect
+        sql = dialect.list_parameter(number, target) if is_listed else dialect.parameter(number, kind, target)
+        self.placeholders.append(sql)
+        return Term(sql, kind, parameter=number - 1, is_listed=is_listed)
 
     def known(self, node: Node) -> Kind:
         value = literal_of(node)

@@ -16,6 +16,7 @@ from time import monotonic
 
 from engine.errors import Fault
 from engine.store.base import BUSY_SECONDS, unavailable
+from engine.store.constraints import busy, refused
 
 QUEUE_LIMIT = 1000  # runs that may wait for a turn
 BATCH_LIMIT = 64  # runs that share a commit
@@ -97,7 +98,7 @@ class Writer:
         if not self._taken:
             self._taken = True
         elif len(self._turns) >= QUEUE_LIMIT:
-            raise _busy()
+            raise busy()
         else:
             await self._wait(loop)
 
@@ -121,7 +122,7 @@ class Writer:
         if loop is not self._loop:
             return
         while self._turns and self._turns[0][0] <= loop.time():
-            _answer(self._turns.popleft()[1], _busy())
+            _answer(self._turns.popleft()[1], busy())
         self._expiry = loop.call_at(self._turns[0][0], self._expire, loop) if self._turns else None
 
     @property
@@ -154,7 +155,7 @@ class Writer:
                 if not is_busy(error):
                     raise
                 if monotonic() > end:
-                    raise _busy() from None
+                    raise busy() from None
             else:
                 self._opened = monotonic()
                 return
@@ -221,14 +222,3 @@ def _answer(waiter: _Waiter, fault: Fault | None = None) -> bool:
     else:
         waiter.set_exception(fault)
     return True
-
-
-def _busy() -> Fault:
-    return unavailable("The database is busy. Try again in a second.", "busy")
-
-
-def refused(cause: BaseException | None = None) -> Fault:
-    """The fault of a run whose writes the database couldn't keep."""
-    fault = unavailable("The database couldn't store this. Try again later.", "commit")
-    fault.__cause__ = cause
-    return fault

@@ -23,6 +23,7 @@ from engine.run import Run, Services, as_fault, perform, place_of
 from engine.security.keys import KeyRing
 from engine.security.passwords import TEST_COST, Passwords
 from engine.security.tokens import Tokens
+from engine.store.base import Store
 from engine.store.sqlite import SqliteStore
 from engine.testing import client, fixtures
 from engine.testing.client import Answer
@@ -47,11 +48,23 @@ class _Held:
     log: list[dict[str, object]] = field(default_factory=list)
 
 
-class Harness:
-    """A workspace with the services of tests, for replaying one case after the other. Close it in the end."""
+Opener = Callable[[Path, Mapping[str, Table]], Store]
 
-    def __init__(self, checked: Checked) -> None:
+
+def in_file(folder: Path, tables: Mapping[str, Table]) -> Store:
+    """A database that no crash must spare."""
+    return SqliteStore.open(folder / "test.sqlite3", tables, synchronous="OFF")
+
+
+class Harness:
+    """A workspace with the services of tests, for replaying one case after the other. Close it in the end.
+
+    `open_store` opens the storage of what is kept in a folder.
+    """
+
+    def __init__(self, checked: Checked, open_store: Opener = in_file) -> None:
         """Raises `Problems` where the workspace has errors."""
+        self._open_store = open_store
         self._workspace = checked.workspace
         self._tables = checked.workspace.tables
         self._order = _referenced_first(self._tables)
@@ -71,7 +84,7 @@ class Harness:
             return self._held.now
 
         return Services(
-            store=SqliteStore.open(folder / "test.sqlite3", self._tables, synchronous="OFF"),
+            store=self._open_store(folder, self._tables),
             tokens=Tokens(KeyRing.open(folder / "keys", clock), name, name, clock),
             passwords=Passwords(TEST_COST, threads=1),
             clock=clock,
@@ -138,7 +151,7 @@ class Harness:
         """Sends a request and compares its answer; `variables` become those of the answer."""
         self._held.now += exchange.after * 1000
         self._begin_request()
-        before = self._snapshot(exchange)
+        before = await self._snapshot(exchange)
         run = self._services.run()
         given = _evaluated(exchange.input, run, variables)
         answer = await self._answer(exchange, given, run, variables)
@@ -147,14 +160,15 @@ class Harness:
             "steps": self._held.trace.results,
         }  # fmt: skip
         variables.setdefault("first", dict(variables))
-        return list(findings(exchange.expected, answer, variables, run, self._changes(exchange, before)))
+        changed = await self._changes(exchange, before)
+        return list(findings(exchange.expected, answer, variables, run, changed))
 
-    def _snapshot(self, exchange: Exchange) -> Mapping[str, list[dict[str, object]]]:
+    async def _snapshot(self, exchange: Exchange) -> Mapping[str, list[dict[str, object]]]:
         snapshot: dict[str, list[dict[str, object]]] = {}
-        return self._services.store.snapshot() if exchange.expected.changed is not None else snapshot
+        return await self._services.store.snapshot() if exchange.expected.changed is not None else snapshot
 
-    def _changes(self, exchange: Exchange, before: Mapping[str, list[dict[str, object]]]) -> Changes:
-        return changes(before, self._snapshot(exchange), self._tables)
+    async def _changes(self, exchange: Exchange, before: Mapping[str, list[dict[str, object]]]) -> Changes:
+        return changes(before, await self._snapshot(exchange), self._tables)
 
     async def _answer(self, exchange: Exchange, given: Any, run: Run, variables: Variables) -> Answer:
         if isinstance(exchange.target, Function):

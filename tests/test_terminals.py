@@ -1,4 +1,4 @@
-"""The README tells the truth: its stack is the shipped one, and its terminals show what they show."""
+"""The README and the pages of the documentation tell the truth: what their terminals show is what happens."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ import pytest
 
 from tests.commands import ROOT, environment, serve
 
-README = (ROOT / "README.md").read_text("utf-8")
-TERMINALS = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
-TOLD = re.compile(r"eyJ[\w.-]+…?|(?<=\"created_at\":)\d+|[\d.]+ ms")  # what is another one each time
+PAGES = {path.name: path.read_text("utf-8") for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
+TERMINALS = [
+    (name, terminal)
+    for name, text in PAGES.items()
+    for terminal in re.findall(r"```console\n(.*?)```", text, re.DOTALL)
+]
+TOLD = re.compile(r"eyJ[\w.-]+…?|(?<=\"created_at\":)\d+|[\d.]+ ms|\d+ bytes")  # what is another one each time
 LACKING = [name for name in ("bash", "curl", "sed", "cut") if shutil.which(name) is None]
 
 
@@ -39,8 +43,10 @@ def terminal_in(folder: Path, is_served: bool) -> Iterator[str]:
 
 
 @pytest.mark.skipif(bool(LACKING), reason=f"missing: {', '.join(LACKING)}")
-@pytest.mark.parametrize("terminal", TERMINALS, ids=[next(commands(each))[0][:40] for each in TERMINALS])
-def test_a_terminal_shows_what_happens(tmp_path: Path, terminal: str) -> None:
+@pytest.mark.parametrize(
+    ("page", "terminal"), TERMINALS, ids=[f"{page} {next(commands(each))[0][:40]}" for page, each in TERMINALS]
+)
+def test_a_terminal_shows_what_happens(tmp_path: Path, page: str, terminal: str) -> None:
     shutil.copytree(ROOT / "stacks", tmp_path / "stacks")
     with terminal_in(tmp_path, "localhost:8000" in terminal) as address:
         lines = [
@@ -51,17 +57,18 @@ def test_a_terminal_shows_what_happens(tmp_path: Path, terminal: str) -> None:
             ["bash", "-c", "\n".join(lines)],
             cwd=tmp_path,
             env=environment(PATH=path),
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
             timeout=60,
         )
     printed = [each.rstrip("\n") for each in done.stdout.split("\0")[:-1]]
     assert [TOLD.sub("…", each) for each in printed] == [
         TOLD.sub("…", each.rstrip("\n")) for _, each in commands(terminal)
-    ]
+    ], page
 
 
 def test_the_login_is_the_shipped_one() -> None:
-    [shown] = re.findall(r"```yaml\n# stacks/auth/login.yaml\n(.*?)```", README, re.DOTALL)
+    [shown] = re.findall(r"```yaml\n# stacks/auth/login.yaml\n(.*?)```", PAGES["README.md"], re.DOTALL)
     shipped = (ROOT / "stacks" / "auth" / "login.yaml").read_text("utf-8")
     assert shown == shipped.partition("\n")[2]

@@ -1,0 +1,211 @@
+"""What one run reads and writes through in PostgreSQL: single reads on any connection, a transaction on its own.
+
+What a run writes is serializable, as it is where there is one writer: the server ends one of two runs that
+couldn't have been one after the other, and `reason` `repeatable` says that the run may begin again. Within the
+transaction every statement has a savepoint of its own, so that one that fails leaves the others alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import asyncpg
+
+from engine.errors import Fault
+from engine.store.base import unavailable
+from engine.store.constraints import busy, refused
+from engine.store.pool import FAILURES, Connection, Pool
+
+_BEGIN = "BEGIN ISOLATION LEVEL SERIALIZABLE; SAVEPOINT statement"
+_NEXT = "RELEASE SAVEPOINT statement; SAVEPOINT statement"
+_UNDO = "ROLLBACK TO SAVEPOINT statement"
+
+# It was prepared before a column became of another type.
+_STALE = asyncpg.InvalidCachedStatementError
+_CONFLICTS = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, _STALE)
+# The server has too much to do, or is one that only reads for now.
+_FULL = (
+    asyncpg.InsufficientResourcesError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+# The connection ends, or is as good as ended.
+_LOST = (
+    OSError,
+    TimeoutError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.CrashShutdownError,
+    asyncpg.PostgresConnectionError,
+)
+
+
+class PostgresSession:
+    """See `base.Session`. `connection` is its own while it writes."""
+
+    __slots__ = ("_has_committed", "_is_fresh", "_pool", "connection")
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self.connection: Connection | None = None
+        self._is_fresh = True  # nothing was written since the last savepoint
+        self._has_committed = False
+
+    @property
+    def wrote(self) -> bool:
+        return self.connection is not None
+
+    async def begin(self) -> None:
+        if self.connection is None:
+            self.connection = await self._begun()
+            self._is_fresh = True
+
+    async def commit(self) -> None:
+        connection, self.connection = self.connection, None
+        if connection is None:
+            return
+        try:
+            done = await connection.raw.execute("COMMIT")
+        except _CONFLICTS as error:
+            self._pool.give(connection)
+            raise self._conflict() from error
+        except BaseException as error:
+            self._pool.drop(connection)
+            if isinstance(error, FAILURES):
+                raise refused(error) from None
+            raise
+        self._pool.give(connection)
+        if done != "COMMIT":
+            raise refused()
+        self._has_committed = True
+
+    def rollback(self) -> None:
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            self._pool.undo(connection)
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        await self.begin()
+        connection = self.connection
+        assert connection is not None
+        await connection.raw.execute("SAVEPOINT part; SAVEPOINT statement")
+        was_fresh, self._is_fresh = self._is_fresh, True
+        try:
+            yield
+        except BaseException as error:
+            if self.connection is connection and isinstance(error, Exception) and not _is_passing(error):
+                await connection.raw.execute("ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part")
+                self._is_fresh = was_fresh
+            raise
+        await connection.raw.execute("RELEASE SAVEPOINT part")
+        self._is_fresh = False
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except BaseException:
+            self.rollback()
+            raise
+        await self.commit()
+
+    async def first(self, sql: str, values: Sequence[object]) -> Any:
+        """The first row of a statement that reads. Raises what asyncpg does, Fault unavailable for what passes."""
+        if self.connection is not None:
+            return await self._within(self.connection, "fetchrow", sql, values)
+        return await self._alone("fetchrow", sql, values)
+
+    async def rows(self, sql: str, values: Sequence[object]) -> list[Any]:
+        """All rows of a statement that reads; raises as `first`."""
+        how = self._alone if self.connection is None else partial(self._within, self.connection)
+        found: list[Any] = await how("fetch", sql, values)
+        return found
+
+    async def write(self, sql: str, values: Sequence[object]) -> list[Any]:
+        """All rows of a statement that writes; raises as `first`."""
+        await self.begin()
+        assert self.connection is not None
+        rows: list[Any] = await self._within(self.connection, "fetch", sql, values)
+        self._is_fresh = False
+        return rows
+
+    async def _alone(self, how: str, sql: str, values: Sequence[object], *, again: bool = True) -> Any:
+        """A statement that is a transaction by itself; once again where it couldn't work on this connection."""
+        connection = self._pool.ready() or await self._pool.take()
+        try:
+            statement = connection.known.get(sql) or await connection.prepared(sql)
+            found = await getattr(statement, how)(*values)
+        except FAILURES as error:
+            lost = _is_lost(connection, error)
+            self._pool.drop(connection) if lost else self._pool.give(connection)
+            if again and (isinstance(error, _STALE) or (lost and not isinstance(error, TimeoutError))):
+                self._pool.forget_statements()
+                return await self._alone(how, sql, values, again=False)
+            self._pass(error, lost)
+            raise
+        except BaseException:
+            self._pool.drop(connection)
+            raise
+        self._pool.give(connection)
+        return found
+
+    async def _within(self, connection: Connection, how: str, sql: str, values: Sequence[object]) -> Any:
+        """A statement of the run's transaction."""
+        try:
+            if not self._is_fresh:
+                await connection.raw.execute(_NEXT)
+                self._is_fresh = True
+            statement = connection.known.get(sql) or await connection.prepared(sql)
+            return await getattr(statement, how)(*values)
+        except FAILURES as error:
+            self._pass(error, _is_lost(connection, error))
+            await connection.raw.execute(_UNDO)
+            raise
+
+    async def _begun(self, *, again: bool = True) -> Connection:
+        """A connection with a transaction."""
+        connection = await self._pool.take()
+        try:
+            await connection.raw.execute(_BEGIN)
+        except FAILURES as error:
+            lost = _is_lost(connection, error)
+            self._pool.drop(connection)
+            if lost and again:
+                return await self._begun(again=False)
+            self._pass(error, lost)
+            raise
+        except BaseException:
+            self._pool.drop(connection)
+            raise
+        return connection
+
+    def _pass(self, error: BaseException, lost: bool) -> None:
+        """Raise the fault of what has nothing to do with the statement and may be gone in a second."""
+        if isinstance(error, _STALE):
+            self._pool.forget_statements()
+        if isinstance(error, _CONFLICTS) or (lost and self.connection is not None):
+            raise self._conflict() from error
+        if lost:
+            raise unavailable("The database can't be reached. Try again later.", "connect") from error
+        if isinstance(error, _FULL):
+            raise busy() from error
+
+    def _conflict(self) -> Fault:
+        """A run that has kept nothing yet can begin again; another must not."""
+        fault = busy()
+        return fault if self._has_committed else replace(fault, reason="repeatable")
+
+
+def _is_passing(error: Exception) -> bool:
+    """Whether the run ends by it, its whole transaction with it."""
+    return isinstance(error, Fault) and error.name == "unavailable"
+
+
+def _is_lost(connection: Connection, error: BaseException) -> bool:
+    return connection.is_closed() or isinstance(error, _LOST)

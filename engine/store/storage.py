@@ -1,0 +1,51 @@
+"""Which storage a database is kept in. PostgreSQL's is imported only where it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from engine.errors import SetupError
+from engine.store.base import Store
+from engine.store.migrate import COMMAND
+from engine.store.sqlite import SqliteStore
+from engine.store.url import DatabaseUrl
+from engine.workspace import Table
+
+Database = Path | DatabaseUrl  # the file of SQLite, or the URL of PostgreSQL
+
+
+def open_store(
+    database: Database, tables: Mapping[str, Table], *, change: bool = True, command: str = COMMAND
+) -> Store:
+    """The storage of a database, brought up to date first unless `change` is False.
+
+    Raises SetupError, also where bringing it up to date takes a `command`.
+    """
+    return _storage(database).open(database, tables, change=change, command=command)  # type: ignore[no-any-return]
+
+
+def update(database: Database, tables: Mapping[str, Table], command: str = COMMAND) -> None:
+    """Makes whatever of `tables` a database lacks. Raises SetupError, and changes nothing, as `open_store` says."""
+    _storage(database).update(database, tables, command)
+
+
+def unopened(database: Database, tables: Mapping[str, Table]) -> Store:
+    """A storage to prepare operations with where none will run."""
+    return _storage(database).unopened(database, tables)  # type: ignore[no-any-return]
+
+
+def _storage(database: Database) -> Any:
+    return SqliteStore if isinstance(database, Path) else postgres("postgres").PostgresStore
+
+
+def postgres(name: str) -> Any:
+    """A module of `engine.store` that needs asyncpg. Raises SetupError where that isn't installed."""
+    try:
+        return importlib.import_module(f"engine.store.{name}")
+    except ModuleNotFoundError as missing:
+        if missing.name != "asyncpg":
+            raise
+        raise SetupError("PostgreSQL needs another package: pip install 'stackwright[postgres]'") from None

@@ -1,0 +1,69 @@
+"""Where a PostgreSQL database is: `postgresql://user:password@host:port/name`, whose password is never shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+from engine.errors import SetupError
+
+SCHEMES = ("postgresql", "postgres")
+CONNECTIONS = 10  # that a process holds at most, where the URL doesn't say
+MOST_CONNECTIONS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseUrl:
+    """A URL with `connections=20` taken out of what follows its `?`; the rest is as libpq has it, or server settings.
+
+    `shown` is what may be printed; `options` are the names of the rest.
+    """
+
+    _text: str = field(repr=False)
+    shown: str
+    options: frozenset[str] = frozenset()
+    connections: int = CONNECTIONS
+
+    @classmethod
+    def parse(cls, text: str) -> DatabaseUrl:
+        """Raises SetupError where it is no such URL."""
+        parts = urlsplit(text)
+        try:
+            port = f":{parts.port}" if parts.port else ""
+        except ValueError:
+            raise SetupError("STACKWRIGHT_DATABASE_URL: its port is no number from 0 to 65535") from None
+        user = f"{parts.username}@" if parts.username else ""
+        host = parts.hostname or ""
+        shown = f"{parts.scheme}://{user}{f'[{host}]' if ':' in host else host}{port}{parts.path}"
+        options = _options(parts.query)
+        connections = _count(options.pop("connections")) if "connections" in options else CONNECTIONS
+        query = "&".join(f"{name}={value}" for name, value in options.items())
+        text = text.partition("?")[0] + ("?" + query if query else "")
+        return cls(text, shown, frozenset(options), connections)
+
+    def __str__(self) -> str:
+        return self.shown
+
+    def reveal(self) -> str:
+        """The whole URL, the password included."""
+        return self._text
+
+    def redacted(self, text: str) -> str:
+        """`text` without the password."""
+        parts = urlsplit(self._text)
+        written = [parts.password or "", _options(parts.query).get("password", "")]
+        for secret in filter(None, [*written, *map(unquote, written)]):
+            text = text.replace(secret, "…")
+        return text
+
+
+def _options(query: str) -> dict[str, str]:
+    """What follows a URL's `?`, as it is written."""
+    pairs = (option.partition("=") for option in query.split("&") if option)
+    return {name: value for name, _, value in pairs}
+
+
+def _count(text: str) -> int:
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_CONNECTIONS:
+        return int(text)
+    raise SetupError(f"STACKWRIGHT_DATABASE_URL: connections={text} is no number from 1 to {MOST_CONNECTIONS}")

@@ -1,0 +1,152 @@
+"""The storages that tests run on: a SQLite file in a folder, and a schema of its own on a PostgreSQL server."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import re
+import sqlite3
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any, TypeVar
+
+import asyncpg
+import pytest
+
+from engine.store.postgres import PostgresStore, connect
+from engine.store.sqlite import SqliteStore
+from engine.store.storage import Database
+from engine.store.url import DatabaseUrl
+from engine.workspace import Table
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+POSTGRES = os.environ.get("STACKWRIGHT_TEST_POSTGRES", "")
+
+
+class Sqlite:
+    """The file `data.db` of a folder."""
+
+    def url(self, folder: Path) -> str:
+        return f"sqlite:///{folder / 'data.db'}"
+
+    def database(self, folder: Path) -> Database:
+        return folder / "data.db"
+
+    def open(self, folder: Path, tables: Mapping[str, Table]) -> SqliteStore:
+        return SqliteStore.open(folder / "data.db", tables, "OFF")
+
+    def rows(self, folder: Path, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        """What a statement yields, its parameters written `?`, on a connection of its own."""
+        with closing(sqlite3.connect(folder / "data.db", isolation_level=None)) as connection:
+            return connection.execute(sql, values).fetchall()
+
+    def structure(self, folder: Path) -> list[tuple[Any, ...]]:
+        """All tables and their columns."""
+        return self.rows(folder, "SELECT name, sql FROM sqlite_master ORDER BY name")
+
+
+_INDEXES = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema() ORDER BY 1"
+_STRUCTURE = """
+    SELECT c.relname, a.attname, a.attnotnull, format_type(a.atttypid, a.atttypmod), col_description(c.oid, a.attnum)
+    FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+    WHERE c.relnamespace = current_schema()::regnamespace ORDER BY 1, 2
+"""
+
+
+class Postgres:
+    """A folder's schema is made when it is first asked for, and dropped by `clean`."""
+
+    def __init__(self) -> None:
+        self.schemas: set[str] = set()
+
+    def url(self, folder: Path) -> str:
+        schema = "test_" + hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+        if schema not in self.schemas:
+            self.schemas.add(schema)
+            self._execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}")
+        return f"{POSTGRES}{'&' if '?' in POSTGRES else '?'}search_path={schema}&connections=5"
+
+    def database(self, folder: Path) -> Database:
+        return DatabaseUrl.parse(self.url(folder))
+
+    def open(self, folder: Path, tables: Mapping[str, Table]) -> PostgresStore:
+        return PostgresStore.open(DatabaseUrl.parse(self.url(folder)), tables)
+
+    def rows(self, folder: Path, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        """What a statement yields, its parameters written `?`, on a connection of its own."""
+        numbers = count(1)
+        numbered = re.sub(r"\?", lambda _: f"${next(numbers)}", sql)
+
+        async def ask() -> list[tuple[Any, ...]]:
+            connection = await connect(DatabaseUrl.parse(self.url(folder)))
+            found = [tuple(row) for row in await connection.fetch(numbered, *values)]
+            await connection.close()
+            return found
+
+        return _apart(ask())
+
+    def structure(self, folder: Path) -> list[tuple[Any, ...]]:
+        """All tables and their columns."""
+        return self.rows(folder, _STRUCTURE) + self.rows(folder, _INDEXES)
+
+    def clean(self) -> None:
+        for schema in self.schemas:  # one by one: a transaction holds a lock for each of the tables
+            self._execute(f"DROP SCHEMA {schema} CASCADE")
+
+    def _execute(self, sql: str) -> None:
+        async def run() -> None:
+            connection = await asyncpg.connect(POSTGRES)
+            await connection.execute(sql)
+            await connection.close()
+
+        _apart(run())
+
+
+def _apart(work: Coroutine[Any, Any, T]) -> T:
+    """What a coroutine yields in a thread: an event loop may run in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
+STORAGES: dict[str, Sqlite | Postgres] = {"sqlite": Sqlite(), **({"postgres": Postgres()} if POSTGRES else {})}
+_current = STORAGES["sqlite"]
+
+
+def storage() -> Sqlite | Postgres:
+    """The storage that this test runs on."""
+    return _current
+
+
+@contextmanager
+def using(name: str) -> Iterator[None]:
+    """Has everything opened meanwhile kept in a storage."""
+    global _current
+    before, _current = _current, STORAGES[name]
+    try:
+        yield
+    finally:
+        _current = before
+
+
+def on_sqlite(test: F) -> F:
+    """A test that is about SQLite's file."""
+    only = pytest.mark.parametrize("storage", ["sqlite"], indirect=True, scope="module")
+    marked: F = only(pytest.mark.usefixtures("storage")(test))
+    return marked
+
+
+async def settled(value: Any) -> Any:
+    """What a read yields, be it at once or awaited."""
+    return await value if asyncio.iscoroutine(value) else value
+
+
+def rows(store: Any, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+    """What a statement yields in a store that no event loop uses."""
+    if isinstance(store, SqliteStore):
+        return store.reader.execute(sql, values).fetchall()
+    return [tuple(row) for row in asyncio.run(store.session().rows(sql, values))]
