@@ -29,7 +29,8 @@ class Dialect:
     lies there by the family that is asked for, `json` as JSON; `is_absent` is true of null, too. `element` is whether
     a list holds a value of a family, `overlap` whether it shares one with a bound list. `measures` are the filters of
     two vectors or points, which are JSON; what can't be measured is null. `search` is whether the words that
-    `bind_words` makes are in columns of a table's search index, with what makes SQL of a column's name.
+    `bind_words` makes are in columns of a table's search index, with what makes SQL of a column's name;
+    `bind_pattern` spells a regular expression, where the storage has others than the language.
     """
 
     parameter: Callable[[int, Kind, Kind], str]
@@ -61,4 +62,5 @@ class Dialect:
     bind_list: Callable[[list[object], Kind], object]
     bind_after: Callable[[str], object]
     bind_words: Callable[[str, Sequence[str]], str]
+    bind_pattern: Callable[[str], str] | None
     nothing: object | None

@@ -9,6 +9,7 @@ from engine.filters.measures import EARTH_RADIUS
 from engine.store import pg_search
 from engine.store.bind import SCALARS, after
 from engine.store.dialect import Dialect, Function, Place, Step
+from engine.store.pg_pattern import MATCHES, translated
 from engine.store.pg_text import folded, lower, upper
 from engine.store.terms import INTS
 from engine.values import INT_MAX, INT_MIN, Kind
@@ -235,6 +236,7 @@ DIALECT = Dialect(
         "contains": "strpos({0}, {1}) > 0",
         "icontains": f"strpos({folded('{0}')}, {folded('{1}')}) > 0",
         "like": f"{{0}} LIKE {_LIKE}",
+        "regex_matches": MATCHES,
         "ilike": f"{lower('{0}')} LIKE {lower(_LIKE)}",
     },
     prefix="{0} >= {1} AND ({2} IS NULL OR {0} < {2})",
@@ -259,5 +261,6 @@ DIALECT = Dialect(
     bind_list=_list,
     bind_after=after,
     bind_words=pg_search.words,
+    bind_pattern=translated,
     nothing=None,
 )

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 
-from engine.errors import Problems
+from engine.errors import Fault, Problems, kind_fault
 from engine.queries import canonical
 from engine.store import bind
 from engine.store.base import Condition, Kinds
 from engine.store.dialect import Dialect
-from engine.store.terms import LOST, Source, Term, Terms, has_column, is_given
+from engine.store.terms import AHEAD, LOST, Source, Term, Terms, has_column, is_given
 from engine.syntax import Attribute, Binary, Column, Filter, Index, ListOf, Literal, Node, Spread, Unary
-from engine.values import ANY, BOOL, TEXT, Kind, reveal
+from engine.values import ANY, BOOL, TEXT, Kind, kind_of, reveal
 from engine.workspace import Table
 
 EQUALITIES = ("==", "!=")
@@ -309,6 +309,32 @@ class Where(Terms):
         sql = self.exactly(f"({self.dialect.prefix.format(of.sql, least.sql, after.sql)})", exact)
         return self.optional(node.optional, least, sql)
 
+    def matches(self, node: Filter, exact: bool) -> str:
+        """`name | regex_matches($pattern)`, whose pattern a storage may spell otherwise."""
+        spell, pattern = self.dialect.bind_pattern, node.arguments[0]
+        if spell is None:
+            return self.text_test(node, exact)
+        if has_column(pattern):
+            self.refuse(node, "a pattern of a column")
+            return self.dialect.false
+        if isinstance(pattern, Literal) and isinstance(pattern.value, str):
+            try:
+                spell(pattern.value)
+            except Fault as fault:
+                self.problem("SW302", fault.message, pattern.span, AHEAD)
+                return self.dialect.false
+
+        def convert(value: object) -> object:
+            text = reveal(value)
+            if text is not None and not isinstance(text, str):
+                raise kind_fault(f"a pattern is a text, not {kind_of(text)}")
+            return None if text is None else spell(text)
+
+        of = self.text(node.of, node)
+        given = self.bind(pattern, self.known(pattern), convert, self.label(node), TEXT)
+        sql = f"({self.dialect.tests['regex_matches'].format(of.sql, given.sql)})"
+        return self.optional(node.optional, given, self.exactly(sql, exact and (of.nullable or given.nullable)))
+
     def after(self, value: object) -> object:
         text = reveal(value)
         return self.dialect.bind_after(text) if isinstance(text, str) else None
@@ -364,7 +390,7 @@ class Where(Terms):
         term = self.term(node.of, any_kind=True)
         if term.kind.name == "list" and term.place is not None:
             return f"(coalesce({self.dialect.length.format(*term.place)}, 0) = 0)"
-        return f"(coalesce({self.only(node.of, TEXT, node).sql}, '') = '')"
+        return f"(coalesce({self.fitting(term, TEXT, node.of).sql}, '') = '')"
 
 
 Test = Callable[[Where, Filter, bool], str]
@@ -374,6 +400,7 @@ _TESTS: dict[str, Test] = {
     "is_empty": Where.is_empty,
     "is_null": Where.is_null,
     "overlaps": Where.overlaps,
+    "regex_matches": Where.matches,
     "search": Where.search,
     "starts_with": Where.starts_with,
     "within": Where.within,

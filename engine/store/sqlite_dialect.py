@@ -146,6 +146,7 @@ DIALECT = Dialect(
     bind_list=_json_list,
     bind_after=_after,
     bind_words=_words,
+    bind_pattern=None,
     # A blob is equal to no text and no number, and the columns' affinity leaves it alone.
     nothing=b"",
 )

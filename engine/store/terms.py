@@ -303,7 +303,10 @@ class Terms:
     def only(self, node: Node, kind: Kind, of: Node) -> Term:
         """A part of `of`, which must be of the family of `kind`."""
         kind = registry.substitute(kind, {})
-        term = self.operand(node, kind, ordered=True, label=self.label(of), any_kind=True)
+        return self.fitting(self.operand(node, kind, ordered=True, label=self.label(of), any_kind=True), kind, node)
+
+    def fitting(self, term: Term, kind: Kind, node: Node) -> Term:
+        """A term, which must be of the family of `kind`."""
         term = self.picked(term, kind.family)
         if term.kind.family not in (kind.family, "any", "null", "never") and term is not LOST:
             self.problem("SW304", f"{self.label(node)} is {term.kind.present()}, {kind.label} is needed", node.span)
