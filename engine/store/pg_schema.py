@@ -74,9 +74,15 @@ def named_indexes(table: Table) -> dict[str, Index]:
 def index_sql(table: Table, name: str, index: Index) -> str:
     if index.type == "search":
         return f"CREATE INDEX {quoted(name)} ON {quoted(table.name)} USING gin ({vector(table, quoted)})"
-    columns = ", ".join(quoted(each) + " DESC" * (each in index.descending) for each in index.columns)
+    columns = ", ".join(_sorted(table.columns[each], each in index.descending) for each in index.columns)
     where = " WHERE " + settled(index.where, table, DIALECT) if index.where else ""
     return f"CREATE {'UNIQUE ' * index.unique}INDEX {quoted(name)} ON {quoted(table.name)} ({columns}){where}"
+
+
+def _sorted(column: Field, descending: bool) -> str:
+    """A column of an index, in the order that queries sort by."""
+    nulls = DIALECT.nulls[descending] if column.may_be_null else ""
+    return f"{quoted(column.name)}{' DESC' * descending}{nulls}"
 
 
 def sequence_sql(table: Table, id: str) -> str:

@@ -202,9 +202,11 @@ class PostgresStore(Writes):
 async def connect(url: DatabaseUrl, seconds: float | None = None) -> asyncpg.Connection:
     """A new connection, whose statements wait for another transaction no longer than a write may for its turn.
 
-    A statement that takes longer than `seconds` is ended, and the connection with it.
+    A statement that takes longer than `seconds` is ended, and the connection with it; a little later by the server
+    too, which otherwise goes on with it for nobody.
     """
     settings = {"application_name": "stackwright", "jit": "off", "lock_timeout": f"{BUSY_SECONDS * 1000:.0f}"}
+    settings |= {"statement_timeout": f"{(seconds + BUSY_SECONDS) * 1000:.0f}"} if seconds else {}
     ours = {name: value for name, value in settings.items() if name not in url.options}
     made = await asyncpg.connect(url.reveal(), timeout=BUSY_SECONDS, command_timeout=seconds, server_settings=ours)
     # Values of a kind that only shows when it runs are compared as this; columns are of `json`, whose text is ours.
