@@ -31,7 +31,8 @@ class Calls(StackWalk):
         checked = self.owner.function(word.text, word.span)
         self.creates_token = self.creates_token or checked.creates_token
         returned = function.returns.kind if function.returns else checked.result
-        return self.result(step, returned, scope)
+        after = self.result(step, returned, scope)
+        return self.held(step, after, writes=checked.writes, waits=checked.waits, before=scope)
 
     def _function_inputs(self, step: Step, function: Function, given: Kind, node: Node | None) -> None:
         spans = {} if node is None else entry_spans(node)

@@ -74,6 +74,7 @@ class WorkspaceChecker:
         if endpoint.auth:
             given["auth"] = auth_kind(self.workspace.tables.get(endpoint.auth))
         checker = StackChecker(self, given, endpoint.method)
+        checker.atomic = endpoint.atomic
         return self._finish(checker, checker.run(endpoint.stack, endpoint.response), endpoint)
 
     def function(self, name: str, place: Span | None = None) -> CheckedStack:
@@ -106,7 +107,12 @@ class WorkspaceChecker:
             found = [each for each in found if each.code != "SW240"]
         self.problems += found
         return CheckedStack(
-            checker.kinds, ANY if broken else result, frozenset(checker.secret_reads), checker.creates_token
+            checker.kinds,
+            ANY if broken else result,
+            frozenset(checker.secret_reads),
+            checker.creates_token,
+            checker.writes,
+            checker.waits,
         )
 
     def _endpoint_header(self, endpoint: Endpoint) -> None:

@@ -75,7 +75,7 @@ class Control(StackWalk):
         if kind.name == "object":
             values = join_all((kind.fields or {}).values()) if kind.fields else ANY
             item = object_of({"key": TEXT, "value": values.masked() if contains_secret(kind) else values})
-        elif fits(kind, list_of(ANY)):
+        elif fits(kind, list_of(ANY)) or kind.name == "stream":
             item = kind.item or ANY
             item = item.masked() if kind.secret else item
         else:
@@ -172,6 +172,13 @@ class Control(StackWalk):
 
     def _group(self, step: Step, scope: Scope) -> Scope:
         return self.block(step.arguments["steps"], scope)
+
+    def _transaction(self, step: Step, scope: Scope) -> Scope:
+        """Its end lets others write again, where the stack isn't one transaction as a whole."""
+        outer, self.atomic = self.atomic, True
+        after = self.block(step.arguments["steps"], scope)
+        self.atomic = outer
+        return after if outer else replace(after, held=scope.held)
 
     def _try(self, step: Step, scope: Scope) -> Scope:
         outer, self.assigned = self.assigned, {}

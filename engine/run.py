@@ -8,7 +8,7 @@ import random
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Protocol
@@ -51,7 +51,8 @@ def no_log(entry: dict[str, object]) -> None:
 
 @dataclass(slots=True)
 class Services:
-    """What all runs share. `clock` gives milliseconds since the epoch; `chance` is a source of randomness."""
+    """What all runs share. `clock` gives milliseconds since the epoch; `chance` is a source of randomness;
+    `pause` waits so many seconds."""
 
     store: Any = None
     tokens: Any = None
@@ -59,6 +60,7 @@ class Services:
     clock: Callable[[], int] = milliseconds
     chance: random.Random = field(default_factory=random.SystemRandom)
     log: Callable[[dict[str, object]], None] = no_log
+    pause: Callable[[float], Awaitable[object]] = asyncio.sleep
     env: Mapping[str, object] = field(default_factory=dict)
     time_limit: float = 30.0
     trace: Callable[[], Trace] | None = None
@@ -160,6 +162,12 @@ class Run:
         if now - self._started > self.services.time_limit:
             raise budget_fault(f"it took longer than {self.services.time_limit:g} seconds")
         return now > self._next_breath
+
+    async def sleep(self, seconds: float) -> None:
+        """Lets others go on for so long. Faults at once where that is past the time limit."""
+        if seconds > self.services.time_limit:
+            raise budget_fault(f"it would sleep longer than {self.services.time_limit:g} seconds")
+        await self.services.pause(seconds)
 
     async def breathe(self) -> None:
         """Lets other runs go on."""

@@ -15,7 +15,8 @@ COLUMN = ":"  # what tests proved of a column is remembered under its name behin
 class Scope:
     """`kinds`: variables set on every path. `maybe`: those set on some. `narrowed`: what tests proved of `user.name`.
 
-    `dead`: no run gets here. `columns`: what bare names stand for, inside a `where`.
+    `dead`: no run gets here. `columns`: what bare names stand for, inside a `where`. `held`: the step that may have
+    begun to write, by which others wait until the run ends.
     """
 
     kinds: Mapping[str, Kind] = field(default_factory=dict)
@@ -23,6 +24,7 @@ class Scope:
     narrowed: Mapping[str, Kind] = field(default_factory=dict)
     columns: Mapping[str, Kind] | None = None
     dead: bool = False
+    held: str = ""
 
     def assign(self, name: str, kind: Kind) -> Scope:
         """After `name` was set: what was proved of its parts no longer holds."""
@@ -82,7 +84,7 @@ def merge(left: Scope, right: Scope) -> Scope:
     every = {**left.maybe, **right.maybe, **left.kinds, **right.kinds}
     maybe = {name: kind for name, kind in every.items() if name not in both}
     narrowed = {key: join(kind, right.narrowed[key]) for key, kind in left.narrowed.items() if key in right.narrowed}
-    return Scope(both, maybe, narrowed, left.columns)
+    return Scope(both, maybe, narrowed, left.columns, held=left.held or right.held)
 
 
 def merge_all(scopes: Iterable[Scope]) -> Scope:

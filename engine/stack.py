@@ -7,21 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engine import registry, schema
+from engine import clauses, registry, schema
+from engine.clauses import Word as Word
 from engine.errors import Problem, Problems, Span, did_you_mean
 from engine.parser import parse_expression, parse_value
 from engine.registry import Definition, Parameter
 from engine.source import Document, Path
 from engine.sql import Sql, read_sql
 from engine.syntax import Binary, Column, Entry, ListOf, Literal, Node, ObjectOf
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Word:
-    """A name that an author wrote: of a table, a function, an error, a variable."""
-
-    text: str
-    span: Span
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +72,12 @@ class Step:
     def writes(self) -> bool:
         """Whether it may change the database: always, or by the SQL that it is given."""
         sql = self.arguments.get("sql")
-        return sql.writes if isinstance(sql, Sql) else self.definition.writes
+        return self.definition.writes or (isinstance(sql, Sql) and sql.writes and not self.definition.outside)
+
+    @property
+    def filled(self) -> list[Any]:
+        """The arguments in the order of the signature, defaults where none is given."""
+        return [self.arguments.get(each.name, each.default) for each in self.definition.parameters]
 
     def node(self, name: str) -> Node | None:
         """The expression given for a parameter, if any was."""
@@ -294,9 +292,6 @@ class StackReader:
     def _read_flag(self, path: Path) -> bool:
         return _at(self.document.data, path) is True
 
-    def _read_choice(self, path: Path) -> str:
-        return str(_at(self.document.data, path))
-
     def _read_sql(self, path: Path) -> Sql:
         return read_sql(self._shaped(path, str), self.document.origin(path))
 
@@ -330,6 +325,11 @@ class StackReader:
     def _report(self, code: str, message: str, path: Path, hint: str = "") -> None:
         self.problems.append(Problem(code, message, self.document.span(path), hint))
 
+    condition_of = _read_where
+    _read_choice = clauses.read_choice
+    _read_sort, _read_columns, _read_joins = clauses.read_sort, clauses.read_columns, clauses.read_joins
+    _read_openings, _read_sortable = clauses.read_openings, clauses.read_sortable
+    _read_evals, _read_group, _read_addons = clauses.read_evals, clauses.read_group, clauses.read_addons
     _read_value = _read_expression = _read_data = _read_changes = _read_rows = value
     _read_table = _read_auth_table = _read_function = _read_fault = _word
 

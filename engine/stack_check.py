@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from engine.assignments import Assignments
 from engine.calls import Calls
 from engine.control import Control
+from engine.query_check import Queries
 from engine.scope import Scope
 from engine.stack import Step
 from engine.statements import Statements
 
 
-class StackChecker(Statements, Assignments, Control, Calls):
+class StackChecker(Queries, Statements, Assignments, Control, Calls):
     """Checks one stack, each step by its rule."""
 
     def apply(self, step: Step, scope: Scope) -> Scope:
@@ -32,8 +33,10 @@ _RULES: Mapping[str, Callable[[StackChecker, Step, Scope], Scope]] = {
     "throw": StackChecker._throw,
     "precondition": StackChecker._precondition,
     "group": StackChecker._group,
-    "transaction": StackChecker._group,
+    "transaction": StackChecker._transaction,
     "try": StackChecker._try,
     "run_function": StackChecker._run_function,
+    "query_all_records": StackChecker._query,
     "direct_database_query": StackChecker._direct_query,
+    "external_database_query": StackChecker._external_query,
 }

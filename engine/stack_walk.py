@@ -45,6 +45,8 @@ class CheckedStack:
     result: Kind
     secret_reads: frozenset[tuple[str, str]]
     creates_token: bool = False
+    writes: bool = False
+    waits: bool = False  # for something outside of the database
 
 
 class Functions(Protocol):
@@ -76,7 +78,8 @@ class StackWalk(Inference):
         self.exits: list[Exits] = []
         self.assigned: dict[str, Kind] = {}
         self.declared: dict[str, tuple[Span, str]] = {}
-        self.creates_token = False
+        self.creates_token = self.writes = self.waits = False
+        self.atomic = True
         self.in_finally = 0
 
     def run(self, stack: Block, response: Node | None) -> Kind:
@@ -122,7 +125,17 @@ class StackWalk(Inference):
             self.report("SW106", f"'{step.name}' has no result to name", step.result.span, "leave 'as:' out")
             # Whoever reads the name makes no second mistake.
             return self.apply(replace(step, result=None), scope).assign(step.result.text, ANY)
-        return self.apply(step, scope)
+        after = self.apply(step, scope)
+        return self.held(step, after, writes=step.writes, waits=step.definition.outside, before=scope)
+
+    def held(self, step: Step, after: Scope, *, writes: bool, waits: bool, before: Scope) -> Scope:
+        """After a step that may write, or wait for something outside while others wait for what the run wrote."""
+        self.writes, self.waits = self.writes or writes, self.waits or waits
+        if waits and before.held:
+            message = f"what '{before.held}' wrote keeps others from writing while '{step.name}' waits"
+            hint = "put it before the first step that writes, or set 'atomic: false' on the endpoint"
+            self.report("SW188", message, step.span, hint, "warning")
+        return replace(after, held=after.held or step.name) if writes and self.atomic else after
 
     @abstractmethod
     def apply(self, step: Step, scope: Scope) -> Scope:
@@ -149,7 +162,10 @@ class StackWalk(Inference):
         return self.assign(step.result, kind, scope) if step.result else scope
 
     def leaving(self, node: Node, kind: Kind, where: str) -> None:
-        """Reports a secret that would leave through `where`."""
+        """Reports a secret that would leave through `where`, or a stream."""
+        if kind.name == "stream":
+            hint = "walk it with for_each, or let the query return a list"
+            self.report("SW177", f"a stream can't leave in {where}", node.span, hint)
         if contains_secret(kind):
             secret = next((each for each in walk(node) if self.kinds.get(each, ANY).secret), node)
             hint = "leave it out; a sensitive value that must leave says so with '| reveal'"

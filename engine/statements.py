@@ -10,22 +10,34 @@ from engine.scope import Scope
 from engine.signatures import Signatures
 from engine.sql import Sql
 from engine.stack import Step
-from engine.syntax import ListOf, Node, ObjectOf, Spread
+from engine.syntax import Attribute, ListOf, Literal, Node, ObjectOf, Spread, Variable
 from engine.values import ANY, OBJECT, list_of
 
 
 class Statements(Signatures):
-    """The rule for `direct_database_query`."""
+    """The rules for `direct_database_query` and `external_database_query`."""
 
     def _direct_query(self, step: Step, scope: Scope) -> Scope:
         sql: Sql = step.arguments["sql"]
         after = self._generic(replace(step, result=None), scope)
+        if self.method in ("GET", "HEAD") and sql.writes and step.definition.outside:
+            hint = "use POST, PUT, PATCH or DELETE"
+            self.report("SW143", f"'{step.name}' writes, a {self.method} must not", step.span, hint, "warning")
         self._bound(step, sql, step.node("args"))
         if step.result is None and not sql.writes:
             hint = "add 'as:' and use the result, or take the step out"
             self.report("SW149", f"'{step.name}' does nothing without 'as:'", step.span, hint, "warning")
         is_single = step.arguments.get("return") == "single"
         return self.result(step, OBJECT.maybe() if is_single else list_of(OBJECT), after)
+
+    def _external_query(self, step: Step, scope: Scope) -> Scope:
+        node = step.node("connection")
+        is_env = isinstance(node, Attribute) and isinstance(node.of, Variable) and node.of.name == "env"
+        if node is not None and not is_env:
+            hint = "name one of the workspace's 'env:', as in 'connection: $env.SHOP_DATABASE'"
+            self.report("SW187", "the connection isn't a value of the environment", node.span, hint)
+            step = replace(step, arguments={**step.arguments, "connection": Literal("", node.span)})
+        return self._direct_query(step, scope)
 
     def _bound(self, step: Step, sql: Sql, node: Node | None) -> None:
         """Whether the values that are given, where they are written out, are those that the SQL has a place for."""

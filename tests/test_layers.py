@@ -30,7 +30,9 @@ LAYERS = [
     "registry",
     "schema",
     "shapes",
+    "clauses",
     "stack",
+    "openings",
     "workspace",
     "workspace_reader",
     "scope",
@@ -43,10 +45,13 @@ LAYERS = [
     "operations",
     "applications",
     "infer",
+    "relations",
+    "queries",
     "stack_walk",
     "columns",
     "signatures",
     "statements",
+    "query_check",
     "assignments",
     "control",
     "calls",
@@ -74,7 +79,7 @@ LAYERS = [
 ]
 
 # They choose a module by what was asked for, so that a server's start doesn't wait for what it won't use.
-LOADERS = {"engine.__main__", "engine.cli.serve", "engine.store.storage", "engine.testing.pytest_plugin"}
+LOADERS = {"engine.__main__", "engine.cli.serve", "engine.store.drivers", "engine.testing.pytest_plugin"}
 
 
 def name_of(path: Path) -> str:

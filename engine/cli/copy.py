@@ -8,7 +8,8 @@ from pathlib import Path
 
 from engine.errors import SetupError
 from engine.http.serve import Settings, checked_workspace, database_of
-from engine.store.storage import Database, postgres
+from engine.store.drivers import postgres
+from engine.store.storage import Database
 
 
 def declare(parser: argparse.ArgumentParser) -> None:

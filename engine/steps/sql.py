@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from engine.compile import Load
 from engine.registry import Choice, Statement, step
+from engine.values import Secret
 
 
 @step
@@ -34,4 +35,29 @@ def direct_database_query(
       as: roles
     """
     operation: object = load.storage.direct(sql, single=return_ == "single")
+    return operation
+
+
+@step(outside=True)
+def external_database_query(
+    load: Load,
+    sql: Statement,
+    connection: str | Secret,
+    args: list[object] | dict[str, object] | None = None,
+    timeout: float = 10.0,
+    return_: Annotated[Literal["list", "single"], Choice] = "list",
+) -> object:
+    """Runs SQL on another database, and gives the rows as objects: as `direct_database_query` does, with its bounds.
+
+    The connection is a value of the environment, `sqlite:///file.db` or `postgresql://user:password@host/name`, so that
+    no password stands in a file. A file isn't made where there is none. The SQL is not checked against that database's
+    tables. What it writes there is kept when the step ends, whatever becomes of the stack. It may take `timeout`
+    seconds, at most 60; then, and where the database can't be reached, a `catch` can go on.
+
+    - external_database_query: SELECT sku, price FROM article WHERE changed_at > ?
+      connection: $env.ERP_DATABASE
+      args: [$input.since]
+      as: articles
+    """
+    operation: object = load.storage.external(sql, single=return_ == "single")
     return operation

@@ -26,7 +26,7 @@ def direct(sql: Sql, ask: Ask, *, single: bool) -> Write:
     """The operation of a statement whose rows `ask` fetches, one more than there may be; what it wrote goes then."""
 
     async def read(run: ReadingRun, args: object = None) -> Any:
-        return run.charged(_answer(*await ask(run, _values(sql, args)), single))
+        return run.charged(answered(*await ask(run, bound(sql, args)), single))
 
     async def write(run: ReadingRun, args: object = None) -> Any:
         async with run.db.savepoint():
@@ -40,7 +40,8 @@ def failed(why: str) -> Fault:
     return Fault("fatal", f"the database failed on the SQL of a step: {why}", reason="database")
 
 
-def _answer(names: Sequence[str], rows: Sequence[Sequence[object]], single: bool) -> Any:
+def answered(names: Sequence[str], rows: Sequence[Sequence[object]], single: bool) -> Any:
+    """What a step gives of the rows. Raises Fault for more than `ROW_LIMIT`, and for what is no value."""
     if len(set(names)) < len(names):
         raise Fault("fatal", "the SQL gives two columns of one name: name them apart with AS", reason="column")
     if single:
@@ -66,7 +67,7 @@ def _plain(value: Any) -> object:
     raise kind_fault("the SQL gives a value that is no text, number or bool: cast it")
 
 
-def _values(sql: Sql, args: object) -> list[object]:
+def bound(sql: Sql, args: object) -> list[object]:
     """What to bind, in the order of the statement's parameters. Raises Fault where `args` are others."""
     given = _listed(sql, reveal(args))
     values = [_encoded(reveal(value)) for value in given]

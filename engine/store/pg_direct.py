@@ -19,8 +19,7 @@ from engine.store.pool import FAILURES
 
 def prepare(sql: Sql, limit: int) -> Ask:
     """What fetches at most `limit` rows of a statement that reads, and all of one that writes."""
-    text = sql.numbered("$")
-    bounded = text if sql.writes else f"SELECT * FROM ({text}\n) AS answer LIMIT {limit}"
+    bounded = limited(sql, limit)
 
     async def ask(run: ReadingRun, values: Sequence[object]) -> Rows:
         fetch = run.db.write if sql.writes else run.db.rows
@@ -30,13 +29,20 @@ def prepare(sql: Sql, limit: int) -> Ask:
         except FAILURES as error:
             if time.expired():
                 raise Fault("fatal", f"a query took longer than {run.time_limit:g} seconds", reason="budget") from None
-            raise _fault(error) from None  # its text may have values in it, which no log is for
+            raise faulted(error) from None  # its text may have values in it, which no log is for
         return list(rows[0].keys()) if rows else [], rows
 
     return ask
 
 
-def _fault(error: Exception) -> Fault:
+def limited(sql: Sql, limit: int) -> str:
+    """A statement as PostgreSQL takes it; one that reads gives no more than `limit` rows."""
+    text = sql.numbered("$")
+    return text if sql.writes else f"SELECT * FROM ({text}\n) AS answer LIMIT {limit}"
+
+
+def faulted(error: Exception) -> Fault:
+    """What the client is told of a statement that failed, and the sort of failure for the log."""
     if isinstance(error, asyncpg.UniqueViolationError):
         return not_unique(unique_columns(error))
     return failed(type(error).__name__)

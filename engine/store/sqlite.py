@@ -8,27 +8,31 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
+from engine.clauses import Query
 from engine.errors import SetupError
 from engine.fields import Field
 from engine.shapes import input_fault, unknown_param
 from engine.sql import Sql
-from engine.store import migrate, sqlite_direct
-from engine.store.base import Condition, Kinds, Read, Run, Write, quoted
+from engine.store import find, migrate, search, sqlite_direct
+from engine.store.asked import Ask, Values, lookup
+from engine.store.base import Condition, Kinds, Prepared, Read, ReadingRun, Run, Write, quoted
 from engine.store.constraints import refused
 from engine.store.direct import ROW_LIMIT, direct
-from engine.store.reader import Reader, Watched
+from engine.store.reader import Pace, Reader, Watched
 from engine.store.rows import digester, masked_of, names_of, plain_of, row_maker, unmasked_of
+from engine.store.select import Selector
 from engine.store.sql import compile_where
-from engine.store.sqlite_dialect import DIALECT
-from engine.store.statement import Statement
+from engine.store.sqlite_dialect import DIALECT, add_functions
+from engine.store.statement import Row, Statement
 from engine.store.writer import Writer
 from engine.store.writes import Writes
 from engine.syntax import Node
 from engine.values import Stored
 from engine.workspace import Table
 
+T = TypeVar("T")
 _STATEMENTS = 2048  # prepared statements kept a connection
 _BUSY_SECONDS = 30  # a connection waits while another process changes tables
 _READ_BUSY_MS = 1000  # a reader waits only while another process recovers the file
@@ -94,6 +98,23 @@ class SqliteSession:
         self.wrote = False
 
 
+class SqliteReads:
+    """See `asked.Reads`."""
+
+    dialect = DIALECT
+
+    def __init__(self, reader: Reader) -> None:
+        self._read = reader.read
+
+    def prepared(self, table: Table, sql: str, names: tuple[str, ...]) -> Ask:
+        rows, pace, read = Statement(table, sql, names).rows, Pace(), self._read
+
+        async def ask(run: ReadingRun, values: Values, finish: Callable[[list[Row]], T]) -> T:
+            return await read(run.db.watched, lambda connection: finish(rows(connection, values)), pace, run.time_limit)
+
+        return ask
+
+
 class SqliteSpelling:
     """See `writes.Spelling`."""
 
@@ -126,6 +147,7 @@ class SqliteStore(Writes):
         self.tables = tables
         self.reader = reader
         self.reading = Reader(reader, connect)
+        self.reads = SqliteReads(self.reading)
         self.writer = Writer(writer)
         self.written = Watched(writer)
         self._loads: dict[tuple[str, tuple[str, ...]], Write] = {}
@@ -173,6 +195,7 @@ class SqliteStore(Writes):
             reader = opened.enter_context(closing(_reader(path)))
             writer = opened.enter_context(closing(connect(path)))
             writer.execute(f"PRAGMA synchronous = {synchronous}")
+            search.let_write(writer, tables.values())
             # From its first read on, a connection keeps whoever wants the file for himself away from it.
             reader.execute("PRAGMA schema_version")
             # Only now: another process that starts or stops may hold the file for a moment.
@@ -197,9 +220,11 @@ class SqliteStore(Writes):
         plain = [column for column in plain_of(table) if column.name in named]
         hidden = [table.columns[name] for name in secrets]
         make = row_maker(plain, hidden, table.name)
-        names = names_of([*plain, *hidden])
-        sql = f'SELECT {names} FROM {quoted(table.name)} WHERE {condition.sql} ORDER BY "id" LIMIT 1'
-        first = Statement(table, sql, condition.names).first
+        head = f"SELECT {names_of([*plain, *hidden])} FROM {quoted(table.name)} WHERE"
+        if not condition.is_single:
+            pick: Callable[[list[Row]], Any] = lambda rows: make(rows[0]) if rows else None  # noqa: E731
+            return lookup(self.reads, table, condition, f'{head} {{}} ORDER BY "id" LIMIT 1', pick)
+        first = Statement(table, f'{head} {condition.sql} ORDER BY "id" LIMIT 1', condition.names).first
         bound = condition.bound if any(condition.converts) else None
 
         def get(run: Run, *values: Any) -> dict[str, object] | None:
@@ -211,8 +236,10 @@ class SqliteStore(Writes):
         return get
 
     def has(self, table: Table, condition: Condition) -> Read:
-        sql = f"SELECT 1 FROM {quoted(table.name)} WHERE {condition.sql} LIMIT 1"
-        first = Statement(table, sql, condition.names).first
+        head = f"SELECT 1 FROM {quoted(table.name)} WHERE"
+        if not condition.is_single:
+            return lookup(self.reads, table, condition, f"{head} {{}} LIMIT 1", bool)
+        first = Statement(table, f"{head} {condition.sql} LIMIT 1", condition.names).first
 
         def has(run: Run, *values: Any) -> bool:
             return first(run.db.connection, condition.bound(values)) is not None
@@ -221,6 +248,9 @@ class SqliteStore(Writes):
 
     def direct(self, sql: Sql, *, single: bool) -> Write:
         return direct(sql, sqlite_direct.prepare(sql, self.reading, 1 if single else ROW_LIMIT + 1), single=single)
+
+    def query(self, query: Query, kinds: Kinds, secrets: Callable[[Table], tuple[str, ...]]) -> Prepared:
+        return find.prepare(self.reads, query, Selector(self.tables, kinds, DIALECT, secrets))
 
     async def replace_secret(self, run: Run, secret: Stored, value: str) -> bool:
         """See `base.Store`."""
@@ -282,6 +312,7 @@ def connect(path: Path) -> sqlite3.Connection:
     )
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA trusted_schema = OFF")
+    add_functions(connection)
     return connection
 
 

@@ -27,7 +27,7 @@ def prepare(sql: Sql, reader: Reader, limit: int) -> Ask:
         except sqlite3.Error as error:
             if is_interrupted(error):
                 raise
-            raise _fault(error) from None  # its text is SQL's
+            raise faulted(error) from None  # its text is SQL's
         return names, rows
 
     async def ask(run: ReadingRun, values: Sequence[object]) -> Rows:
@@ -38,7 +38,8 @@ def prepare(sql: Sql, reader: Reader, limit: int) -> Ask:
     return ask
 
 
-def _fault(error: sqlite3.Error) -> Fault:
+def faulted(error: sqlite3.Error) -> Fault:
+    """What the client is told of a statement that failed, and the sort of failure for the log."""
     if isinstance(error, sqlite3.OperationalError) and is_busy(error):
         return busy()
     kind, _, columns = str(error).partition(" constraint failed: ")

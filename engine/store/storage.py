@@ -1,14 +1,13 @@
-"""Which storage a database is kept in. PostgreSQL's is imported only where it is asked for."""
+"""Which storage a database is kept in."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.errors import SetupError
 from engine.store.base import Store
+from engine.store.drivers import postgres
 from engine.store.migrate import COMMAND
 from engine.store.sqlite import SqliteStore
 from engine.store.url import DatabaseUrl
@@ -39,13 +38,3 @@ def unopened(database: Database, tables: Mapping[str, Table]) -> Store:
 
 def _storage(database: Database) -> Any:
     return SqliteStore if isinstance(database, Path) else postgres("postgres").PostgresStore
-
-
-def postgres(name: str) -> Any:
-    """A module of `engine.store` that needs asyncpg. Raises SetupError where that isn't installed."""
-    try:
-        return importlib.import_module(f"engine.store.{name}")
-    except ModuleNotFoundError as missing:
-        if missing.name != "asyncpg":
-            raise
-        raise SetupError("PostgreSQL needs another package: pip install 'stackwright[postgres]'") from None

@@ -8,8 +8,10 @@ from typing import Any
 
 from engine.errors import Fault
 from engine.shapes import input_fault, unknown_param
+from engine.sql import Sql
 from engine.store.base import Condition, Run, Write, quoted
 from engine.store.batch import Pending, bounded, limit_of, write_all
+from engine.store.external import external
 from engine.store.returned import Record, Returned, Secrets, Spelling
 from engine.store.rows import Draft
 from engine.workspace import Table
@@ -88,6 +90,9 @@ class Writes:
 
         return delete
 
+    def external(self, sql: Sql, *, single: bool) -> Write:
+        return external(sql, single=single)
+
     def set_secret(self, table: Table, column: str) -> Write:
         name, (id_, old, new) = quoted(column), map(self._spelling.parameter, (1, 2, 3))
         sql = f'UPDATE {quoted(table.name)} SET {name} = {new} WHERE "id" = {id_} AND {name} = {old} RETURNING "id"'
@@ -116,7 +121,7 @@ class Writes:
         return add_all
 
     def patch_all(self, table: Table, secrets: Secrets = ()) -> Write:
-        by_id = Condition(f'"id" = {self._spelling.parameter(1)}', (), (), ("id",))
+        by_id = _asked(f'"id" = {self._spelling.parameter(1)}', "id")
         prepared = self._patches(table, by_id, secrets)
         key = Draft(table, ("id",), new=False)
 
@@ -233,7 +238,12 @@ Insert = Callable[[Run, Sequence[object]], Awaitable[Record]]
 Update = Callable[[Run, Sequence[object], Sequence[object]], Awaitable[Record | None]]
 
 
-_EVERY = Condition("1 = 1", (), (), ())  # all records of a table
+def _asked(sql: str, *names: str) -> Condition:
+    """A condition that is asked whatever is null, whose values the operation itself binds."""
+    return Condition(sql, (), (), names, (), lambda dropped: sql, is_single=False)
+
+
+_EVERY = _asked("1 = 1")  # all records of a table
 
 
 def _first(table: Table, condition: Condition) -> str:

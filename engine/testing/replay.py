@@ -88,10 +88,14 @@ class Harness:
             tokens=Tokens(KeyRing.open(folder / "keys", clock), name, name, clock),
             passwords=Passwords(TEST_COST, threads=1),
             clock=clock,
+            pause=self._pause,
             chance=self._held.chance,
             log=lambda entry: self._held.log.append(entry),
             trace=lambda: self._held.trace,
         )
+
+    async def _pause(self, seconds: float) -> None:
+        self._held.now += int(seconds * 1000)
 
     def close(self) -> None:
         """Removes everything that was made."""
