@@ -615,15 +615,19 @@ def test_servers_that_share_a_database_are_as_one(tmp_path: Path) -> None:
         assert sorted(one.rows('SELECT email FROM "user"')) == [("0@x.io",), ("1@x.io",), ("ada@x.io",)]
 
 
-def test_a_statement_that_nobody_waits_for_ends_on_the_server(store: PostgresStore) -> None:
+def test_a_statement_that_nobody_waits_for_ends_on_the_server(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "STATEMENT_SECONDS", 0.2)
+    monkeypatch.setattr(postgres, "BUSY_SECONDS", 0.8)
     forever = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) AS never FROM n"
     running = f"SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query = '{forever}'"
 
     async def test() -> None:
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.2):
+            async with asyncio.timeout(0.1):
                 await store.session().rows(forever, ())
         while (await store.session().first(running, ()))[0]:
             await asyncio.sleep(0.01)
 
-    asyncio.run(asyncio.wait_for(test(), 10))
+    asyncio.run(asyncio.wait_for(test(), 20))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from time import monotonic
 from typing import Any
@@ -60,7 +60,7 @@ class Pool:
         self._idle: list[Connection] = []
         self._taken: set[Connection] = set()
         self._waiting: deque[_Waiter] = deque()
-        self._ending: set[asyncio.Task[None]] = set()
+        self._undoing: set[asyncio.Task[None]] = set()
 
     async def take(self) -> Connection:
         """A connection for the caller alone; `give`, `undo` or `drop` must follow. Raises Fault unavailable."""
@@ -98,13 +98,10 @@ class Pool:
             self._idle.append(connection)
 
     def drop(self, connection: Connection) -> None:
-        """Let go of a connection in whatever state it is; the server undoes what wasn't committed.
-
-        The server is told to end what it still works at, which may take it a moment.
-        """
+        """Let go of a connection in whatever state it is; the server undoes what wasn't committed."""
         if connection in self._taken:
             self._taken.discard(connection)
-            self._later(_closed(connection.raw))
+            connection.raw.terminate()
             self._leave()
 
     def forget_statements(self) -> None:
@@ -114,12 +111,9 @@ class Pool:
 
     def undo(self, connection: Connection) -> None:
         """Roll a connection's transaction back and take it back, without the caller having to wait."""
-        self._later(self._undo(connection))
-
-    def _later(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
+        task = asyncio.get_running_loop().create_task(self._undo(connection))
+        self._undoing.add(task)
+        task.add_done_callback(self._undoing.discard)
 
     async def close(self) -> None:
         """Refuse what comes, wait for what runs, and close every connection."""
@@ -213,9 +207,3 @@ class Pool:
             for connection in taken:
                 connection.raw.terminate()
             await asyncio.gather(*(each.raw.close(timeout=1) for each in idle), return_exceptions=True)
-
-
-async def _closed(raw: asyncpg.Connection) -> None:
-    """Close a connection, after a statement of it that nobody waits for any more was cancelled."""
-    with suppress(Exception):
-        await raw.close(timeout=BUSY_SECONDS)
