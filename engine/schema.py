@@ -24,6 +24,7 @@ ENDPOINT_PATTERN = f"^{_METHOD} /{_PATH}$"
 # What a test calls: an endpoint's name, or its whole address where two groups have one of that name.
 TEST_PATTERN = f"^{_METHOD} /(api:[A-Za-z0-9_-]+/)?{_PATH}$"
 NAME_PATTERN = "^[A-Za-z_][A-Za-z0-9_]*$"
+SOURCE_PATTERN = "^[a-z][a-z0-9_-]{0,39}$"  # it is part of a file's name
 PATH_PATTERN = "^[A-Za-z_][A-Za-z0-9_/-]*$"
 # Every step takes these beside its own arguments.
 STEP_KEYS: Mapping[str, Schema] = {
@@ -169,6 +170,11 @@ def _workspace() -> tuple[Schema, list[str]]:
         "env": _FIELDS,
         "body_limit": {"type": "integer", "minimum": 1, "description": "Bytes of a request's body."},
         "time_limit": {"type": "number", "exclusiveMinimum": 0, "description": "Seconds a run may take."},
+        "data_sources": {
+            "type": "array",
+            "items": {**_TEXT, "pattern": SOURCE_PATTERN},
+            "description": "Databases beside `live` that a request may choose with X-Data-Source.",
+        },
     }, []
 
 
@@ -282,6 +288,7 @@ def _test() -> tuple[Schema, list[str]]:
         "properties": {
             "name": {**_TEXT, "minLength": 1},
             "records": _RECORDS,
+            "data_source": {**_TEXT, "description": "Where the case's records are and its requests go, if not live."},
             "each": {"type": "array", "minItems": 1, "description": "Inputs, each of them a case of its own."},
             **request,
             **_EXPECTED,
@@ -425,6 +432,7 @@ _PATTERN_HINTS = {
     ENDPOINT_PATTERN: "write a verb and a path, as in 'POST /auth/login'",
     TEST_PATTERN: "write a verb and a path, as in 'POST /auth/login'",
     NAME_PATTERN: "start with a letter and use letters, digits and _",
+    SOURCE_PATTERN: "start with a lower-case letter and use these, digits, - and _, 40 at most",
 }
 
 

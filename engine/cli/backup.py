@@ -16,8 +16,9 @@ from engine.workspace_reader import read_workspace
 
 def declare(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Write the database as it is now and the keys of tokens to one zip file, while the server goes on. It holds"
-        " every secret there is and is made for your user alone: keep it as you keep the data folder."
+        "Write the database as it is now and the keys of tokens to one zip file, while the server goes on. Of several"
+        " data sources it is 'live'. The file holds every secret there is and is made for your user alone: keep it as"
+        " you keep the data folder."
     )
     parser.add_argument("file", type=Path, help="a file that isn't there yet")
     parser.add_argument("--workspace", type=Path, metavar="DIR", help="the workspace's folder (stacks)")

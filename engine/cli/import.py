@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
+from engine.cli.data_sources import declare_data_source, require_data_source
 from engine.cli.progress import bar
 from engine.cli.tables import database_failure, format_of, is_up_to_date, table_of
 from engine.errors import SetupError
@@ -41,6 +42,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--with-secrets", action="store_true", help="passwords are hashes, as 'export' wrote them")
     parser.add_argument("--workspace", type=Path, metavar="DIR", help="the workspace's folder (stacks)")
     parser.add_argument("--data", type=Path, metavar="DIR", help="the folder of the database and the keys (data)")
+    declare_data_source(parser)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,11 @@ class Unhashed:
 
 def run(options: argparse.Namespace) -> int:
     """Reads and checks all of the file first: where it has mistakes, not even the database is made."""
-    settings = Settings.from_environment().merged(workspace=options.workspace, data=options.data)
+    settings = Settings.from_environment().merged(
+        workspace=options.workspace, data=options.data, data_source=options.data_source
+    )
     workspace = checked_workspace(settings.workspace).workspace
+    require_data_source(settings, workspace)
     table = table_of(workspace, options.table)
     format_ = format_of(options.format, options.file)
     try:

@@ -27,9 +27,10 @@ CLIENT_GONE = 499  # what the log calls a request whose sender didn't wait; nobo
 class Endpoints:
     """Finds a request's endpoint, in one look-up where its path is literal and plainly spelt, and has it serve."""
 
-    def __init__(self, program: Program, patience: Patience, report: Report) -> None:
-        self._services = program.services
-        self._report = report
+    def __init__(self, program: Program, patience: Patience) -> None:
+        services = program.services
+        self._services = services
+        self._report = report = Report(services.log, services.clock, services.data_source)
         self._fallback = Policy(program.workspace.group.cors)
         self._routes: Routes[Handler] = Routes()
         for compiled in program.endpoints:
@@ -58,11 +59,19 @@ class Endpoints:
             return await self._answer_for_path(scope, send, found)
         return await self._refuse(scope, send, Fault("not_found", NOT_FOUND), self._fallback)
 
+    async def refuse(self, scope: Scope, send: Send, fault: Fault) -> None:
+        """Answer a request with `fault`, so that the pages that may call its path can read it."""
+        try:
+            found = self._routes.find(_raw_path(scope))
+        except Fault as worse:
+            return await self._refuse(scope, send, worse, self._fallback)
+        return await self._refuse(scope, send, fault, _policy(found) if found else self._fallback)
+
     async def _answer_for_path(self, scope: Scope, send: Send, found: list[Found[Handler]]) -> None:
         """The answer to a verb that no endpoint of the path has: OPTIONS is a browser's question, others are wrong."""
         methods = [*dict.fromkeys(method for known, _ in found for method in known), "OPTIONS"]
         allowed = ", ".join(methods)
-        policy = next(iter(found[0][0].values())).policy
+        policy = _policy(found)
         if scope["method"] != "OPTIONS":
             fault = Fault("method_not_allowed", f"This path takes {allowed}.", headers=(("allow", allowed),))
             return await self._refuse(scope, send, fault, policy)
@@ -74,6 +83,10 @@ class Endpoints:
         answer = refusal(fault, id)
         await write(send, answer, policy.headers(scope["headers"]), id, head=scope["method"] == "HEAD")
         self._report(scope, id, "", answer[0], len(answer[2]), started, error=fault)
+
+
+def _policy(found: list[Found[Handler]]) -> Policy:
+    return next(iter(found[0][0].values())).policy
 
 
 def _raw_path(scope: Scope) -> str:

@@ -14,7 +14,7 @@ from engine.stack import Word, seconds_of
 from engine.testing import expressions
 from engine.testing.client import written
 from engine.testing.expressions import Value
-from engine.workspace import Endpoint, Function, TestFile, Workspace
+from engine.workspace import LIVE, Endpoint, Function, TestFile, Workspace
 
 DEFAULT_CLOCK = 1_735_689_600_000  # 2025-01-01T00:00:00Z, in milliseconds since the epoch
 # What expressions about an answer may speak of.
@@ -54,12 +54,13 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Case:
-    """One case: its records by table, its request, and those that follow."""
+    """One case: its records by table, in one data source, its request, and those that follow."""
 
     name: str
     records: Mapping[str, Value]
     first: Exchange
     then: tuple[Exchange, ...]
+    data_source: str = LIVE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,6 +144,7 @@ class _Reader:
     def _cases(self, path: Path, target: Target | None, records: Mapping[str, Value]) -> Iterator[Case]:
         data = self.document.value(path)
         own = {**records, **self._records((*path, "records"))}
+        data_source = self._data_source((*path, "data_source"))
         then = [self._following((*path, "then", place)) for place in range(len(data.get("then", ())))]
         if "each" in data and "input" in data:
             self._report("SW405", "a case has either 'input' or 'each'", self.document.key_span((*path, "each")))
@@ -151,7 +153,15 @@ class _Reader:
             first = self._exchange(path, target, input_path, ())
             if first is not None and None not in then:
                 name = f"{data['name']} [{place}]" if "each" in data else data["name"]
-                yield Case(name, own, first, tuple(each for each in then if each is not None))
+                yield Case(name, own, first, tuple(each for each in then if each is not None), data_source)
+
+    def _data_source(self, path: Path) -> str:
+        name = str(self.document.value(path)) if self._has(path) else LIVE
+        known = (LIVE, *self.workspace.data_sources)
+        if name not in known:
+            hint = did_you_mean(name, known)
+            self._report("SW411", f"unknown data source '{name}'", self.document.span(path), hint)
+        return name
 
     def _following(self, path: Path) -> Exchange | None:
         return self._exchange(path, self._target((*path, "request")), (*path, "input"), FOLLOWING)

@@ -33,7 +33,7 @@ from engine.testing.fixtures import Case, Exchange, Suite
 from engine.testing.match import Finding
 from engine.testing.report import Failure
 from engine.testing.trace import Recorder
-from engine.workspace import Function, Table
+from engine.workspace import LIVE, Function, Table
 
 SEED = 0
 
@@ -46,6 +46,7 @@ class _Held:
     chance: random.Random = field(default_factory=lambda: random.Random(SEED))
     trace: Recorder = field(default_factory=Recorder)
     log: list[dict[str, object]] = field(default_factory=list)
+    env: dict[str, object] = field(default_factory=dict)
 
 
 Opener = Callable[[Path, Mapping[str, Table]], Store]
@@ -71,31 +72,38 @@ class Harness:
         self._held = _Held()
         self._folder = tempfile.TemporaryDirectory(prefix="stackwright-")
         self._services = self._open(Path(self._folder.name), checked.workspace.name)
+        self._case = self._services
         self._runner = asyncio.Runner()
         try:
             self._program = build(checked, self._services, traced=True)
         except BaseException:
             self.close()
             raise
+        self._sources = {LIVE: self._services} | {name: self._services.at(name) for name in self._services.stores}
         self._server = Server(self._program)
 
     def _open(self, folder: Path, name: str) -> Services:
         def clock() -> int:
             return self._held.now
 
+        names = (LIVE, *self._workspace.data_sources)
+        stores = {source: self._open_store(folder / source, self._tables) for source in names}
         return Services(
-            store=self._open_store(folder, self._tables),
+            store=stores.pop(LIVE),
+            stores=stores,
             tokens=Tokens(KeyRing.open(folder / "keys", clock), name, name, clock),
             passwords=Passwords(TEST_COST, threads=1),
             clock=clock,
             chance=self._held.chance,
             log=lambda entry: self._held.log.append(entry),
+            env=self._held.env,
             trace=lambda: self._held.trace,
         )
 
     def close(self) -> None:
         """Removes everything that was made."""
-        self._runner.run(self._services.store.close())
+        for store in self._services.every_store:
+            self._runner.run(store.close())
         self._services.passwords.close()
         self._runner.close()
         self._folder.cleanup()
@@ -110,8 +118,11 @@ class Harness:
         self._begin_request()
         variables: dict[str, object] = {}
         try:
-            self._services.env = self._environment(suite, case)
-            await self._services.store.clear()
+            self._held.env.clear()
+            self._held.env.update(self._environment(suite, case))
+            for store in self._services.every_store:
+                await store.clear()
+            self._case = self._sources[case.data_source]
             await self._load(case)
             for exchange in (case.first, *case.then):
                 found = await self._exchange(exchange, variables)
@@ -135,12 +146,12 @@ class Harness:
 
     async def _load(self, case: Case) -> None:
         """Loads the records of a case, those that others refer to first. Raises Unusable for one that is refused."""
-        run = self._services.run()
+        run = self._case.run()
         for table in (name for name in self._order if name in case.records):
             value = case.records[table]
             for place, row in enumerate(value.evaluate(run, {})):
                 try:
-                    await self._services.store.load(run, table, [row])
+                    await self._case.store.load(run, table, [row])
                 except Fault as fault:
                     run.db.rollback()
                     message = f"the record is refused by the table '{table}': {fault.message}"
@@ -152,7 +163,7 @@ class Harness:
         self._held.now += exchange.after * 1000
         self._begin_request()
         before = await self._snapshot(exchange)
-        run = self._services.run()
+        run = self._case.run()
         given = _evaluated(exchange.input, run, variables)
         answer = await self._answer(exchange, given, run, variables)
         variables |= {
@@ -165,7 +176,7 @@ class Harness:
 
     async def _snapshot(self, exchange: Exchange) -> Mapping[str, list[dict[str, object]]]:
         snapshot: dict[str, list[dict[str, object]]] = {}
-        return await self._services.store.snapshot() if exchange.expected.changed is not None else snapshot
+        return await self._case.store.snapshot() if exchange.expected.changed is not None else snapshot
 
     async def _changes(self, exchange: Exchange, before: Mapping[str, list[dict[str, object]]]) -> Changes:
         return changes(before, await self._snapshot(exchange), self._tables)
@@ -183,7 +194,8 @@ class Harness:
 
     def _headers(self, exchange: Exchange, run: Run, variables: Variables) -> dict[str, str]:
         sent: dict[str, object] = _evaluated(exchange.send, run, variables) or {}
-        headers = {name.lower(): client.written(value) for name, value in sent.items()}
+        headers = {} if self._case.data_source == LIVE else {"x-data-source": self._case.data_source}
+        headers |= {name.lower(): client.written(value) for name, value in sent.items()}
         token = _evaluated(exchange.token, run, variables)
         if exchange.auth is not None:
             token = self._token(exchange.auth, run, variables)
@@ -192,14 +204,14 @@ class Harness:
     def _token(self, auth: Value, run: Run, variables: Variables) -> str:
         subject = auth.evaluate(run, variables)
         try:
-            token: str = self._services.tokens.create(subject["table"], subject["id"], subject.get("extras"))
+            token: str = self._case.tokens.create(subject["table"], subject["id"], subject.get("extras"))
         except Fault as fault:
             raise Unusable(fault.message, auth.span()) from fault
         return token
 
     async def _call(self, function: Function, given: Any) -> Answer:
         """Runs a function; a fault becomes the answer that a client would get, a result has the status 200."""
-        run = self._services.run()
+        run = self._case.run()
         try:
             bound = self._program.shape_of(function.name).bind(dict(given or {}))
             body = await perform(self._program.function(function.name), run, bound, None, dumps)
