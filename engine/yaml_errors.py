@@ -9,6 +9,9 @@ from typing import NamedTuple
 from engine.errors import Problem, Span, Text
 from engine.origin import Mark
 
+DEPTH_LIMIT = 64
+TOO_DEEP = f"lists and maps are nested deeper than {DEPTH_LIMIT}"
+
 
 class _Error(NamedTuple):
     """`mark` is where reading stopped, `begun` where what was being read began; `line` is the text of the first."""
@@ -30,8 +33,8 @@ class _Error(NamedTuple):
         place = mark or self.mark
         return self.on_line(place.line + 1, place.column + 1, message, hint)
 
-    def on_line(self, line: int, column: int, message: str, hint: str) -> Problem:
-        return Problem("SW013", message, Span(self.text, line, column, line, column + 1), hint)
+    def on_line(self, line: int, column: int, message: str, hint: str, code: str = "SW013") -> Problem:
+        return Problem(code, message, Span(self.text, line, column, line, column + 1), hint)
 
 
 _QUOTE = 'put the whole text into quotes: "…"'
@@ -136,6 +139,11 @@ def _name(error: _Error) -> Problem:
     return error.at(f"a text can't begin with '{start}'", _QUOTE, error.begun)
 
 
+def _too_deep(error: _Error) -> Problem:
+    """libyaml's own limit, met where it reads a line ahead of what it has told."""
+    return error.on_line(error.mark.line + 1, error.mark.column + 1, TOO_DEEP, "", "SW003")
+
+
 def _short(text: str) -> str:
     return text if len(text) <= 30 else text[:29] + "…"
 
@@ -161,4 +169,5 @@ _MENDS: dict[str, Callable[[_Error], Problem]] = {
     "expected comment or line break": _block_header,
     "alphabetic or numeric": _name,
     "while scanning a directive": _strange_start,
+    "maximum nesting depth": _too_deep,
 }

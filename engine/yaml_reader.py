@@ -12,11 +12,10 @@ import yaml
 
 from engine.errors import Problem, Problems, Text
 from engine.origin import Mark, Point, span_between
-from engine.yaml_errors import explain
+from engine.yaml_errors import DEPTH_LIMIT, TOO_DEEP, explain
 
 Path = tuple[str | int, ...]
 
-DEPTH_LIMIT = 64
 NODE_LIMIT = 100_000
 PROBLEM_LIMIT = 100
 INTEGER_LIMIT = 2**63
@@ -166,7 +165,7 @@ class _Builder:
         if self.key_frame is not None:
             self.stop("SW006", "a key can't be a list or a map", event, _KEY_HINT)
         if len(self.frames) >= DEPTH_LIMIT:
-            self.stop("SW003", f"lists and maps are nested deeper than {DEPTH_LIMIT}", event)
+            self.stop("SW003", TOO_DEEP, event)
         path = self.place(container, event, "")
         self.frames.append(_Frame(container, path, event.start_mark, event.flow_style))
 

@@ -362,7 +362,7 @@ def test_messages(content: str, head: str, hint: str) -> None:
 @pytest.mark.parametrize(
     ("content", "head"),
     [
-        ("[" * 100_000, "1:65: error SW003: lists and maps are nested deeper than 64"),
+        ("[ " * 100_000, "1:129: error SW003: lists and maps are nested deeper than 64"),
         ("{a: " * 100_000, "1:257: error SW003: lists and maps are nested deeper than 64"),
         ("- " * 100_000 + "x", "1:129: error SW003: lists and maps are nested deeper than 64"),
         ("a: " + "x" * 1024 * 1024, "1:1: error SW003: the file is larger than 1,048,576 bytes"),
@@ -374,6 +374,14 @@ def test_messages(content: str, head: str, hint: str) -> None:
 )
 def test_bombs(content: str, head: str) -> None:
     assert rendered(content).split("\n")[0] == f"a.yaml:{head}"
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, "{a: " * 30 + "[" * 2_000])
+def test_depth_that_the_yaml_library_refuses_by_itself(content: str) -> None:
+    """Some of its versions read a whole line of brackets, up to a limit of their own, before they tell of the first."""
+    head = rendered(content).split("\n")[0]
+    assert head.endswith("error SW003: lists and maps are nested deeper than 64")
+    assert head.startswith("a.yaml:1:")
 
 
 def test_a_hundred_problems_are_enough() -> None:
