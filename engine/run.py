@@ -76,12 +76,14 @@ class Services:
         return (self.store, *self.stores.values())
 
     def at(self, data_source: str) -> Services:
-        """These services with the store and the tokens of one of `stores`; all else is shared."""
+        """These services over one of `stores`, with its own tokens, and its name in the log; all else is shared."""
+        log = self.log
         return replace(
             self,
             store=self.stores[data_source],
-            tokens=self.tokens.of(data_source),
             data_source=data_source,
+            tokens=self.tokens.of(data_source),
+            log=lambda entry: log({**entry, "data_source": data_source}),
         )
 
     def run(self, request: Request | None = None) -> Run:
@@ -145,20 +147,19 @@ class Run:
     def request_values(self) -> dict[str, object]:
         """`$request`."""
         request = self.request
-        own = {"time": self.now(), "data_source": self.services.data_source}
+        given = {"id": self.id, "time": self.now(), "data_source": self.services.data_source}
         if request is None:
-            return {"id": self.id, "method": "", "path": "", "ip": None, "headers": {}, **own}
+            return {**given, "method": "", "path": "", "ip": None, "headers": {}}
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request["headers"]}
         # Credentials are the server's business; a stack that saw them could hand them on.
         plain = {name: value for name, value in headers.items() if name not in _CREDENTIALS}
         client = request.get("client")
         return {
-            "id": self.id,
+            **given,
             "method": request["method"],
             "path": request["path"],
             "ip": client[0] if client else None,
             "headers": plain,
-            **own,
         }
 
     def charged(self, value: Any) -> Any:

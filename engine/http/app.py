@@ -54,7 +54,7 @@ class Server(Starlette):
     def swap(self, program: Program) -> None:
         """Serve `program` from the next request on; those that run keep the one they began with."""
         report = Report(program.services.log, program.services.clock)
-        endpoints = endpoints_of(program, self._patience)
+        endpoints = endpoints_of(program, self._patience, report)
         self.program, self._endpoints, self._report = program, endpoints, report
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

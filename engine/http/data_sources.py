@@ -10,6 +10,7 @@ from engine.errors import Fault
 from engine.http.bodies import Patience, Receive
 from engine.http.endpoints import Endpoints
 from engine.http.inputs import Scope
+from engine.http.logs import Report
 from engine.http.responses import Send
 from engine.program import Program
 from engine.workspace import LIVE
@@ -24,9 +25,9 @@ class DataSources:
     Where neither is given it is `live`. The parameter in the query is no input: no stack sees it.
     """
 
-    def __init__(self, program: Program, patience: Patience) -> None:
-        self._live = Endpoints(program, patience)
-        others = {name: Endpoints(program.at(name), patience) for name in program.workspace.data_sources}
+    def __init__(self, program: Program, patience: Patience, report: Report) -> None:
+        self._live = Endpoints(program, patience, report)
+        others = {name: _other(program.at(name), patience) for name in program.workspace.data_sources}
         self._endpoints = {LIVE: self._live, **others}
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
@@ -50,9 +51,14 @@ class DataSources:
         return self._endpoints[name]
 
 
-def endpoints_of(program: Program, patience: Patience) -> Endpoints | DataSources:
+def endpoints_of(program: Program, patience: Patience, report: Report) -> Endpoints | DataSources:
     """The program as one ASGI application; requests can choose their data source where it has several."""
-    return DataSources(program, patience) if program.workspace.data_sources else Endpoints(program, patience)
+    return (DataSources if program.workspace.data_sources else Endpoints)(program, patience, report)
+
+
+def _other(program: Program, patience: Patience) -> Endpoints:
+    """The endpoints over a data source beside `live`, whose requests the log tells apart."""
+    return Endpoints(program, patience, Report(program.services.log, program.services.clock))
 
 
 def _taken(query: bytes) -> tuple[bytes, list[bytes]]:

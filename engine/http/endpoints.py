@@ -12,6 +12,7 @@ from engine.errors import Fault
 from engine.http.auth import bearer
 from engine.http.bodies import Gone, Patience, Receive
 from engine.http.cors import Policy
+from engine.http.direct import Headers
 from engine.http.inputs import Inputs, Scope
 from engine.http.logs import Report
 from engine.http.responses import BASE, NO_STORE, NOT_FOUND, Answer, Send, dumps, fatal, refusal, write
@@ -27,10 +28,9 @@ CLIENT_GONE = 499  # what the log calls a request whose sender didn't wait; nobo
 class Endpoints:
     """Finds a request's endpoint, in one look-up where its path is literal and plainly spelt, and has it serve."""
 
-    def __init__(self, program: Program, patience: Patience) -> None:
-        services = program.services
-        self._services = services
-        self._report = report = Report(services.log, services.clock, services.data_source)
+    def __init__(self, program: Program, patience: Patience, report: Report) -> None:
+        self._services = program.services
+        self._report = report
         self._fallback = Policy(program.workspace.group.cors)
         self._routes: Routes[Handler] = Routes()
         for compiled in program.endpoints:
@@ -106,7 +106,7 @@ class Handler:
         self._auth = endpoint.auth
         self._has_body = endpoint.method not in ("GET", "HEAD")  # theirs means nothing: RFC 9110 §9.3.1
         self._route = f"/api:{endpoint.group.canonical}{endpoint.path}"
-        self._headers = (*BASE, NO_STORE) if compiled.no_store else BASE
+        self._headers = _headers(compiled, program)
 
     @cached_property
     def _inputs(self) -> Inputs:
@@ -139,3 +139,10 @@ class Handler:
             cors = self.policy.headers(headers)
         await write(send, answer, cors, run.id, head=scope["method"] == "HEAD")
         return self._report(scope, run.id, self._route, answer[0], len(answer[2]), started, claims, error)
+
+
+def _headers(compiled: Compiled, program: Program) -> Headers:
+    """Those of every answer of an endpoint: no cache gives it to another caller, or as another data source's."""
+    if compiled.no_store:
+        return (*BASE, NO_STORE)
+    return (*BASE, (b"vary", b"x-data-source")) if program.workspace.data_sources else BASE

@@ -14,7 +14,6 @@ import orjson
 
 from engine.errors import Fault
 from engine.security.tokens import Claims
-from engine.workspace import LIVE
 
 FLUSH_AFTER = 0.1  # seconds
 FLUSH_AT = 65_536  # bytes
@@ -65,12 +64,9 @@ class Log:
 class Report:
     """Tells the log of each request: who, what, how it ended; no token, no input, no query."""
 
-    def __init__(
-        self, log: Callable[[dict[str, object]], None], clock: Callable[[], int], data_source: str = LIVE
-    ) -> None:
-        """`clock` gives milliseconds since the epoch; `data_source` is named where it isn't `live`."""
+    def __init__(self, log: Callable[[dict[str, object]], None], clock: Callable[[], int]) -> None:
+        """`clock` gives milliseconds since the epoch."""
         self._log = log
-        self._source: dict[str, object] = {} if data_source == LIVE else {"data_source": data_source}
         self._clock = clock
         self._second = -1
         self._text = ""
@@ -101,7 +97,6 @@ class Report:
             "ms": (time.perf_counter_ns() - started) // 1000 / 1000,
             "bytes": size,
             "client": client[0] if client else "",
-            **self._source,
         }
         if claims is not None:
             entry["table"], entry["sub"] = claims.table, claims.id
