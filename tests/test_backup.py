@@ -177,7 +177,7 @@ DAMAGED: list[tuple[dict[str, bytes | None], str]] = [
     ({"backup.json": manifest(workspace="other")}, "'it.zip' is of the workspace 'other', not of 'shop'"),
     ({"database.sqlite3": None}, "'it.zip' is no backup, or it is damaged"),
     ({"database.sqlite3": b"x" * 5000}, "the database in 'it.zip' is damaged: file is not a database"),
-    ({"database.sqlite3": b""}, "'it.zip' is no backup, or it is damaged: its database is empty"),
+    ({"database.sqlite3": b""}, "'it.zip' is no backup, or it is damaged: 'database.sqlite3' is empty"),
     ({"../x": b"x"}, "'it.zip' is no backup: it holds '../x'"),
     ({"keys/../../x": b"x"}, "'it.zip' is no backup: it holds 'keys/../../x'"),
     ({"keys/1.json": b"{}"}, "1.json holds no proper key"),

@@ -17,7 +17,6 @@ import pytest
 from engine.errors import SetupError
 from engine.http.serve import Settings, close, create_app
 from engine.security.passwords import TEST_COST, Passwords
-from engine.store.url import DatabaseUrl
 from engine.testing import replay
 from tests.commands import ADA, LOGIN, ME, ROOT, SIGNUP, called, serve
 from tests.live import Answer, Site, copied
@@ -335,13 +334,6 @@ def test_commands_work_on_one_source(shop: Path) -> None:
 def test_a_command_names_an_unknown_source(shop: Path, words: tuple[str, ...]) -> None:
     ended = called(shop, *words, "--data-source", "tset")
     assert (ended.status, ended.err) == (1, "there is no data source 'tset': did you mean 'test'?\n")
-    assert not (shop / "data").exists()
-
-
-def test_postgresql_holds_one_source(shop: Path) -> None:
-    database = DatabaseUrl.parse("postgresql://nobody:nothing@127.0.0.1:1/none")
-    with pytest.raises(SetupError, match=r"^PostgreSQL holds 'live' alone: take 'data_sources:' out"):
-        create_app(Settings(workspace=shop / "stacks", data=shop / "data", database=database))
     assert not (shop / "data").exists()
 
 

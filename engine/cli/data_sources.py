@@ -1,4 +1,4 @@
-"""What commands on one data source share."""
+"""What commands on one data source, or on all of them, share."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 
 from engine.errors import SetupError, did_you_mean
 from engine.http.serve import Settings
+from engine.store.backup import Place
 from engine.workspace import Workspace
 
 
@@ -20,3 +21,9 @@ def require_data_source(settings: Settings, workspace: Workspace) -> None:
         raise SetupError(
             f"there is no data source '{settings.data_source}': {did_you_mean(settings.data_source, known)}"
         )
+
+
+def place_of(settings: Settings, workspace: Workspace) -> Place:
+    """Where the databases and the keys of a workspace are. Raises SetupError where they are in PostgreSQL."""
+    databases = {each.data_source: each.database_path for each in settings.sources(workspace)}
+    return Place(workspace.name, databases, settings.keys)

@@ -78,19 +78,19 @@ class Settings:
 
     @property
     def storage(self) -> Database:
-        """Where the records of the data source are: `database.test.sqlite3` lies beside `database.sqlite3`."""
+        """Where the records of the data source are: `database.test.sqlite3` lies beside `database.sqlite3`.
+
+        In PostgreSQL it is a schema: see `DatabaseUrl.at`.
+        """
         live = self.database or self.data / DATABASE
-        if self.data_source == LIVE or not isinstance(live, Path):
+        if self.data_source == LIVE:
             return live
-        return live.with_name(f"{live.stem}.{self.data_source}{live.suffix}")
+        if isinstance(live, Path):
+            return live.with_name(f"{live.stem}.{self.data_source}{live.suffix}")
+        return live.at(self.data_source)
 
     def sources(self, workspace: Workspace) -> list[Settings]:
-        """The settings of each data source of the workspace, `live` first.
-
-        Raises SetupError for several in PostgreSQL.
-        """
-        if workspace.data_sources and not isinstance(self.storage, Path):
-            raise SetupError("PostgreSQL holds 'live' alone: take 'data_sources:' out, or serve a SQLite file")
+        """The settings of each data source of the workspace, `live` first."""
         return [replace(self, data_source=name) for name in (LIVE, *workspace.data_sources)]
 
     @property

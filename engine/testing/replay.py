@@ -27,7 +27,7 @@ from engine.store.base import Store
 from engine.store.sqlite import SqliteStore
 from engine.testing import client, fixtures
 from engine.testing.client import Answer
-from engine.testing.expect import Changes, changes, findings
+from engine.testing.expect import Changes, Rows, changes, findings
 from engine.testing.expressions import Unusable, Value, Variables
 from engine.testing.fixtures import Case, Exchange, Suite
 from engine.testing.match import Finding
@@ -72,7 +72,6 @@ class Harness:
         self._held = _Held()
         self._folder = tempfile.TemporaryDirectory(prefix="stackwright-")
         self._services = self._open(Path(self._folder.name), checked.workspace.name)
-        self._case = self._services
         self._runner = asyncio.Runner()
         try:
             self._program = build(checked, self._services, traced=True)
@@ -122,7 +121,6 @@ class Harness:
             self._held.env.update(self._environment(suite, case))
             for store in self._services.every_store:
                 await store.clear()
-            self._case = self._sources[case.data_source]
             await self._load(case)
             for exchange in (case.first, *case.then):
                 found = await self._exchange(exchange, variables)
@@ -146,12 +144,13 @@ class Harness:
 
     async def _load(self, case: Case) -> None:
         """Loads the records of a case, those that others refer to first. Raises Unusable for one that is refused."""
-        run = self._case.run()
+        services = self._sources[case.first.data_source]
+        run = services.run()
         for table in (name for name in self._order if name in case.records):
             value = case.records[table]
             for place, row in enumerate(value.evaluate(run, {})):
                 try:
-                    await self._case.store.load(run, table, [row])
+                    await services.store.load(run, table, [row])
                 except Fault as fault:
                     run.db.rollback()
                     message = f"the record is refused by the table '{table}': {fault.message}"
@@ -163,7 +162,7 @@ class Harness:
         self._held.now += exchange.after * 1000
         self._begin_request()
         before = await self._snapshot(exchange)
-        run = self._case.run()
+        run = self._sources[exchange.data_source].run()
         given = _evaluated(exchange.input, run, variables)
         answer = await self._answer(exchange, given, run, variables)
         variables |= {
@@ -174,16 +173,21 @@ class Harness:
         changed = await self._changes(exchange, before)
         return list(findings(exchange.expected, answer, variables, run, changed))
 
-    async def _snapshot(self, exchange: Exchange) -> Mapping[str, list[dict[str, object]]]:
-        snapshot: dict[str, list[dict[str, object]]] = {}
-        return await self._case.store.snapshot() if exchange.expected.changed is not None else snapshot
+    async def _snapshot(self, exchange: Exchange) -> Mapping[str, Mapping[str, Rows]]:
+        """All records by data source and table, where somebody asks what changes."""
+        watched = self._sources if exchange.expected.changed is not None else {}
+        return {name: await services.store.snapshot() for name, services in watched.items()}
 
-    async def _changes(self, exchange: Exchange, before: Mapping[str, list[dict[str, object]]]) -> Changes:
-        return changes(before, await self._snapshot(exchange), self._tables)
+    async def _changes(self, exchange: Exchange, before: Mapping[str, Mapping[str, Rows]]) -> Changes:
+        """What changed in the tables of the request's data source, and in `live.user` and the like of others."""
+        after = await self._snapshot(exchange)
+        found = {name: changes(tables, after[name], self._tables) for name, tables in before.items()}
+        own = found.pop(exchange.data_source, {})
+        return own | {f"{name}.{table}": rows for name, tables in found.items() for table, rows in tables.items()}
 
     async def _answer(self, exchange: Exchange, given: Any, run: Run, variables: Variables) -> Answer:
         if isinstance(exchange.target, Function):
-            return await self._call(exchange.target, given)
+            return await self._call(exchange.target, given, run.services)
         headers = self._headers(exchange, run, variables)
         try:
             call = client.call_of(exchange.target, given, headers)
@@ -194,7 +198,7 @@ class Harness:
 
     def _headers(self, exchange: Exchange, run: Run, variables: Variables) -> dict[str, str]:
         sent: dict[str, object] = _evaluated(exchange.send, run, variables) or {}
-        headers = {} if self._case.data_source == LIVE else {"x-data-source": self._case.data_source}
+        headers = {} if exchange.data_source == LIVE else {"x-data-source": exchange.data_source}
         headers |= {name.lower(): client.written(value) for name, value in sent.items()}
         token = _evaluated(exchange.token, run, variables)
         if exchange.auth is not None:
@@ -204,14 +208,14 @@ class Harness:
     def _token(self, auth: Value, run: Run, variables: Variables) -> str:
         subject = auth.evaluate(run, variables)
         try:
-            token: str = self._case.tokens.create(subject["table"], subject["id"], subject.get("extras"))
+            token: str = run.tokens.create(subject["table"], subject["id"], subject.get("extras"))
         except Fault as fault:
             raise Unusable(fault.message, auth.span()) from fault
         return token
 
-    async def _call(self, function: Function, given: Any) -> Answer:
+    async def _call(self, function: Function, given: Any, services: Services) -> Answer:
         """Runs a function; a fault becomes the answer that a client would get, a result has the status 200."""
-        run = self._case.run()
+        run = services.run()
         try:
             bound = self._program.shape_of(function.name).bind(dict(given or {}))
             body = await perform(self._program.function(function.name), run, bound, None, dumps)
