@@ -172,7 +172,12 @@ def open_services(settings: Settings, workspace: Workspace) -> Services:
 def update_all(sources: Iterable[Settings], tables: Mapping[str, Table]) -> None:
     """Makes the databases of data sources, and whatever of `tables` they lack. Raises SetupError."""
     for each in sources:
-        update(each.storage, tables, each.command("migrate"))
+        try:
+            update(each.storage, tables, each.command("migrate"))
+        except SetupError as error:
+            if each.data_source == LIVE:
+                raise
+            raise SetupError(f"the data source '{each.data_source}': {error}") from error
 
 
 def make_private(folder: Path) -> None:

@@ -46,7 +46,7 @@ _INDEXES = """
 """
 _TABLES = """
     SELECT relname, oid::int8 FROM pg_class
-    WHERE relkind IN ('r', 'p') AND relnamespace = current_schema()::regnamespace
+    WHERE relkind IN ('r', 'p') AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
 """
 
 
