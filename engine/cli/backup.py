@@ -9,7 +9,7 @@ from pathlib import Path
 
 from engine.cli.data_sources import place_of
 from engine.cli.tables import database_failure
-from engine.errors import SetupError
+from engine.errors import Problems, SetupError
 from engine.http.serve import Settings
 from engine.store import backup
 from engine.workspace_reader import read_workspace
@@ -30,7 +30,9 @@ def run(options: argparse.Namespace) -> int:
     settings = Settings.from_environment().merged(workspace=options.workspace, data=options.data)
     if not settings.workspace.is_dir():
         raise SetupError(f"there is no workspace folder '{settings.workspace}': name yours with --workspace")
-    workspace = read_workspace(settings.workspace)[0]  # a mistake in a stack must not be in a backup's way
+    workspace, problems = read_workspace(settings.workspace)  # a mistake in a stack must not be in a backup's way
+    if workspace.is_broken("workspace"):  # whose it is and which data sources there are, nobody can tell
+        raise Problems(problems)
     try:
         backup.write(place_of(settings, workspace), options.file)
     except sqlite3.Error as error:

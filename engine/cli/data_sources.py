@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from engine.errors import SetupError, did_you_mean
-from engine.http.serve import Settings
+from engine.http.serve import Settings, checked_workspace
 from engine.store.backup import Place
 from engine.workspace import Workspace
 
@@ -14,8 +14,18 @@ def declare_data_source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-source", metavar="NAME", help="one of the workspace's 'data_sources:' (live)")
 
 
+def chosen(options: argparse.Namespace) -> tuple[Settings, Workspace]:
+    """The settings by a command's flags, and its workspace. Raises SetupError, `Problems` where that has errors."""
+    settings = Settings.from_environment().merged(
+        workspace=options.workspace, data=options.data, data_source=options.data_source
+    )
+    workspace = checked_workspace(settings.workspace).workspace
+    require_data_source(settings, workspace)
+    return settings, workspace
+
+
 def require_data_source(settings: Settings, workspace: Workspace) -> None:
-    """Raises SetupError where the settings' data source isn't one that the workspace can have."""
+    """Raises SetupError where the settings' data source isn't one that the workspace has."""
     known = [each.data_source for each in settings.sources(workspace)]
     if settings.data_source not in known:
         raise SetupError(

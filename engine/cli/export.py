@@ -13,11 +13,10 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import IO
 
-from engine.cli.data_sources import declare_data_source, require_data_source
+from engine.cli.data_sources import chosen, declare_data_source
 from engine.cli.progress import bar
 from engine.cli.tables import database_failure, format_of, table_of
 from engine.errors import SetupError
-from engine.http.serve import Settings, checked_workspace
 from engine.store import exporting
 from engine.store.migrate import flags
 from engine.store.plan import plan
@@ -39,11 +38,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    settings = Settings.from_environment().merged(
-        workspace=options.workspace, data=options.data, data_source=options.data_source
-    )
-    workspace = checked_workspace(settings.workspace).workspace
-    require_data_source(settings, workspace)
+    settings, workspace = chosen(options)
     table = table_of(workspace, options.table)
     format_ = exporting.FORMATS[format_of(options.format, options.output or "it.csv")]
     if not settings.database_path.is_file():

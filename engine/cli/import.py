@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from engine.cli.data_sources import declare_data_source, require_data_source
+from engine.cli.data_sources import chosen, declare_data_source
 from engine.cli.progress import bar
 from engine.cli.tables import database_failure, format_of, is_up_to_date, table_of
 from engine.errors import SetupError
-from engine.http.serve import Settings, checked_workspace, make_private
+from engine.http.serve import make_private
 from engine.run import milliseconds
 from engine.security.passwords import DEFAULT_COST, Passwords
 from engine.store import search
@@ -78,11 +78,7 @@ class Unhashed:
 
 def run(options: argparse.Namespace) -> int:
     """Reads and checks all of the file first: where it has mistakes, not even the database is made."""
-    settings = Settings.from_environment().merged(
-        workspace=options.workspace, data=options.data, data_source=options.data_source
-    )
-    workspace = checked_workspace(settings.workspace).workspace
-    require_data_source(settings, workspace)
+    settings, workspace = chosen(options)
     table = table_of(workspace, options.table)
     format_ = format_of(options.format, options.file)
     try:

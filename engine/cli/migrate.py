@@ -10,9 +10,9 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from engine.cli.data_sources import declare_data_source, require_data_source
+from engine.cli.data_sources import chosen, declare_data_source
 from engine.errors import SetupError
-from engine.http.serve import Settings, checked_workspace, make_private
+from engine.http.serve import make_private
 from engine.store import migrate
 from engine.store.changes import Change, Risk
 from engine.store.plan import leftovers, plan
@@ -37,13 +37,9 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    settings = Settings.from_environment().merged(
-        workspace=options.workspace, data=options.data, data_source=options.data_source
-    )
     if options.allow_destructive and not options.apply:
         raise SetupError("--allow-destructive goes with --apply")
-    workspace = checked_workspace(settings.workspace).workspace
-    require_data_source(settings, workspace)
+    settings, workspace = chosen(options)
     tables = workspace.tables
     allowed = Risk.DESTRUCTIVE if options.allow_destructive else Risk.DELIBERATE
     try:

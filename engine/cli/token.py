@@ -9,9 +9,9 @@ import json
 import sys
 from pathlib import Path
 
-from engine.cli.data_sources import declare_data_source, require_data_source
+from engine.cli.data_sources import chosen, declare_data_source
 from engine.errors import Fault, SetupError, did_you_mean
-from engine.http.serve import Settings, checked_workspace, make_private
+from engine.http.serve import make_private
 from engine.run import Services, milliseconds
 from engine.security.keys import KeyRing
 from engine.security.tokens import Tokens
@@ -33,11 +33,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    settings = Settings.from_environment().merged(
-        workspace=options.workspace, data=options.data, data_source=options.data_source
-    )
-    workspace = checked_workspace(settings.workspace).workspace
-    require_data_source(settings, workspace)
+    settings, workspace = chosen(options)
     table = workspace.tables.get(options.table)
     if table is None or not table.auth:
         hint = did_you_mean(options.table, workspace.tables_with_auth())
