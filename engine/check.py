@@ -20,7 +20,15 @@ from engine.values import ANY, INT, OBJECT, TEXT, TIMESTAMP, Kind, object_of
 from engine.workspace import Endpoint, Function, Table, Workspace
 
 REQUEST = object_of(
-    {"id": TEXT, "method": TEXT, "path": TEXT, "ip": TEXT.maybe(), "headers": Kind("object"), "time": TIMESTAMP}
+    {
+        "id": TEXT,
+        "method": TEXT,
+        "path": TEXT,
+        "ip": TEXT.maybe(),
+        "headers": Kind("object"),
+        "time": TIMESTAMP,
+        "data_source": TEXT,
+    }
 )
 # What only follows from a step that could not be read.
 _FOLLOWING = frozenset({"SW201", "SW202", "SW210", "SW240"})

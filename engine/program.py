@@ -69,6 +69,10 @@ class Program:
     services: Services
     compiler: Compiler = field(repr=False)
 
+    def at(self, data_source: str) -> Program:
+        """The same program over a data source beside `live`: a plan's operations work in the session of their run."""
+        return replace(self, services=self.services.at(data_source))
+
     def function(self, name: str) -> Plan:
         """The plan of a function of the workspace."""
         return self.compiler.function(name)

@@ -9,13 +9,14 @@ import time
 import traceback
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, Protocol
 
 from engine.compile import STRIDE, Plan, compile_expression
 from engine.errors import Fault, kind_fault
 from engine.stack import Step
+from engine.workspace import LIVE
 
 BUDGET = 20_000_000  # items and rounds a run may walk
 SLICE = 0.005  # seconds a run computes before others get a turn
@@ -51,10 +52,15 @@ def no_log(entry: dict[str, object]) -> None:
 
 @dataclass(slots=True)
 class Services:
-    """What all runs share. `clock` gives milliseconds since the epoch; `chance` is a source of randomness;
-    `pause` waits so many seconds."""
+    """What all runs share. `clock` gives milliseconds since the epoch; `chance` is a source of randomness.
+
+    `pause` waits so many seconds. `store` holds the records of `data_source`, `stores` those of the data sources beside
+    `LIVE`, by name.
+    """
 
     store: Any = None
+    stores: dict[str, Any] = field(default_factory=dict)
+    data_source: str = LIVE
     tokens: Any = None
     passwords: Any = None
     clock: Callable[[], int] = milliseconds
@@ -66,6 +72,21 @@ class Services:
     trace: Callable[[], Trace] | None = None
     _prefix: str = field(default_factory=lambda: os.urandom(6).hex())
     _count: Iterator[int] = field(default_factory=count)
+
+    @property
+    def every_store(self) -> tuple[Any, ...]:
+        return (self.store, *self.stores.values())
+
+    def at(self, data_source: str) -> Services:
+        """These services over one of `stores`, with its own tokens, and its name in the log; all else is shared."""
+        log = self.log
+        return replace(
+            self,
+            store=self.stores[data_source],
+            data_source=data_source,
+            tokens=self.tokens.of(data_source),
+            log=lambda entry: log({**entry, "data_source": data_source}),
+        )
 
     def run(self, request: Request | None = None) -> Run:
         """A new run, with a correlation id of its own, always of the same length."""
@@ -128,19 +149,19 @@ class Run:
     def request_values(self) -> dict[str, object]:
         """`$request`."""
         request = self.request
+        given = {"id": self.id, "time": self.now(), "data_source": self.services.data_source}
         if request is None:
-            return {"id": self.id, "method": "", "path": "", "ip": None, "headers": {}, "time": self.now()}
+            return {**given, "method": "", "path": "", "ip": None, "headers": {}}
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request["headers"]}
         # Credentials are the server's business; a stack that saw them could hand them on.
         plain = {name: value for name, value in headers.items() if name not in _CREDENTIALS}
         client = request.get("client")
         return {
-            "id": self.id,
+            **given,
             "method": request["method"],
             "path": request["path"],
             "ip": client[0] if client else None,
             "headers": plain,
-            "time": self.now(),
         }
 
     def charged(self, value: Any) -> Any:

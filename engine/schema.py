@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
 
 from engine import registry
 from engine.errors import FAULTS, Problem, did_you_mean, nearest
@@ -24,6 +26,7 @@ ENDPOINT_PATTERN = f"^{_METHOD} /{_PATH}$"
 # What a test calls: an endpoint's name, or its whole address where two groups have one of that name.
 TEST_PATTERN = f"^{_METHOD} /(api:[A-Za-z0-9_-]+/)?{_PATH}$"
 NAME_PATTERN = "^[A-Za-z_][A-Za-z0-9_]*$"
+SOURCE_PATTERN = "^[a-z][a-z0-9_-]{0,39}$"  # it is part of a file's name
 PATH_PATTERN = "^[A-Za-z_][A-Za-z0-9_/-]*$"
 # Every step takes these beside its own arguments.
 STEP_KEYS: Mapping[str, Schema] = {
@@ -216,6 +219,12 @@ def _workspace() -> tuple[Schema, list[str]]:
         "env": _FIELDS,
         "body_limit": {"type": "integer", "minimum": 1, "description": "Bytes of a request's body."},
         "time_limit": {"type": "number", "exclusiveMinimum": 0, "description": "Seconds a run may take."},
+        "data_sources": {
+            "type": "array",
+            "items": {**_TEXT, "pattern": SOURCE_PATTERN},
+            "maxItems": 16,
+            "description": "Databases beside `live` that a request may choose with X-Data-Source.",
+        },
     }, []
 
 
@@ -309,6 +318,10 @@ def _function() -> tuple[Schema, list[str]]:
 
 def _test() -> tuple[Schema, list[str]]:
     request: Schema = {
+        "data_source": {
+            **_TEXT,
+            "description": "Where it is sent; a case's records are there, and what follows goes there.",
+        },
         "input": {"description": "What is sent: a JSON body, or the path's parameters and the query."},
         "send": {**_HEADERS, "description": "Request headers."},
         "auth": _SUBJECT,
@@ -398,16 +411,25 @@ _FILES = {
 }
 
 
+def _pattern(_: Any, pattern: str, value: object, __: Schema) -> Iterator[ValidationError]:
+    """As ECMA 262 has it, whose `$` is the end of the text; Python's is before a last line break too."""
+    if isinstance(value, str) and not re.search(pattern.replace("$", r"\Z"), value):
+        yield ValidationError(f"{value!r} does not match {pattern!r}")
+
+
+_Validator: type[Draft202012Validator] = extend(Draft202012Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
+
+
 @cache
 def file_validator(kind: str) -> Draft202012Validator:
     """What files of a kind are checked with; their steps are checked one at a time, by `step_validator`."""
-    return Draft202012Validator(file_schema(kind, nested=False))
+    return _Validator(file_schema(kind, nested=False))
 
 
 @cache
 def step_validator(name: str) -> Draft202012Validator:
     """What a step of this name is checked with."""
-    return Draft202012Validator(step_schema(registry.steps()[name], nested=False))
+    return _Validator(step_schema(registry.steps()[name], nested=False))
 
 
 def problems(validator: Draft202012Validator, document: Document, path: Path, value: object) -> Iterator[Problem]:
@@ -461,6 +483,8 @@ def _explain(error: ValidationError, document: Document, path: Path) -> Iterator
             yield Problem("SW055", message, place, _PATTERN_HINTS.get(wanted, "use letters, digits and _"))
         case "minProperties" | "minItems":
             yield Problem("SW056", "this is empty, write at least one entry", document.span(path))
+        case "maxItems":
+            yield Problem("SW057", f"these are {len(given)} entries, write {wanted} at most", document.span(path))
         case _:
             yield Problem("SW057", f"'{_shown(error.instance)}' can't stand here: {error.message}", document.span(path))
 
@@ -473,6 +497,7 @@ _PATTERN_HINTS = {
     ENDPOINT_PATTERN: "write a verb and a path, as in 'POST /auth/login'",
     TEST_PATTERN: "write a verb and a path, as in 'POST /auth/login'",
     NAME_PATTERN: "start with a letter and use letters, digits and _",
+    SOURCE_PATTERN: "start with a lower-case letter and use these, digits, - and _, 40 at most",
 }
 
 

@@ -18,6 +18,7 @@ from engine.values import Kind, object_of
 
 DEFAULT_BODY_LIMIT = 1 << 20
 DEFAULT_TIME_LIMIT = 30.0
+LIVE = "live"  # the data source that is always there
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +187,7 @@ def is_broken(broken: Iterable[tuple[str, str]], kind: str, name: str | None) ->
 class Workspace:
     """Everything a folder says, as far as it could be read.
 
+    `data_sources` are those beside `LIVE`; where there are none, a request can't choose.
     `broken` holds the kinds and names that unreadable files declare, so that no use of them is reported too. A name is
     empty where even that can't be told: it may be any.
     """
@@ -195,6 +197,7 @@ class Workspace:
     unknown_input: str = "refuse"
     body_limit: int = DEFAULT_BODY_LIMIT
     time_limit: float = DEFAULT_TIME_LIMIT
+    data_sources: tuple[str, ...] = ()
     env: tuple[Field, ...] = ()
     groups: Mapping[str, Group] = field(default_factory=dict)
     tables: Mapping[str, Table] = field(default_factory=dict)

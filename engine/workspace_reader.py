@@ -20,6 +20,7 @@ from engine.syntax import Column, Lambda, Node, Variable, walk, with_variables
 from engine.workspace import (
     DEFAULT_BODY_LIMIT,
     DEFAULT_TIME_LIMIT,
+    LIVE,
     Cors,
     Endpoint,
     Function,
@@ -140,6 +141,7 @@ class _Reader:
             unknown_input=settings.get("unknown_input", "refuse"),
             body_limit=settings.get("body_limit", DEFAULT_BODY_LIMIT),
             time_limit=settings.get("time_limit", DEFAULT_TIME_LIMIT),
+            data_sources=self._data_sources(),
             env=self._env(),
             groups=groups,
             tables=tables,
@@ -160,6 +162,17 @@ class _Reader:
                 "keep one, its settings count for all files",
             )
         return _mapping(first[0]) if first else {}
+
+    def _data_sources(self) -> tuple[str, ...]:
+        names = [LIVE]
+        for document in self.documents["workspace"][:1]:
+            for place, name in enumerate(_mapping(document).get("data_sources", ())):
+                if name in names:
+                    message = f"the data source '{name}' is there already"
+                    self._report("SW069", message, document.span(("data_sources", place)), "take it out")
+                else:
+                    names.append(name)
+        return tuple(names[1:])
 
     def _env(self) -> tuple[Field, ...]:
         declared = [document for document in self.documents["workspace"][:1] if "env" in _mapping(document)]

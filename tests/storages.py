@@ -54,7 +54,7 @@ _INDEXES = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = curren
 _STRUCTURE = """
     SELECT c.relname, a.attname, a.attnotnull, format_type(a.atttypid, a.atttypmod), col_description(c.oid, a.attnum)
     FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
-    WHERE c.relnamespace = current_schema()::regnamespace ORDER BY 1, 2
+    WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema()) ORDER BY 1, 2
 """
 
 
@@ -68,7 +68,8 @@ class Postgres:
         schema = "test_" + hashlib.sha256(str(folder).encode()).hexdigest()[:16]
         if schema not in self.schemas:
             self.schemas.add(schema)
-            self._execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}")
+            self._drop(schema)
+            self._execute(f"CREATE SCHEMA {schema}")
         return f"{POSTGRES}{'&' if '?' in POSTGRES else '?'}search_path={schema}&connections=5"
 
     def database(self, folder: Path) -> Database:
@@ -95,16 +96,23 @@ class Postgres:
         return self.rows(folder, _STRUCTURE) + self.rows(folder, _INDEXES)
 
     def clean(self) -> None:
-        for schema in self.schemas:  # one by one: a transaction holds a lock for each of the tables
-            self._execute(f"DROP SCHEMA {schema} CASCADE")
+        for schema in self.schemas:
+            self._drop(schema)
 
-    def _execute(self, sql: str) -> None:
-        async def run() -> None:
+    def _drop(self, schema: str) -> None:
+        """Drop a schema, and those of the data sources beside it."""
+        theirs = f"SELECT nspname FROM pg_namespace WHERE split_part(nspname, '.', 1) = '{schema}'"
+        for (name,) in self._execute(theirs):  # one by one: a transaction holds a lock for each of the tables
+            self._execute(f'DROP SCHEMA "{name}" CASCADE')
+
+    def _execute(self, sql: str) -> list[Any]:
+        async def run() -> list[Any]:
             connection = await asyncpg.connect(POSTGRES)
-            await connection.execute(sql)
+            found: list[Any] = await connection.fetch(sql)
             await connection.close()
+            return found
 
-        _apart(run())
+        return _apart(run())
 
 
 def _apart(work: Coroutine[Any, Any, T]) -> T:

@@ -141,6 +141,14 @@ def test_a_broken_stack_is_in_no_backups_way(shop: Path) -> None:
     assert called(shop, "backup", "it.zip").status == 0
 
 
+def test_a_broken_workspace_file_is(shop: Path) -> None:
+    write(shop / "stacks", {"workspace": "workspace: shop\ndata_sources: test\n"})
+    ended = called(shop, "backup", "it.zip")
+    assert ended.status == 1
+    assert "stacks/workspace.yaml:2:15: error SW054: this must be a list" in ended.out + ended.err
+    assert not (shop / "it.zip").exists()
+
+
 @pytest.mark.parametrize("flags", [(), ("--workers", "2")])
 def test_nothing_is_restored_under_a_server(shop: Path, flags: tuple[str, ...]) -> None:
     assert called(shop, "backup", "it.zip").status == 0
@@ -177,7 +185,7 @@ DAMAGED: list[tuple[dict[str, bytes | None], str]] = [
     ({"backup.json": manifest(workspace="other")}, "'it.zip' is of the workspace 'other', not of 'shop'"),
     ({"database.sqlite3": None}, "'it.zip' is no backup, or it is damaged"),
     ({"database.sqlite3": b"x" * 5000}, "the database in 'it.zip' is damaged: file is not a database"),
-    ({"database.sqlite3": b""}, "'it.zip' is no backup, or it is damaged: its database is empty"),
+    ({"database.sqlite3": b""}, "'it.zip' is no backup, or it is damaged: 'database.sqlite3' is empty"),
     ({"../x": b"x"}, "'it.zip' is no backup: it holds '../x'"),
     ({"keys/../../x": b"x"}, "'it.zip' is no backup: it holds 'keys/../../x'"),
     ({"keys/1.json": b"{}"}, "1.json holds no proper key"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -51,6 +52,31 @@ def test_what_is_no_database_is_refused(url: str, said: str) -> None:
         database_of(url)
     assert said in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("postgresql://me:s3cr%65t@db/app", '"public.test"'),
+        ("postgresql://me:s3cr%65t@db/app?search_path=shop", '"shop.test"'),
+        ("postgresql://me:s3cr%65t@db/app?search_path=%22The%20Shop%22,more&connections=3", '"The Shop.test"'),
+    ],
+)
+def test_a_data_source_sees_a_schema_of_its_own_alone(url: str, path: str) -> None:
+    found = DatabaseUrl.parse(url).at("test")
+    assert (str(found), found.schema) == (f"postgresql://me@db/app?search_path={path}", path.strip('"'))
+    assert found.reveal() == f"postgresql://me:s3cr%65t@db/app?search_path={quote(path)}"
+    assert found.connections == DatabaseUrl.parse(url).connections
+    assert "s3cr" not in f"{found!r} {found}"
+
+
+def test_a_schema_whose_name_the_server_would_cut_is_refused() -> None:
+    url = DatabaseUrl.parse(f"postgresql://db/app?search_path={'s' * 58}")
+    assert len(url.at("test").schema) == 63
+    with pytest.raises(
+        SetupError, match=r"^the schema 's{58}\.tests' has a name of more than 63 bytes: shorten a part of it$"
+    ):
+        url.at("tests")
 
 
 def python(code: str) -> str:

@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -497,6 +499,71 @@ def test_a_server_that_cant_be_used_is_refused_in_words(parts: dict[str, str], s
     assert "s3cr" not in told
 
 
+# Data sources
+
+
+def source_of(folder: Path, name: str) -> DatabaseUrl:
+    """Where a data source is, beside the folder's schema."""
+    live = storage().database(folder)
+    assert isinstance(live, DatabaseUrl)
+    return live.at(name)
+
+
+def test_a_data_source_is_a_schema_that_many_make_at_once(tmp_path: Path) -> None:
+    tables, url = tables_of(tmp_path / "stacks", COUNTER, USER, POST), source_of(tmp_path, "test")
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(lambda _: PostgresStore.update(url, tables), range(6)))
+    live, test = storage().open(tmp_path, tables), PostgresStore(tables, url)
+
+    async def ask() -> None:
+        await added(test, 1)
+        assert [(await each.counts())["counter"] for each in (live, test)] == [0, 1]
+        schemas = "SELECT DISTINCT schemaname FROM pg_tables WHERE split_part(schemaname, '.', 1) = $1"
+        (own,) = await test.session().first("SELECT split_part(current_schema(), '.', 1)", ())
+        assert {name for (name,) in await test.session().rows(schemas, (own,))} == {own, f"{own}.test"}
+        for each in (live, test):
+            await each.close()
+
+    asyncio.run(ask())
+
+
+def test_a_table_that_a_source_lacks_is_not_that_of_another(tmp_path: Path) -> None:
+    tables = tables_of(tmp_path / "stacks", COUNTER)
+    live, test = storage().open(tmp_path, tables), PostgresStore.open(source_of(tmp_path, "test"), {})
+
+    async def ask() -> None:
+        await added(live, 1)
+        with pytest.raises(asyncpg.UndefinedTableError):
+            await test.session().first("SELECT count(*) FROM counter", ())
+        for each in (live, test):
+            await each.close()
+
+    asyncio.run(ask())
+
+
+def test_a_pooler_that_drops_the_search_path_is_refused(tmp_path: Path) -> None:
+    url = source_of(tmp_path, "test")
+    dropped = replace(DatabaseUrl.parse(storage().url(tmp_path)), schema=url.schema)
+    with pytest.raises(SetupError, match=r"shows the schema 'test_\w+': does a pooler drop the search_path\?$"):
+        PostgresStore.open(dropped, tables_of(tmp_path / "stacks", COUNTER))
+
+
+def test_a_user_who_may_not_make_the_schema_is_told(tmp_path: Path) -> None:
+    asyncio.run(executed("DROP ROLE IF EXISTS test_nobody; CREATE ROLE test_nobody LOGIN"))
+    try:
+        url = DatabaseUrl.parse(url_with(user="test_nobody")).at("test")
+        with pytest.raises(SetupError, match="doesn't let its user do this: permission denied for database"):
+            PostgresStore.open(url, tables_of(tmp_path / "stacks", COUNTER))
+    finally:
+        asyncio.run(executed("DROP ROLE test_nobody"))
+
+
+async def executed(sql: str) -> None:
+    connection = await asyncpg.connect(POSTGRES)
+    await connection.execute(sql)
+    await connection.close()
+
+
 # Copies
 
 THING = """
@@ -588,6 +655,19 @@ def test_the_command_that_copies(tmp_path: Path) -> None:
     with filed(tmp_path):
         ended = stackwright(tmp_path, "copy", "sqlite:///old.db", STACKWRIGHT_DATABASE_URL=storage().url(tmp_path))
     assert (ended.status, ended.out, ended.err) == (0, "user: 2\npost: 1\nthing: 3\n", "")
+
+
+def test_the_command_copies_one_data_source(tmp_path: Path) -> None:
+    (tmp_path / "stacks").mkdir()
+    with filed(tmp_path) as old:
+        tables = old.tables
+    (tmp_path / "old.db").rename(tmp_path / "old.test.db")
+    (tmp_path / "stacks" / "workspace.yaml").write_text("workspace: it\ndata_sources: [test]\n")
+    words = ("copy", "sqlite:///old.db", "--data-source", "test")
+    ended = stackwright(tmp_path, *words, STACKWRIGHT_DATABASE_URL=storage().url(tmp_path))
+    assert (ended.status, ended.out, ended.err) == (0, "user: 2\npost: 1\nthing: 3\n", "")
+    stores = storage().open(tmp_path, tables), PostgresStore(tables, source_of(tmp_path, "test"))
+    assert [asyncio.run(each.counts())["user"] for each in stores] == [0, 2]
 
 
 # Servers that share a database

@@ -7,8 +7,9 @@ import sqlite3
 import sys
 from pathlib import Path
 
+from engine.cli.data_sources import place_of
 from engine.cli.tables import database_failure
-from engine.errors import SetupError
+from engine.errors import Problems, SetupError
 from engine.http.serve import Settings
 from engine.store import backup
 from engine.workspace_reader import read_workspace
@@ -16,8 +17,9 @@ from engine.workspace_reader import read_workspace
 
 def declare(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Write the database as it is now and the keys of tokens to one zip file, while the server goes on. It holds"
-        " every secret there is and is made for your user alone: keep it as you keep the data folder."
+        "Write the database as it is now, that of every data source, and the keys of tokens to one zip file, while the"
+        " server goes on. It holds every secret there is and is made for your user alone: keep it as you keep the data"
+        " folder."
     )
     parser.add_argument("file", type=Path, help="a file that isn't there yet")
     parser.add_argument("--workspace", type=Path, metavar="DIR", help="the workspace's folder (stacks)")
@@ -28,9 +30,11 @@ def run(options: argparse.Namespace) -> int:
     settings = Settings.from_environment().merged(workspace=options.workspace, data=options.data)
     if not settings.workspace.is_dir():
         raise SetupError(f"there is no workspace folder '{settings.workspace}': name yours with --workspace")
-    name = read_workspace(settings.workspace)[0].name  # a mistake in a stack must not be in a backup's way
+    workspace, problems = read_workspace(settings.workspace)  # a mistake in a stack must not be in a backup's way
+    if workspace.is_broken("workspace"):  # whose it is and which data sources there are, nobody can tell
+        raise Problems(problems)
     try:
-        backup.write(backup.Place(name, settings.database_path, settings.keys), options.file)
+        backup.write(place_of(settings, workspace), options.file)
     except sqlite3.Error as error:
         raise database_failure(settings.database_path, error) from error
     sys.stdout.write(f"wrote {options.file}, {options.file.stat().st_size} bytes\n")

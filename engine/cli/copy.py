@@ -6,10 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from engine.cli.data_sources import declare_data_source, require_data_source
 from engine.errors import SetupError
 from engine.http.serve import Settings, checked_workspace, database_of
 from engine.store.drivers import postgres
-from engine.store.storage import Database
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -21,16 +21,18 @@ def declare(parser: argparse.ArgumentParser) -> None:
         help="postgresql://… (STACKWRIGHT_DATABASE_URL, which no list of processes shows)",
     )
     parser.add_argument("--workspace", type=Path, metavar="DIR", help="the workspace's folder (stacks)")
+    declare_data_source(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    settings = Settings.from_environment().merged(workspace=options.workspace)
-    source = database_of(options.source)
-    target: Database | None = database_of(options.target) if options.target else settings.database
+    settings = Settings.from_environment().merged(workspace=options.workspace, data_source=options.data_source)
+    source, target = database_of(options.source), database_of(options.target) if options.target else settings.database
     if not isinstance(source, Path) or target is None or isinstance(target, Path):
         raise SetupError("records are copied from sqlite:///path/to/file to postgresql://user:password@host/name")
-    tables = checked_workspace(settings.workspace).workspace.tables
-    postgres("pg_copy").copy(source, target, tables, _told)
+    workspace = checked_workspace(settings.workspace).workspace
+    require_data_source(settings, workspace)
+    file, url = (settings.merged(database=each).storage for each in (source, target))
+    postgres("pg_copy").copy(file, url, workspace.tables, _told)
     return 0
 
 

@@ -13,10 +13,10 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import IO
 
+from engine.cli.data_sources import chosen, declare_data_source
 from engine.cli.progress import bar
 from engine.cli.tables import database_failure, format_of, table_of
 from engine.errors import SetupError
-from engine.http.serve import Settings, checked_workspace
 from engine.store import exporting
 from engine.store.migrate import flags
 from engine.store.plan import plan
@@ -34,11 +34,11 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--with-secrets", action="store_true", help="password hashes and sensitive columns too")
     parser.add_argument("--workspace", type=Path, metavar="DIR", help="the workspace's folder (stacks)")
     parser.add_argument("--data", type=Path, metavar="DIR", help="the folder of the database and the keys (data)")
+    declare_data_source(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    settings = Settings.from_environment().merged(workspace=options.workspace, data=options.data)
-    workspace = checked_workspace(settings.workspace).workspace
+    settings, workspace = chosen(options)
     table = table_of(workspace, options.table)
     format_ = exporting.FORMATS[format_of(options.format, options.output or "it.csv")]
     if not settings.database_path.is_file():

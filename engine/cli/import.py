@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from engine.cli.data_sources import chosen, declare_data_source
 from engine.cli.progress import bar
 from engine.cli.tables import database_failure, format_of, is_up_to_date, table_of
 from engine.errors import SetupError
-from engine.http.serve import Settings, checked_workspace, make_private
+from engine.http.serve import make_private
 from engine.run import milliseconds
 from engine.security.passwords import DEFAULT_COST, Passwords
 from engine.store import search
@@ -42,6 +43,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--with-secrets", action="store_true", help="passwords are hashes, as 'export' wrote them")
     parser.add_argument("--workspace", type=Path, metavar="DIR", help="the workspace's folder (stacks)")
     parser.add_argument("--data", type=Path, metavar="DIR", help="the folder of the database and the keys (data)")
+    declare_data_source(parser)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +78,7 @@ class Unhashed:
 
 def run(options: argparse.Namespace) -> int:
     """Reads and checks all of the file first: where it has mistakes, not even the database is made."""
-    settings = Settings.from_environment().merged(workspace=options.workspace, data=options.data)
-    workspace = checked_workspace(settings.workspace).workspace
+    settings, workspace = chosen(options)
     table = table_of(workspace, options.table)
     format_ = format_of(options.format, options.file)
     try:

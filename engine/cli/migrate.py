@@ -10,8 +10,9 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from engine.cli.data_sources import chosen, declare_data_source
 from engine.errors import SetupError
-from engine.http.serve import Settings, checked_workspace, make_private
+from engine.http.serve import make_private
 from engine.store import migrate
 from engine.store.changes import Change, Risk
 from engine.store.plan import leftovers, plan
@@ -29,16 +30,17 @@ def declare(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("workspace", nargs="?", type=Path, metavar="DIR", help="the workspace's folder (stacks)")
     parser.add_argument("--data", type=Path, metavar="DIR", help="the folder of the database and the keys (data)")
+    declare_data_source(parser)
     parser.add_argument("--apply", action="store_true", help="make the changes: all of them, or none")
     parser.add_argument("--allow-destructive", action="store_true", help="those that lose something too, marked '!'")
     parser.add_argument("--history", action="store_true", help="print the changes that were made before")
 
 
 def run(options: argparse.Namespace) -> int:
-    settings = Settings.from_environment().merged(workspace=options.workspace, data=options.data)
     if options.allow_destructive and not options.apply:
         raise SetupError("--allow-destructive goes with --apply")
-    tables = checked_workspace(settings.workspace).workspace.tables
+    settings, workspace = chosen(options)
+    tables = workspace.tables
     allowed = Risk.DESTRUCTIVE if options.allow_destructive else Risk.DELIBERATE
     try:
         if options.apply:

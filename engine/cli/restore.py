@@ -9,18 +9,20 @@ from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from engine.cli.data_sources import place_of
 from engine.cli.tables import database_failure
 from engine.errors import SetupError
 from engine.http.serve import Settings, checked_workspace, make_private
 from engine.store import backup
 from engine.store.plan import plan
 from engine.store.sqlite import connect
+from engine.workspace import LIVE, Workspace
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Put what 'backup' wrote in the place of the database and the keys of tokens. The server must be stopped; where"
-        " anything is amiss, nothing is changed."
+        "Put what 'backup' wrote in the place of the database, that of every data source, and the keys of tokens. The"
+        " server must be stopped; where anything is amiss, nothing is changed."
     )
     parser.add_argument("file", type=Path, help="what 'stackwright backup' wrote")
     parser.add_argument("--workspace", type=Path, metavar="DIR", help="the workspace's folder (stacks)")
@@ -33,11 +35,10 @@ def run(options: argparse.Namespace) -> int:
     if not options.file.is_file():
         raise SetupError(f"there is no file '{options.file}'")
     make_private(settings.data)
-    place = backup.Place(workspace.name, settings.database_path, settings.keys)
+    place = place_of(settings, workspace)
     try:
-        made = backup.restore(place, options.file)
-        with closing(connect(settings.database_path)) as connection:
-            is_behind = bool(plan(connection, workspace.tables))
+        made, held = backup.restore(place, options.file)
+        behind = [name for name in held if _is_behind(place.databases[name], workspace)]
     except SetupError:
         with suppress(OSError):
             settings.data.rmdir()  # where it was made for this alone, it is empty
@@ -45,7 +46,19 @@ def run(options: argparse.Namespace) -> int:
     except sqlite3.Error as error:
         raise database_failure(settings.database_path, error) from error
     moment = datetime.fromtimestamp(made / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    sys.stdout.write(f"restored the database and the keys of {moment} UTC\n")
-    if is_behind:
-        sys.stderr.write(f"note: the tables' files say something else, see `{settings.command('migrate')}`\n")
+    sys.stdout.write(f"restored {_said(held)} and the keys of {moment} UTC\n")
+    for name in behind:
+        command = settings.merged(data_source=name).command("migrate")
+        sys.stderr.write(f"note: the tables' files say something else, see `{command}`\n")
     return 0
+
+
+def _is_behind(database: Path, workspace: Workspace) -> bool:
+    with closing(connect(database)) as connection:
+        return bool(plan(connection, workspace.tables))
+
+
+def _said(data_sources: list[str]) -> str:
+    if data_sources == [LIVE]:
+        return "the database"
+    return "the databases of " + ", ".join(f"'{name}'" for name in data_sources)

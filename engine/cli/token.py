@@ -9,8 +9,9 @@ import json
 import sys
 from pathlib import Path
 
+from engine.cli.data_sources import chosen, declare_data_source
 from engine.errors import Fault, SetupError, did_you_mean
-from engine.http.serve import Settings, checked_workspace, make_private
+from engine.http.serve import make_private
 from engine.run import Services, milliseconds
 from engine.security.keys import KeyRing
 from engine.security.tokens import Tokens
@@ -18,7 +19,7 @@ from engine.stack import seconds_of
 from engine.store.base import Store
 from engine.store.storage import Database, open_store
 from engine.syntax import Binary, Column, Literal
-from engine.workspace import Table
+from engine.workspace import LIVE, Table
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -28,11 +29,11 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--expires-in", default="24h", help="how long it is good, as in 30m or 7d (24h)")
     parser.add_argument("--workspace", type=Path, metavar="DIR", help="the workspace's folder (stacks)")
     parser.add_argument("--data", type=Path, metavar="DIR", help="the folder of the database and the keys (data)")
+    declare_data_source(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    settings = Settings.from_environment().merged(workspace=options.workspace, data=options.data)
-    workspace = checked_workspace(settings.workspace).workspace
+    settings, workspace = chosen(options)
     table = workspace.tables.get(options.table)
     if table is None or not table.auth:
         hint = did_you_mean(options.table, workspace.tables_with_auth())
@@ -43,6 +44,8 @@ def run(options: argparse.Namespace) -> int:
         raise SetupError(f"'{options.expires_in}' is no duration: write seconds, or a number with s, m, h, d or w")
     make_private(settings.data)
     tokens = Tokens(KeyRing.open(settings.keys), workspace.name, workspace.name, milliseconds)
+    if settings.data_source != LIVE:
+        tokens = tokens.of(settings.data_source)
     try:
         token = tokens.create(table.name, id, extras, seconds)
     except Fault as fault:

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from engine.errors import FAULTS, Fault
 from engine.http.bodies import Patience
-from engine.http.endpoints import Endpoints
+from engine.http.data_sources import endpoints_of
 from engine.http.logs import Report
 from engine.http.responses import BASE, NOT_FOUND, Answer, dumps, fatal, refusal
 from engine.program import Program
@@ -54,7 +54,7 @@ class Server(Starlette):
     def swap(self, program: Program) -> None:
         """Serve `program` from the next request on; those that run keep the one they began with."""
         report = Report(program.services.log, program.services.clock)
-        endpoints = Endpoints(program, self._patience, report)
+        endpoints = endpoints_of(program, self._patience, report)
         self.program, self._endpoints, self._report = program, endpoints, report
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -12,6 +12,7 @@ from engine.errors import Fault
 from engine.http.auth import bearer
 from engine.http.bodies import Gone, Patience, Receive
 from engine.http.cors import Policy
+from engine.http.direct import Headers
 from engine.http.inputs import Inputs, Scope
 from engine.http.logs import Report
 from engine.http.responses import BASE, NO_STORE, NOT_FOUND, Answer, Send, dumps, fatal, refusal, write
@@ -58,11 +59,19 @@ class Endpoints:
             return await self._answer_for_path(scope, send, found)
         return await self._refuse(scope, send, Fault("not_found", NOT_FOUND), self._fallback)
 
+    async def refuse(self, scope: Scope, send: Send, fault: Fault) -> None:
+        """Answer a request with `fault`, so that the pages that may call its path can read it."""
+        try:
+            found = self._routes.find(_raw_path(scope))
+        except Fault as worse:
+            return await self._refuse(scope, send, worse, self._fallback)
+        return await self._refuse(scope, send, fault, _policy(found) if found else self._fallback)
+
     async def _answer_for_path(self, scope: Scope, send: Send, found: list[Found[Handler]]) -> None:
         """The answer to a verb that no endpoint of the path has: OPTIONS is a browser's question, others are wrong."""
         methods = [*dict.fromkeys(method for known, _ in found for method in known), "OPTIONS"]
         allowed = ", ".join(methods)
-        policy = next(iter(found[0][0].values())).policy
+        policy = _policy(found)
         if scope["method"] != "OPTIONS":
             fault = Fault("method_not_allowed", f"This path takes {allowed}.", headers=(("allow", allowed),))
             return await self._refuse(scope, send, fault, policy)
@@ -74,6 +83,10 @@ class Endpoints:
         answer = refusal(fault, id)
         await write(send, answer, policy.headers(scope["headers"]), id, head=scope["method"] == "HEAD")
         self._report(scope, id, "", answer[0], len(answer[2]), started, error=fault)
+
+
+def _policy(found: list[Found[Handler]]) -> Policy:
+    return next(iter(found[0][0].values())).policy
 
 
 def _raw_path(scope: Scope) -> str:
@@ -93,7 +106,7 @@ class Handler:
         self._auth = endpoint.auth
         self._has_body = endpoint.method not in ("GET", "HEAD")  # theirs means nothing: RFC 9110 §9.3.1
         self._route = f"/api:{endpoint.group.canonical}{endpoint.path}"
-        self._headers = (*BASE, NO_STORE) if compiled.no_store else BASE
+        self._headers = _headers(compiled, program)
 
     @cached_property
     def _inputs(self) -> Inputs:
@@ -126,3 +139,10 @@ class Handler:
             cors = self.policy.headers(headers)
         await write(send, answer, cors, run.id, head=scope["method"] == "HEAD")
         return self._report(scope, run.id, self._route, answer[0], len(answer[2]), started, claims, error)
+
+
+def _headers(compiled: Compiled, program: Program) -> Headers:
+    """Those of every answer of an endpoint: no cache gives it to another caller, or as another data source's."""
+    if compiled.no_store:
+        return (*BASE, NO_STORE)
+    return (*BASE, (b"vary", b"x-data-source")) if program.workspace.data_sources else BASE

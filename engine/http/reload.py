@@ -11,9 +11,10 @@ from watchfiles import awatch
 from engine.check import Checked
 from engine.errors import Problems, SetupError
 from engine.http.app import Server
-from engine.http.serve import Settings, checked_workspace
+from engine.http.serve import Settings, checked_workspace, update_all
 from engine.program import build, environment
-from engine.store.storage import update
+from engine.store.storage import open_store
+from engine.workspace import LIVE
 
 
 def attach(server: Server, settings: Settings) -> None:
@@ -61,13 +62,17 @@ class Reloader:
 
     async def _take(self, checked: Checked) -> None:
         """Has the database brought up to date first: what could lose something is refused, and nothing has changed."""
-        tables = checked.workspace.tables
-        services = replace(self._server.program.services, env=environment(checked.workspace))
+        workspace = checked.workspace
+        services = replace(self._server.program.services, env=environment(workspace))
         program = build(checked, services)
         # It waits for the runs that write at the moment, so they must be able to go on.
-        command = self._settings.command("migrate")
-        await asyncio.to_thread(update, self._settings.storage, tables, command)
-        services.store.tables = tables
+        sources = self._settings.sources(workspace)
+        await asyncio.to_thread(update_all, sources, workspace.tables)
+        for each in sources:
+            if each.data_source not in (LIVE, *services.stores):
+                services.stores[each.data_source] = open_store(each.storage, workspace.tables, change=False)
+        for store in services.every_store:
+            store.tables = workspace.tables
         self._server.swap(program)
 
 

@@ -7,7 +7,7 @@ import os
 import shlex
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -25,9 +25,9 @@ from engine.run import Services, milliseconds
 from engine.security.keys import KeyRing
 from engine.security.passwords import DEFAULT_COST, Passwords
 from engine.security.tokens import Tokens
-from engine.store.storage import Database, open_store
+from engine.store.storage import Database, open_store, update
 from engine.store.url import SCHEMES, DatabaseUrl
-from engine.workspace import Workspace
+from engine.workspace import LIVE, Table, Workspace
 
 if sys.platform != "win32":
     import resource
@@ -48,6 +48,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     database: Database | None = None
+    data_source: str = LIVE
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -71,13 +72,26 @@ class Settings:
         words, usual = ["stackwright", name], Settings()
         words += [str(self.workspace)] if self.workspace != usual.workspace else []
         words += ["--data", str(self.data)] if self.data != usual.data else []
+        words += ["--data-source", self.data_source] if self.data_source != LIVE else []
         url = f"STACKWRIGHT_DATABASE_URL={shlex.quote(f'sqlite:///{self.database}')} "
         return (url if isinstance(self.database, Path) else "") + shlex.join(words)
 
     @property
     def storage(self) -> Database:
-        """Where the records are."""
-        return self.database or self.data / DATABASE
+        """Where the records of the data source are: `database.test.sqlite3` lies beside `database.sqlite3`.
+
+        In PostgreSQL it is a schema: see `DatabaseUrl.at`.
+        """
+        live = self.database or self.data / DATABASE
+        if self.data_source == LIVE:
+            return live
+        if isinstance(live, Path):
+            return live.with_name(f"{live.stem}.{self.data_source}{live.suffix}")
+        return live.at(self.data_source)
+
+    def sources(self, workspace: Workspace) -> list[Settings]:
+        """The settings of each data source of the workspace, `live` first."""
+        return [replace(self, data_source=name) for name in (LIVE, *workspace.data_sources)]
 
     @property
     def database_path(self) -> Path:
@@ -140,16 +154,30 @@ def checked_workspace(folder: Path) -> Checked:
 
 def open_services(settings: Settings, workspace: Workspace) -> Services:
     """The services of a workspace in its data folder, which is made. Raises SetupError."""
-    env = environment(workspace)  # refused before anything is written
+    env, sources = environment(workspace), settings.sources(workspace)  # refused before anything is written
     make_private(settings.data)
     keys = KeyRing.open(settings.keys)
+    update_all(sources, workspace.tables)
+    stores = {each.data_source: open_store(each.storage, workspace.tables, change=False) for each in sources}
     return Services(
-        store=open_store(settings.storage, workspace.tables, command=settings.command("migrate")),
+        store=stores.pop(LIVE),
+        stores=stores,
         tokens=Tokens(keys, issuer=workspace.name, audience=workspace.name, clock=milliseconds),
         passwords=Passwords(DEFAULT_COST),
         log=Log(write_out),
         env=env,
     )
+
+
+def update_all(sources: Iterable[Settings], tables: Mapping[str, Table]) -> None:
+    """Makes the databases of data sources, and whatever of `tables` they lack. Raises SetupError."""
+    for each in sources:
+        try:
+            update(each.storage, tables, each.command("migrate"))
+        except SetupError as error:
+            if each.data_source == LIVE:
+                raise
+            raise SetupError(f"the data source '{each.data_source}': {error}") from error
 
 
 def make_private(folder: Path) -> None:
@@ -175,7 +203,8 @@ def create_app(settings: Settings, checked: Checked | None = None) -> Server:
 async def close(services: Services) -> None:
     """Finishes what is being written and lets go of everything."""
     try:
-        await services.store.close()
+        for store in services.every_store:
+            await store.close()
     finally:
         services.passwords.close()
         if isinstance(services.log, Log):

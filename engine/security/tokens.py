@@ -78,6 +78,10 @@ class Tokens:
         self._openers: dict[str, _Opener] = {}
         self._cache: dict[tuple[bytes, str], Claims] = {}
 
+    def of(self, data_source: str) -> Tokens:
+        """The tokens of a data source beside `live`, good there alone: it is in their audience (RFC 7519 §4.1.3)."""
+        return Tokens(self._ring, self._issuer, f"{self._audience}/{data_source}", self._clock)
+
     def create(
         self,
         table: str,

@@ -46,7 +46,7 @@ _INDEXES = """
 """
 _TABLES = """
     SELECT relname, oid::int8 FROM pg_class
-    WHERE relkind IN ('r', 'p') AND relnamespace = current_schema()::regnamespace
+    WHERE relkind IN ('r', 'p') AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
 """
 
 
@@ -58,6 +58,14 @@ class Found:
     type: str
     required: bool
     reference: str
+
+
+async def make_schema(connection: asyncpg.Connection, name: str) -> None:
+    """Make a schema where there is none. Several processes may do this at the same time."""
+    if await connection.fetchval("SELECT 1 FROM pg_namespace WHERE nspname = $1", name) is None:
+        async with connection.transaction():
+            await connection.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
+            await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(name)}")
 
 
 async def plan(connection: asyncpg.Connection, tables: Mapping[str, Table]) -> list[Change]:

@@ -227,6 +227,8 @@ async def _update(url: DatabaseUrl, tables: Mapping[str, Table]) -> None:
     try:
         connection = await connect(url)
         try:
+            if url.schema:
+                await pg_migrate.make_schema(connection, url.schema)
             await _check(url, connection)
             await pg_migrate.apply(connection, tables)
         finally:
@@ -236,7 +238,7 @@ async def _update(url: DatabaseUrl, tables: Mapping[str, Table]) -> None:
 
 
 async def _check(url: DatabaseUrl, connection: asyncpg.Connection) -> None:
-    """Raises SetupError for a server that is too old, one that can't hold all texts, or a schema that isn't there."""
+    """Raises SetupError for a server that is too old, one that can't hold all texts, or where we see no schema."""
     if connection.get_server_version().major < OLDEST:
         raise SetupError(f"the database '{url}' is of PostgreSQL before {OLDEST}: use a newer one")
     encoding, schema = await connection.fetchrow("SELECT current_setting('server_encoding'), current_schema()")
@@ -244,6 +246,9 @@ async def _check(url: DatabaseUrl, connection: asyncpg.Connection) -> None:
         raise SetupError(f"the database '{url}' keeps {encoding}: make one with ENCODING 'UTF8'")
     if schema is None:
         raise SetupError(f"the database '{url}' has no schema by its search_path: make it with CREATE SCHEMA")
+    if url.schema and schema != url.schema:
+        # Nothing of one data source must ever get into another.
+        raise SetupError(f"the database '{url}' shows the schema '{schema}': does a pooler drop the search_path?")
 
 
 def _unopened(url: DatabaseUrl, error: Exception) -> str:

@@ -20,7 +20,7 @@ from engine.store.asked import Ask, Values, lookup
 from engine.store.base import Condition, Kinds, Prepared, Read, ReadingRun, Run, Write, quoted
 from engine.store.constraints import refused
 from engine.store.direct import ROW_LIMIT, direct
-from engine.store.reader import Pace, Reader, Watched
+from engine.store.reader import Pace, Reader, Watched, Work
 from engine.store.rows import digester, masked_of, names_of, plain_of, row_maker, unmasked_of
 from engine.store.select import Selector
 from engine.store.sql import compile_where
@@ -48,10 +48,10 @@ class SqliteSession:
         self.connection = store.reader
         self.wrote = False
 
-    @property
-    def watched(self) -> Watched:
-        """What its long reads run on."""
-        return self._store.written if self.wrote else self._store.reading.inline
+    async def read(self, work: Work[T], pace: Pace, seconds: float) -> T:
+        """What `work` gives; see `Reader.read`."""
+        watched = self._store.written if self.wrote else self._store.reading.inline
+        return await self._store.reading.read(watched, work, pace, seconds)
 
     async def begin(self) -> None:
         if not self.wrote:
@@ -103,14 +103,12 @@ class SqliteReads:
 
     dialect = DIALECT
 
-    def __init__(self, reader: Reader) -> None:
-        self._read = reader.read
-
     def prepared(self, table: Table, sql: str, names: tuple[str, ...]) -> Ask:
-        rows, pace, read = Statement(table, sql, names).rows, Pace(), self._read
+        rows, pace = Statement(table, sql, names).rows, Pace()
 
         async def ask(run: ReadingRun, values: Values, finish: Callable[[list[Row]], T]) -> T:
-            return await read(run.db.watched, lambda connection: finish(rows(connection, values)), pace, run.time_limit)
+            found: T = await run.db.read(lambda connection: finish(rows(connection, values)), pace, run.time_limit)
+            return found
 
         return ask
 
@@ -147,7 +145,7 @@ class SqliteStore(Writes):
         self.tables = tables
         self.reader = reader
         self.reading = Reader(reader, connect)
-        self.reads = SqliteReads(self.reading)
+        self.reads = SqliteReads()
         self.writer = Writer(writer)
         self.written = Watched(writer)
         self._loads: dict[tuple[str, tuple[str, ...]], Write] = {}
@@ -247,7 +245,7 @@ class SqliteStore(Writes):
         return has
 
     def direct(self, sql: Sql, *, single: bool) -> Write:
-        return direct(sql, sqlite_direct.prepare(sql, self.reading, 1 if single else ROW_LIMIT + 1), single=single)
+        return direct(sql, sqlite_direct.prepare(sql, 1 if single else ROW_LIMIT + 1), single=single)
 
     def query(self, query: Query, kinds: Kinds, secrets: Callable[[Table], tuple[str, ...]]) -> Prepared:
         return find.prepare(self.reads, query, Selector(self.tables, kinds, DIALECT, secrets))

@@ -10,11 +10,11 @@ from engine.sql import Sql
 from engine.store.base import ReadingRun
 from engine.store.constraints import busy, not_unique
 from engine.store.direct import Ask, Rows, failed
-from engine.store.reader import Pace, Reader, is_interrupted
+from engine.store.reader import Pace, is_interrupted
 from engine.store.writer import is_busy
 
 
-def prepare(sql: Sql, reader: Reader, limit: int) -> Ask:
+def prepare(sql: Sql, limit: int) -> Ask:
     """What fetches at most `limit` rows."""
     text, pace = sql.numbered("?"), Pace()
 
@@ -33,7 +33,8 @@ def prepare(sql: Sql, reader: Reader, limit: int) -> Ask:
     async def ask(run: ReadingRun, values: Sequence[object]) -> Rows:
         # A statement that writes can't be tried: to interrupt it takes back the whole transaction.
         sort = Pace(is_slow=True) if sql.writes else pace
-        return await reader.read(run.db.watched, lambda connection: fetch(connection, values), sort, run.time_limit)
+        rows: Rows = await run.db.read(lambda connection: fetch(connection, values), sort, run.time_limit)
+        return rows
 
     return ask
 

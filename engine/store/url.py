@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from urllib.parse import unquote, urlsplit
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from urllib.parse import quote, unquote, urlsplit
 
 from engine.errors import SetupError
 
 SCHEMES = ("postgresql", "postgres")
 CONNECTIONS = 10  # that a process holds at most, where the URL doesn't say
 MOST_CONNECTIONS = 1000
+LONGEST_NAME = 63  # bytes of a schema's; the server cuts longer ones, and two could become the same
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseUrl:
     """A URL with `connections=20` taken out of what follows its `?`; the rest is as libpq has it, or server settings.
 
-    `shown` is what may be printed; `options` are the names of the rest.
+    `shown` is what may be printed; `options` are the names of the rest. `schema` is the one that is made where it isn't
+    there, empty where the server's `search_path` names it.
     """
 
     _text: str = field(repr=False)
     shown: str
     options: frozenset[str] = frozenset()
     connections: int = CONNECTIONS
+    schema: str = ""
 
     @classmethod
     def parse(cls, text: str) -> DatabaseUrl:
@@ -37,9 +41,23 @@ class DatabaseUrl:
         shown = f"{parts.scheme}://{user}{f'[{host}]' if ':' in host else host}{port}{parts.path}"
         options = _options(parts.query)
         connections = _count(options.pop("connections")) if "connections" in options else CONNECTIONS
-        query = "&".join(f"{name}={value}" for name, value in options.items())
-        text = text.partition("?")[0] + ("?" + query if query else "")
-        return cls(text, shown, frozenset(options), connections)
+        return cls(_joined(text, options), shown, frozenset(options), connections)
+
+    def at(self, data_source: str) -> DatabaseUrl:
+        """Where a data source beside `live` is: in a schema named after that of `live`, as in `public.test`.
+
+        Its connections see that schema alone. Raises SetupError where the name would be cut.
+        """
+        options = _options(urlsplit(self._text).query)
+        live = unquote(options.get("search_path", "")).partition(",")[0].strip(' "') or "public"
+        schema = f"{live}.{data_source}"
+        if len(schema.encode()) > LONGEST_NAME:
+            raise SetupError(
+                f"the schema '{schema}' has a name of more than {LONGEST_NAME} bytes: shorten a part of it"
+            )
+        path = f'"{schema}"'
+        text = _joined(self._text, options | {"search_path": quote(path)})
+        return replace(self, _text=text, shown=f"{self.shown}?search_path={path}", schema=schema)
 
     def __str__(self) -> str:
         return self.shown
@@ -61,6 +79,12 @@ def _options(query: str) -> dict[str, str]:
     """What follows a URL's `?`, as it is written."""
     pairs = (option.partition("=") for option in query.split("&") if option)
     return {name: value for name, _, value in pairs}
+
+
+def _joined(text: str, options: Mapping[str, str]) -> str:
+    """A URL with these options in the place of its own."""
+    query = "&".join(f"{name}={value}" for name, value in options.items())
+    return text.partition("?")[0] + ("?" + query if query else "")
 
 
 def _count(text: str) -> int:

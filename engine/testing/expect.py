@@ -18,7 +18,7 @@ from engine.workspace import Table
 
 Rows = list[dict[str, object]]
 # By table, then by `added`, `changed` and `removed`, the records by id; a changed one as it is now.
-Changes = Mapping[str, Mapping[str, Rows]]
+Changes = dict[str, dict[str, Rows]]
 
 Compare = Callable[[Value, Any, Answer], Iterator[Finding]]
 

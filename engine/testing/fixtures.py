@@ -14,7 +14,7 @@ from engine.stack import Word, seconds_of
 from engine.testing import expressions
 from engine.testing.client import written
 from engine.testing.expressions import Value
-from engine.workspace import Endpoint, Function, TestFile, Workspace
+from engine.workspace import LIVE, Endpoint, Function, TestFile, Workspace
 
 DEFAULT_CLOCK = 1_735_689_600_000  # 2025-01-01T00:00:00Z, in milliseconds since the epoch
 # What expressions about an answer may speak of.
@@ -40,9 +40,13 @@ class Expected:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Exchange:
-    """One request and what is expected of its answer; `after` is how many seconds pass before it."""
+    """One request and what is expected of its answer; `after` is how many seconds pass before it.
+
+    It is sent to a data source with a token of it, and `changed` is expected there, nothing in the others.
+    """
 
     target: Target
+    data_source: str
     input: Value | None
     send: Value | None
     auth: Value | None
@@ -54,7 +58,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Case:
-    """One case: its records by table, its request, and those that follow."""
+    """One case: its records by table, in the data source of its request, and those that follow."""
 
     name: str
     records: Mapping[str, Value]
@@ -143,20 +147,33 @@ class _Reader:
     def _cases(self, path: Path, target: Target | None, records: Mapping[str, Value]) -> Iterator[Case]:
         data = self.document.value(path)
         own = {**records, **self._records((*path, "records"))}
-        then = [self._following((*path, "then", place)) for place in range(len(data.get("then", ())))]
+        source = self._data_source(path, LIVE)
+        then = [self._following((*path, "then", place), source) for place in range(len(data.get("then", ())))]
         if "each" in data and "input" in data:
             self._report("SW405", "a case has either 'input' or 'each'", self.document.key_span((*path, "each")))
         for place in range(len(data.get("each", ("input",)))):
             input_path = (*path, "each", place) if "each" in data else (*path, "input")
-            first = self._exchange(path, target, input_path, ())
+            first = self._exchange(path, target, source, input_path, ())
             if first is not None and None not in then:
                 name = f"{data['name']} [{place}]" if "each" in data else data["name"]
                 yield Case(name, own, first, tuple(each for each in then if each is not None))
 
-    def _following(self, path: Path) -> Exchange | None:
-        return self._exchange(path, self._target((*path, "request")), (*path, "input"), FOLLOWING)
+    def _data_source(self, path: Path, usual: str) -> str:
+        """What the request at `path` names, else the `usual` one."""
+        name: str = self.document.value(path).get("data_source", usual)
+        known = (LIVE, *self.workspace.data_sources)
+        if name not in known:
+            span, hint = self.document.span((*path, "data_source")), did_you_mean(name, known)
+            self._report("SW411", f"unknown data source '{name}'", span, hint)
+        return name
 
-    def _exchange(self, path: Path, target: Target | None, input_path: Path, names: tuple[str, ...]) -> Exchange | None:
+    def _following(self, path: Path, usual: str) -> Exchange | None:
+        target, source = self._target((*path, "request")), self._data_source(path, usual)
+        return self._exchange(path, target, source, (*path, "input"), FOLLOWING)
+
+    def _exchange(
+        self, path: Path, target: Target | None, source: str, input_path: Path, names: tuple[str, ...]
+    ) -> Exchange | None:
         """The request at `path`; `names` are the variables that what it sends may speak of."""
         given = self._optional(input_path, names)
         send, token = self._optional((*path, "send"), names), self._optional((*path, "token"), names)
@@ -165,7 +182,7 @@ class _Reader:
         if target is None:
             return None
         self._path_parameters(target, self.document.value(input_path) if self._has(input_path) else {}, path)
-        return Exchange(target, given, send, auth, token, after, expected, self._span(path))
+        return Exchange(target, source, given, send, auth, token, after, expected, self._span(path))
 
     def _span(self, path: Path) -> Span:
         data = self.document.value(path)

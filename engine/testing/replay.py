@@ -27,13 +27,13 @@ from engine.store.base import Store
 from engine.store.sqlite import SqliteStore
 from engine.testing import client, fixtures
 from engine.testing.client import Answer
-from engine.testing.expect import Changes, changes, findings
+from engine.testing.expect import Changes, Rows, changes, findings
 from engine.testing.expressions import Unusable, Value, Variables
 from engine.testing.fixtures import Case, Exchange, Suite
 from engine.testing.match import Finding
 from engine.testing.report import Failure
 from engine.testing.trace import Recorder
-from engine.workspace import Function, Table
+from engine.workspace import LIVE, Function, Table
 
 SEED = 0
 
@@ -46,6 +46,7 @@ class _Held:
     chance: random.Random = field(default_factory=lambda: random.Random(SEED))
     trace: Recorder = field(default_factory=Recorder)
     log: list[dict[str, object]] = field(default_factory=list)
+    env: dict[str, object] = field(default_factory=dict)
 
 
 Opener = Callable[[Path, Mapping[str, Table]], Store]
@@ -77,20 +78,25 @@ class Harness:
         except BaseException:
             self.close()
             raise
+        self._sources = {LIVE: self._services} | {name: self._services.at(name) for name in self._services.stores}
         self._server = Server(self._program)
 
     def _open(self, folder: Path, name: str) -> Services:
         def clock() -> int:
             return self._held.now
 
+        names = (LIVE, *self._workspace.data_sources)
+        stores = {source: self._open_store(folder / source, self._tables) for source in names}
         return Services(
-            store=self._open_store(folder, self._tables),
+            store=stores.pop(LIVE),
+            stores=stores,
             tokens=Tokens(KeyRing.open(folder / "keys", clock), name, name, clock),
             passwords=Passwords(TEST_COST, threads=1),
             clock=clock,
             pause=self._pause,
             chance=self._held.chance,
             log=lambda entry: self._held.log.append(entry),
+            env=self._held.env,
             trace=lambda: self._held.trace,
         )
 
@@ -99,7 +105,8 @@ class Harness:
 
     def close(self) -> None:
         """Removes everything that was made."""
-        self._runner.run(self._services.store.close())
+        for store in self._services.every_store:
+            self._runner.run(store.close())
         self._services.passwords.close()
         self._runner.close()
         self._folder.cleanup()
@@ -114,8 +121,10 @@ class Harness:
         self._begin_request()
         variables: dict[str, object] = {}
         try:
-            self._services.env = self._environment(suite, case)
-            await self._services.store.clear()
+            self._held.env.clear()
+            self._held.env.update(self._environment(suite, case))
+            for store in self._services.every_store:
+                await store.clear()
             await self._load(case)
             for exchange in (case.first, *case.then):
                 found = await self._exchange(exchange, variables)
@@ -139,12 +148,13 @@ class Harness:
 
     async def _load(self, case: Case) -> None:
         """Loads the records of a case, those that others refer to first. Raises Unusable for one that is refused."""
-        run = self._services.run()
+        services = self._sources[case.first.data_source]
+        run = services.run()
         for table in (name for name in self._order if name in case.records):
             value = case.records[table]
             for place, row in enumerate(value.evaluate(run, {})):
                 try:
-                    await self._services.store.load(run, table, [row])
+                    await services.store.load(run, table, [row])
                 except Fault as fault:
                     run.db.rollback()
                     message = f"the record is refused by the table '{table}': {fault.message}"
@@ -156,7 +166,7 @@ class Harness:
         self._held.now += exchange.after * 1000
         self._begin_request()
         before = await self._snapshot(exchange)
-        run = self._services.run()
+        run = self._sources[exchange.data_source].run()
         given = _evaluated(exchange.input, run, variables)
         answer = await self._answer(exchange, given, run, variables)
         variables |= {
@@ -167,16 +177,21 @@ class Harness:
         changed = await self._changes(exchange, before)
         return list(findings(exchange.expected, answer, variables, run, changed))
 
-    async def _snapshot(self, exchange: Exchange) -> Mapping[str, list[dict[str, object]]]:
-        snapshot: dict[str, list[dict[str, object]]] = {}
-        return await self._services.store.snapshot() if exchange.expected.changed is not None else snapshot
+    async def _snapshot(self, exchange: Exchange) -> Mapping[str, Mapping[str, Rows]]:
+        """All records by data source and table, where somebody asks what changes."""
+        watched = self._sources if exchange.expected.changed is not None else {}
+        return {name: await services.store.snapshot() for name, services in watched.items()}
 
-    async def _changes(self, exchange: Exchange, before: Mapping[str, list[dict[str, object]]]) -> Changes:
-        return changes(before, await self._snapshot(exchange), self._tables)
+    async def _changes(self, exchange: Exchange, before: Mapping[str, Mapping[str, Rows]]) -> Changes:
+        """What changed in the tables of the request's data source, and in `live.user` and the like of others."""
+        after = await self._snapshot(exchange)
+        found = {name: changes(tables, after[name], self._tables) for name, tables in before.items()}
+        own = found.pop(exchange.data_source, {})
+        return own | {f"{name}.{table}": rows for name, tables in found.items() for table, rows in tables.items()}
 
     async def _answer(self, exchange: Exchange, given: Any, run: Run, variables: Variables) -> Answer:
         if isinstance(exchange.target, Function):
-            return await self._call(exchange.target, given)
+            return await self._call(exchange.target, given, run.services)
         headers = self._headers(exchange, run, variables)
         try:
             call = client.call_of(exchange.target, given, headers)
@@ -187,7 +202,8 @@ class Harness:
 
     def _headers(self, exchange: Exchange, run: Run, variables: Variables) -> dict[str, str]:
         sent: dict[str, object] = _evaluated(exchange.send, run, variables) or {}
-        headers = {name.lower(): client.written(value) for name, value in sent.items()}
+        headers = {} if exchange.data_source == LIVE else {"x-data-source": exchange.data_source}
+        headers |= {name.lower(): client.written(value) for name, value in sent.items()}
         token = _evaluated(exchange.token, run, variables)
         if exchange.auth is not None:
             token = self._token(exchange.auth, run, variables)
@@ -196,14 +212,14 @@ class Harness:
     def _token(self, auth: Value, run: Run, variables: Variables) -> str:
         subject = auth.evaluate(run, variables)
         try:
-            token: str = self._services.tokens.create(subject["table"], subject["id"], subject.get("extras"))
+            token: str = run.tokens.create(subject["table"], subject["id"], subject.get("extras"))
         except Fault as fault:
             raise Unusable(fault.message, auth.span()) from fault
         return token
 
-    async def _call(self, function: Function, given: Any) -> Answer:
+    async def _call(self, function: Function, given: Any, services: Services) -> Answer:
         """Runs a function; a fault becomes the answer that a client would get, a result has the status 200."""
-        run = self._services.run()
+        run = services.run()
         try:
             bound = self._program.shape_of(function.name).bind(dict(given or {}))
             body = await perform(self._program.function(function.name), run, bound, None, dumps)
