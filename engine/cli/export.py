@@ -21,6 +21,7 @@ from engine.store import exporting
 from engine.store.migrate import flags
 from engine.store.plan import plan
 from engine.store.sqlite import connect
+from engine.store.sqlite_catalog import SqliteCatalog
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +50,8 @@ def run(options: argparse.Namespace) -> int:
     try:
         with closing(connect(settings.database_path)) as connection:
             connection.execute("PRAGMA query_only = ON")
-            changes = [change for change in plan(connection, workspace.tables) if change.table == table.name]
+            found = plan(SqliteCatalog(connection), workspace.tables)
+            changes = [change for change in found if change.table == table.name]
             if changes:
                 command = settings.command("migrate") + flags(changes)
                 raise SetupError(f"'{table.name}' isn't what its file says yet: run `{command}`")

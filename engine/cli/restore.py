@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sqlite3
 import sys
-from contextlib import closing, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from engine.errors import SetupError
 from engine.http.serve import Settings, checked_workspace, make_private
 from engine.store import backup
 from engine.store.plan import plan
-from engine.store.sqlite import connect
+from engine.store.storage import open_catalog
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -36,8 +36,8 @@ def run(options: argparse.Namespace) -> int:
     place = backup.Place(workspace.name, settings.database_path, settings.keys)
     try:
         made = backup.restore(place, options.file)
-        with closing(connect(settings.database_path)) as connection:
-            is_behind = bool(plan(connection, workspace.tables))
+        with open_catalog(settings.storage, change=False) as catalog:
+            is_behind = bool(plan(catalog, workspace.tables))
     except SetupError:
         with suppress(OSError):
             settings.data.rmdir()  # where it was made for this alone, it is empty

@@ -6,9 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from engine.fields import Field
-from engine.store.base import quoted
-from engine.store.schema import definition, index_sql
+from engine.store.ddl import Ddl
 from engine.workspace import Table
 
 
@@ -41,13 +39,10 @@ class Change:
         return f"{self.description}: {self.mend}" if self.mend else self.description
 
 
-def create_table(name: str, columns: Iterable[Field]) -> str:
-    return f"CREATE TABLE {quoted(name)} ({', '.join(map(definition, columns))})"
-
-
-def add_index(table: Table, name: str, columns: tuple[str, ...], unique: bool) -> Change:
+def add_index(ddl: Ddl, table: Table, name: str, columns: tuple[str, ...], unique: bool) -> Change:
     kind = "a unique index" if unique else "an index"
-    return Change(table.name, f"add {kind} over {said(columns)} to the table '{table.name}'", (index_sql(table, name),))
+    description = f"add {kind} over {said(columns)} to the table '{table.name}'"
+    return Change(table.name, description, (ddl.index_sql(table, name),))
 
 
 def said(names: Iterable[str]) -> str:

@@ -17,6 +17,7 @@ from engine.store.plan import plan
 from engine.store.postgres import PostgresStore, connect
 from engine.store.rows import names_of
 from engine.store.sqlite import connect as connect_file
+from engine.store.sqlite_catalog import SqliteCatalog
 from engine.store.url import DatabaseUrl
 from engine.workspace import Table
 
@@ -36,7 +37,7 @@ def copy(path: Path, url: DatabaseUrl, tables: Mapping[str, Table], told: Told) 
     try:
         with closing(connect_file(path)) as source:
             source.execute("BEGIN IMMEDIATE")
-            if plan(source, tables):
+            if plan(SqliteCatalog(source), tables):
                 raise SetupError(f"the database '{path}' isn't what the tables' files say: serve it once, then copy it")
             asyncio.run(_copy(source, url, tables, told))
     except sqlite3.Error as error:

@@ -10,10 +10,11 @@ from engine.fields import Field
 from engine.store.base import quoted
 from engine.store.pg_dialect import DIALECT
 from engine.store.rows import is_json
-from engine.store.schema import declared_indexes, settled
+from engine.store.schema import declared, declared_indexes, settled
 from engine.workspace import Index, Table
 
 LONGEST = 63  # bytes of a name: PostgreSQL cuts what is longer
+KEPT = LONGEST - len(".0123456789ab.unique")  # bytes that are left of a name which had to be shortened
 _TYPES = {"int": "bigint", "timestamp": "bigint", "decimal": "double precision", "bool": "boolean"}
 TEXT = 'text COLLATE "C"'  # compared by code point, as the language does
 _MARK = "stackwright: "
@@ -31,11 +32,6 @@ def check_names(tables: Mapping[str, Table]) -> None:
 def type_of(column: Field) -> str:
     """The type of a column: JSON is kept as text, so that the order of its keys stays."""
     return "json" if is_json(column) else _TYPES.get(column.type, TEXT)
-
-
-def declared(column: Field) -> str:
-    """The author's type, JSON being one."""
-    return "json" if is_json(column) else column.type
 
 
 def definition(column: Field, filler: str = "") -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import asyncpg
@@ -13,14 +13,15 @@ import orjson
 from engine.errors import SetupError
 from engine.fields import Field
 from engine.shapes import input_fault, unknown_param
-from engine.store import pg_migrate
+from engine.store import migrate
 from engine.store.base import BUSY_SECONDS, Condition, Kinds, Read, Run, Write, quoted
-from engine.store.migrate import COMMAND
+from engine.store.pg_blocking import REFUSALS, Blocking
+from engine.store.pg_catalog import PostgresCatalog, said
 from engine.store.pg_dialect import DIALECT
 from engine.store.pg_schema import sequence_sql
 from engine.store.pg_session import PostgresSession
 from engine.store.pg_statement import Statement
-from engine.store.pool import Pool
+from engine.store.pool import FAILURES, Pool
 from engine.store.rows import digester, masked_of, names_of, plain_of, row_maker, unmasked_of
 from engine.store.sql import compile_where
 from engine.store.url import DatabaseUrl
@@ -71,7 +72,7 @@ class PostgresStore(Writes):
 
     @classmethod
     def open(
-        cls, url: DatabaseUrl, tables: Mapping[str, Table], *, change: bool = True, command: str = COMMAND
+        cls, url: DatabaseUrl, tables: Mapping[str, Table], *, change: bool = True, command: str = migrate.COMMAND
     ) -> PostgresStore:
         """The storage at a URL, brought up to date first unless `change` is False.
 
@@ -87,13 +88,39 @@ class PostgresStore(Writes):
         return cls(tables, url)
 
     @staticmethod
-    def update(url: DatabaseUrl, tables: Mapping[str, Table], command: str = COMMAND) -> None:
+    def update(url: DatabaseUrl, tables: Mapping[str, Table], command: str = migrate.COMMAND) -> None:
         """Makes whatever of `tables` the database lacks. Raises SetupError, and changes nothing, as `open` says.
 
-        It may be called where an event loop runs, and blocks it. What isn't safe no `command` of ours changes here.
+        It may be called where an event loop runs, and blocks it.
         """
+
+        def work() -> None:
+            with PostgresStore.catalog(url) as catalog:
+                migrate.apply(catalog, tables, command=command)
+
         with ThreadPoolExecutor(1) as thread:
-            thread.submit(asyncio.run, _update(url, tables)).result()
+            thread.submit(work).result()
+
+    @staticmethod
+    @contextmanager
+    def catalog(url: DatabaseUrl, *, change: bool = True) -> Iterator[PostgresCatalog]:
+        """The database at a URL; without `change` nothing can be. No event loop may run in this thread.
+
+        Raises SetupError where it can't be used or fails.
+        """
+        try:
+            connection = Blocking(lambda: connect(url))
+        except (*FAILURES, ValueError) as error:
+            raise SetupError(_unopened(url, error)) from error
+        try:
+            _check(url, connection)
+            if not change:
+                connection.script("SET default_transaction_read_only = on")
+            yield PostgresCatalog(connection)
+        except REFUSALS as error:
+            raise SetupError(_unopened(url, error)) from error
+        finally:
+            connection.close(BUSY_SECONDS)
 
     def session(self) -> PostgresSession:
         return PostgresSession(self.pool)
@@ -197,23 +224,11 @@ def _json(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
-async def _update(url: DatabaseUrl, tables: Mapping[str, Table]) -> None:
-    try:
-        connection = await connect(url)
-        try:
-            await _check(url, connection)
-            await pg_migrate.apply(connection, tables)
-        finally:
-            await connection.close(timeout=BUSY_SECONDS)
-    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise SetupError(_unopened(url, error)) from error
-
-
-async def _check(url: DatabaseUrl, connection: asyncpg.Connection) -> None:
+def _check(url: DatabaseUrl, connection: Blocking) -> None:
     """Raises SetupError for a server that is too old, one that can't hold all texts, or a schema that isn't there."""
-    if connection.get_server_version().major < OLDEST:
+    if connection.raw.get_server_version().major < OLDEST:
         raise SetupError(f"the database '{url}' is of PostgreSQL before {OLDEST}: use a newer one")
-    encoding, schema = await connection.fetchrow("SELECT current_setting('server_encoding'), current_schema()")
+    [(encoding, schema)] = connection.execute("SELECT current_setting('server_encoding'), current_schema()")
     if encoding != "UTF8":
         raise SetupError(f"the database '{url}' keeps {encoding}: make one with ENCODING 'UTF8'")
     if schema is None:
@@ -232,4 +247,4 @@ def _unopened(url: DatabaseUrl, error: Exception) -> str:
         case TimeoutError() | OSError():
             reason = "it doesn't answer" if isinstance(error, TimeoutError) else "nothing listens there"
             return f"the database '{url}' can't be reached, {reason}: is the server running, and its address right?"
-    return f"the database '{url}' can't be opened: {url.redacted(str(error))}"
+    return f"the database '{url}' failed, nothing was changed: {url.redacted(said(error))}"

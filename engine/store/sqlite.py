@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager, closing, suppress
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from engine.store.base import Condition, Kinds, Read, Run, Write, quoted
 from engine.store.constraints import refused
 from engine.store.rows import digester, masked_of, names_of, plain_of, row_maker, unmasked_of
 from engine.store.sql import compile_where
+from engine.store.sqlite_catalog import SqliteCatalog, waiting
 from engine.store.sqlite_dialect import DIALECT
 from engine.store.statement import Statement
 from engine.store.writer import Writer
@@ -127,9 +128,9 @@ class SqliteStore(Writes):
 
         Raises SetupError where the file can't be opened, or where bringing it up to date takes a `command`.
         """
+        if change:
+            cls.update(path, tables, command)
         try:
-            if change:
-                cls.update(path, tables, command)
             return cls._opened(path, tables, synchronous)
         except (OSError, sqlite3.Error) as error:
             raise SetupError(f"the database '{path}' can't be opened: {error}") from error
@@ -142,12 +143,21 @@ class SqliteStore(Writes):
     @staticmethod
     def update(path: Path, tables: Mapping[str, Table], command: str = migrate.COMMAND) -> None:
         """Makes the file and whatever of `tables` it lacks. Raises SetupError, and changes nothing, as `open` says."""
+        with SqliteStore.catalog(path) as catalog:
+            migrate.apply(catalog, tables, command=command)
+
+    @staticmethod
+    @contextmanager
+    def catalog(path: Path, *, change: bool = True) -> Iterator[SqliteCatalog]:
+        """The file at `path`, made where there is none; without `change` nothing can be, and nothing is made.
+
+        Raises SetupError where it can't be opened or fails.
+        """
         try:
-            create_file(path)
-            with closing(connect(path)) as connection:
-                migrate.apply(connection, tables, command=command)
-        except (OSError, sqlite3.Error) as error:
-            raise SetupError(f"the database '{path}' can't be opened: {error}") from error
+            with closing(_opened(path, change)) as connection:
+                yield SqliteCatalog(connection)
+        except sqlite3.Error as error:
+            raise SetupError(f"the database '{path}' failed, nothing was changed: {error}") from error
 
     @classmethod
     def _opened(cls, path: Path, tables: Mapping[str, Table], synchronous: str) -> SqliteStore:
@@ -262,6 +272,21 @@ def connect(path: Path) -> sqlite3.Connection:
     )
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA trusted_schema = OFF")
+    return connection
+
+
+def _opened(path: Path, change: bool) -> sqlite3.Connection:
+    """A connection for a catalog."""
+    if change:
+        try:
+            create_file(path)
+        except OSError as error:
+            raise SetupError(f"the database '{path}' can't be made: {error.strerror}") from None
+    connection = connect(path) if path.is_file() else sqlite3.connect(":memory:")
+    if change:
+        waiting(lambda: connection.execute("PRAGMA journal_mode = WAL"))
+    else:
+        connection.execute("PRAGMA query_only = ON")
     return connection
 
 
