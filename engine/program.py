@@ -15,15 +15,20 @@ import engine.filters
 import engine.functions
 import engine.steps
 from engine.check import Checked, check
+from engine.clauses import Query
 from engine.compile import Compiler, Plan
 from engine.errors import Fault, Problem, Problems, SetupError
+from engine.openings import steps_in
 from engine.run import Services
 from engine.shapes import Shape
 from engine.stack import Step
 from engine.store.schema import settled
+from engine.store.select import Selector
 from engine.store.sql import compile_where
 from engine.store.sqlite_dialect import DIALECT
-from engine.workspace import Endpoint, Workspace
+from engine.syntax import Node
+from engine.values import Kind
+from engine.workspace import Endpoint, Table, Workspace
 from engine.workspace_reader import read_workspace
 
 LIBRARY = (engine.filters, engine.functions, engine.steps)  # importing them registered what stacks may use
@@ -108,24 +113,20 @@ def _unaskable(checked: Checked) -> list[Problem]:
     stacks = [(each.stack, checked.endpoints[each].kinds) for each in checked.workspace.endpoints]
     stacks += [(each.stack, checked.functions[name].kinds) for name, each in checked.workspace.functions.items()]
     for stack, kinds in stacks:
-        for step in _steps(stack):
-            if "where" in step.arguments:
-                table = checked.workspace.tables[step.arguments["table"].text]
-                try:
-                    compile_where(step.arguments["where"], table, kinds, DIALECT)
-                except Problems as problems:
-                    found += problems.problems
+        for step in steps_in(stack):
+            try:
+                _ask(step, checked.workspace.tables, kinds)
+            except Problems as problems:
+                found += problems.problems
     return found
 
 
-def _steps(value: object) -> list[Step]:
-    """All steps in a block, those of inner blocks included."""
-    if isinstance(value, Step):
-        return [value, *(step for argument in value.arguments.values() for step in _steps(argument))]
-    if isinstance(value, tuple):
-        return [step for each in value for step in _steps(each)]
-    block = getattr(value, "block", None)
-    return _steps(block) if isinstance(block, tuple) else []
+def _ask(step: Step, tables: Mapping[str, Table], kinds: Mapping[Node, Kind]) -> None:
+    """Raises `Problems` where a step asks what no storage can be asked."""
+    if step.definition.composes:
+        Selector(tables, kinds, DIALECT, lambda table: ()).check(Query(*step.filled))
+    elif "where" in step.arguments:
+        compile_where(step.arguments["where"], tables[step.arguments["table"].text], kinds, DIALECT)
 
 
 def load(root: Path, services: Services, *, traced: bool = False, shown_as: str | None = None) -> Program:

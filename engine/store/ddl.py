@@ -8,7 +8,7 @@ from typing import Protocol
 from engine.fields import Field
 from engine.store.conversions import Conversion
 from engine.store.found import FoundColumn
-from engine.workspace import Table
+from engine.workspace import Index, Table
 
 Statements = tuple[str, ...]
 
@@ -49,8 +49,8 @@ class Ddl(Protocol):
     def drop_table(self, name: str, referring: Mapping[str, Iterable[FoundColumn]]) -> Statements:
         """`referring`, by table, are the columns that refer to it until then."""
 
-    def indexes_of(self, table: Table) -> Mapping[str, tuple[tuple[str, ...], bool]]:
-        """All indexes by name: their columns, and whether they are unique."""
+    def indexes_of(self, table: Table) -> Mapping[str, Index]:
+        """All indexes by name."""
 
     def index_prefix(self, table: str) -> str:
         """What the names of a table's indexes begin with."""
@@ -59,6 +59,13 @@ class Ddl(Protocol):
 
     def index_where(self, table: Table, name: str) -> str:
         """The condition of a partial index, empty where every record is in it."""
+
+    def search_of(self, table: Table) -> str:
+        """What a search index is known by that is none of `indexes_of`; empty where there is none."""
+
+    def add_search(self, table: Table) -> Statements: ...
+
+    def drop_search(self, table: str) -> Statements: ...
 
     def add_column(self, table: Table, column: Field, filler: str) -> Statements:
         """`filler` is what rows that are there get, empty for null."""

@@ -35,11 +35,12 @@ class FoundIndex:
 
 @dataclass(frozen=True, slots=True)
 class FoundTable:
-    """`triggers` are the statements that make them again."""
+    """`triggers` are the statements that make them again; see `Ddl.search_of` for `search`."""
 
     columns: dict[str, FoundColumn] = field(default_factory=dict)
     indexes: dict[str, FoundIndex] = field(default_factory=dict)
     triggers: tuple[str, ...] = ()
+    search: str = ""
 
 
 @dataclass(frozen=True, slots=True)

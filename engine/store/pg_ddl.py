@@ -12,7 +12,7 @@ from engine.store.pg_conversions import CONVERSIONS
 from engine.store.pg_dialect import DIALECT
 from engine.store.pg_schema import KEPT, check_names, commented, definition, index_sql, named_indexes, type_of
 from engine.store.schema import on_delete_of, refers, settled
-from engine.workspace import Table
+from engine.workspace import Index, Table
 
 
 class PostgresDdl:
@@ -45,8 +45,8 @@ class PostgresDdl:
         freed = [sql for other, columns in referring.items() for each in columns for sql in _freed(other, each)]
         return (*freed, f"DROP TABLE {quoted(name)}")
 
-    def indexes_of(self, table: Table) -> Mapping[str, tuple[tuple[str, ...], bool]]:
-        return {name: (index.columns, index.unique) for name, index in named_indexes(table).items()}
+    def indexes_of(self, table: Table) -> Mapping[str, Index]:
+        return named_indexes(table)
 
     def index_prefix(self, table: str) -> str:
         return f"{table}."[:KEPT]
@@ -56,6 +56,15 @@ class PostgresDdl:
 
     def index_where(self, table: Table, name: str) -> str:
         return settled(named_indexes(table)[name].where, table, DIALECT)
+
+    def search_of(self, table: Table) -> str:
+        return ""  # it is an index as others
+
+    def add_search(self, table: Table) -> Statements:
+        return ()
+
+    def drop_search(self, table: str) -> Statements:
+        return ()
 
     def add_column(self, table: Table, column: Field, filler: str) -> Statements:
         add = f"ADD COLUMN {definition(column, filler)}"

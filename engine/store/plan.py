@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from engine.store.base import quoted
 from engine.store.catalog import Catalog, count
-from engine.store.changes import Change, Risk, add_index, counted
+from engine.store.changes import Change, Risk, add_index, add_search, counted
 from engine.store.ddl import Ddl
 from engine.store.found import FoundColumn, FoundTable, Renaming
 from engine.store.table_changes import State, TableChanges
@@ -30,14 +30,12 @@ def plan(catalog: Catalog, tables: Mapping[str, Table]) -> list[Change]:
     state = State(catalog, catalog.structure(Renaming(sources, columns, statements)), sources)
     new = [table for name, table in tables.items() if sources[name] not in there]
     created = [_created(catalog.ddl, table, HISTORY in there and _was_renamed(catalog, table.name)) for table in new]
-    changed = [
-        change
-        for name, table in tables.items()
-        if sources[name] in there
-        for change in TableChanges(state, table).changes()
-    ]
+    known = [TableChanges(state, table) for name, table in tables.items() if sources[name] in there]
+    unsearched = [change for each in known for change in each.unsearched()]
+    changed = [change for each in known for change in each.changes()]
     completed = [change for table in new for change in _completed(catalog.ddl, table)]
-    return [*renames, *created, *changed, *completed, *(_planted(table) for table in new if table.seed)]
+    filled = [change for table in new for change in _filled(catalog.ddl, table)]
+    return [*unsearched, *renames, *created, *changed, *completed, *filled]
 
 
 def sources_of(tables: Mapping[str, Table], there: Iterable[str]) -> dict[str, str]:
@@ -55,7 +53,8 @@ def leftovers(catalog: Catalog, tables: Mapping[str, Table]) -> list[Change]:
     unused = sorted(ours & there - wanted)
     structure = catalog.structure(Renaming({name: name for name in unused})) if unused else {}
     # Those that are dropped before it refer to nothing any more.
-    return [_dropped(catalog, name, _referring(structure, name, unused[place:])) for place, name in enumerate(unused)]
+    referring = {name: _referring(structure, name, unused[place:]) for place, name in enumerate(unused)}
+    return [_dropped(catalog, name, structure[name], referring[name]) for name in unused]
 
 
 def _columns_renamed(catalog: Catalog, table: Table, source: str) -> dict[str, str]:
@@ -86,12 +85,16 @@ def _completed(ddl: Ddl, table: Table) -> Iterator[Change]:
     for name, statements in ddl.references(table).items():
         description = f"let '{name}' of the table '{table.name}' refer to '{table.columns[name].table}'"
         yield Change(table.name, description, statements)
-    for name, (columns, unique) in ddl.indexes_of(table).items():
-        yield add_index(ddl, table, name, columns, unique)
+    for name, index in ddl.indexes_of(table).items():
+        yield add_index(ddl, table, name, index)
 
 
-def _planted(table: Table) -> Change:
-    return Change(table.name, f"add {counted(len(table.seed))} to the table '{table.name}'", seeded=table)
+def _filled(ddl: Ddl, table: Table) -> Iterator[Change]:
+    """What a new table gets when nothing of any table will be changed any more."""
+    if table.seed:
+        yield Change(table.name, f"add {counted(len(table.seed))} to the table '{table.name}'", seeded=table)
+    if ddl.search_of(table):
+        yield add_search(ddl, table)
 
 
 def _was_renamed(catalog: Catalog, name: str) -> bool:
@@ -113,7 +116,8 @@ def _referring(structure: Mapping[str, FoundTable], name: str, tables: Iterable[
     }
 
 
-def _dropped(catalog: Catalog, name: str, referring: Mapping[str, list[FoundColumn]]) -> Change:
+def _dropped(catalog: Catalog, name: str, found: FoundTable, referring: Mapping[str, list[FoundColumn]]) -> Change:
     held = counted(count(catalog, quoted(name)))
     description = f"drop the table '{name}', which is in no file, with {held}"
-    return Change(name, description, catalog.ddl.drop_table(name, referring), Risk.DESTRUCTIVE)
+    searched = catalog.ddl.drop_search(name) if found.search else ()
+    return Change(name, description, (*searched, *catalog.ddl.drop_table(name, referring)), Risk.DESTRUCTIVE)

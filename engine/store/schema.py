@@ -11,7 +11,8 @@ from engine.compile import compile_node
 from engine.errors import SetupError
 from engine.fields import Field
 from engine.store.base import quoted
-from engine.store.sql import Dialect, compile_where
+from engine.store.dialect import Dialect
+from engine.store.sql import compile_where
 from engine.store.sqlite_dialect import DIALECT
 from engine.syntax import Node
 from engine.values import kind_of
@@ -81,11 +82,6 @@ def refers(column: Field) -> bool:
     return bool(column.table) and not column.is_list
 
 
-def indexes_of(table: Table) -> dict[str, tuple[tuple[str, ...], bool]]:
-    """All indexes by name: their columns, and whether they are unique."""
-    return {name: (index.columns, index.unique) for name, index in declared_indexes(table).items()}
-
-
 def index_sql(table: Table, name: str) -> str:
     """The statement that makes the index of this name."""
     index = declared_indexes(table)[name]
@@ -104,7 +100,7 @@ def declared_indexes(table: Table) -> dict[str, Index]:
     found = [
         Index((name,), True, column.span) for name, column in table.columns.items() if column.unique and name != "id"
     ]
-    found += table.indexes
+    found += [index for index in table.indexes if index.type != "search"]
     leading = {index.columns[0] for index in found if index.where is None}
     found += [
         Index((name,), False, column.span)

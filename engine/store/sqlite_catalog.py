@@ -5,12 +5,14 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import replace
 
 from sqlite_utils import Database
 from sqlite_utils.db import Table as Existing
 
 from engine.errors import SetupError
+from engine.store import search
 from engine.store.base import quoted
 from engine.store.catalog import Row
 from engine.store.found import NO_REFERENCE, FoundColumn, FoundIndex, FoundTable, Renaming
@@ -49,10 +51,14 @@ class SqliteCatalog:
         return [row[1] for row in self.connection.execute(f"PRAGMA table_info({quoted(table)})")]
 
     def structure(self, renaming: Renaming) -> Mapping[str, FoundTable]:
-        if not renaming.statements:
-            return _structure(self.connection, renaming)
-        with closing(_after(self.connection, renaming.statements)) as renamed:
-            return _structure(renamed, renaming)
+        renamed = _after(self.connection, renaming.statements) if renaming.statements else None
+        with closing(renamed) if renamed else nullcontext():
+            found = _structure(renamed or self.connection, renaming)
+        # An index of words is told by its definition as yet, which knows names.
+        return {
+            name: replace(table, search=search.found(self.connection, renaming.tables[name]))
+            for name, table in found.items()
+        }
 
     @contextmanager
     def alone(self, tables: Callable[[], Iterable[str]]) -> Iterator[None]:
@@ -101,11 +107,13 @@ def waiting(work: Callable[[], object]) -> None:
 
 
 def _after(connection: sqlite3.Connection, renames: Iterable[str]) -> sqlite3.Connection:
-    """The tables without their records, with everything renamed: SQLite itself rewrites what names a table."""
+    """The tables without their records and search indexes, with everything renamed: SQLite rewrites what names one."""
     made = sqlite3.connect(":memory:", isolation_level=None)
-    schema = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
-    for (sql,) in connection.execute(f"{schema} AND type <> 'view' ORDER BY type <> 'table'").fetchall():
-        if not sql.upper().startswith("CREATE VIRTUAL"):
+    schema = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+    found = connection.execute(f"{schema} AND type <> 'view' ORDER BY type <> 'table'").fetchall()
+    kept_by_triggers = {trigger for name, _ in found for trigger in search.triggers_of(name)}
+    for name, sql in found:
+        if not sql.upper().startswith("CREATE VIRTUAL") and name not in kept_by_triggers:
             made.execute(sql)
     for statement in renames:
         made.execute(statement)
@@ -137,8 +145,9 @@ def _table(connection: sqlite3.Connection, table: Existing, stored: Mapping[str,
     sql = "SELECT name, sql FROM sqlite_master WHERE tbl_name = ? AND type = ? AND sql IS NOT NULL"
     made = dict(connection.execute(sql, (table.name, "index")).fetchall())
     indexes = {each.name: FoundIndex(each.name, tuple(each.columns), made.get(each.name, "")) for each in table.indexes}
-    triggers = connection.execute(sql, (table.name, "trigger")).fetchall()
-    return FoundTable(columns, indexes, tuple(trigger for _, trigger in triggers))
+    triggers = dict(connection.execute(sql, (table.name, "trigger")).fetchall())
+    kept = (made for name, made in triggers.items() if name not in search.triggers_of(table.name))
+    return FoundTable(columns, indexes, tuple(kept))
 
 
 def _on_delete(action: str) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from engine.fields import Field
+from engine.store import search
 from engine.store.base import quoted
 from engine.store.ddl import Statements
 from engine.store.found import FoundColumn
-from engine.store.schema import check_names, definition, index_sql, index_where, indexes_of, literal, type_of
+from engine.store.schema import check_names, declared_indexes, definition, index_sql, index_where, literal, type_of
 from engine.store.sqlite_conversions import CONVERSIONS
-from engine.workspace import Table
+from engine.workspace import Index, Table
 
 # RFC 9562 §5.4.
 _UUID = (
@@ -47,8 +48,8 @@ class SqliteDdl:
     def drop_table(self, name: str, referring: Mapping[str, Iterable[FoundColumn]]) -> Statements:
         return (f"DROP TABLE {quoted(name)}",)
 
-    def indexes_of(self, table: Table) -> Mapping[str, tuple[tuple[str, ...], bool]]:
-        return indexes_of(table)
+    def indexes_of(self, table: Table) -> Mapping[str, Index]:
+        return declared_indexes(table)
 
     def index_prefix(self, table: str) -> str:
         return f"{table}."
@@ -58,6 +59,15 @@ class SqliteDdl:
 
     def index_where(self, table: Table, name: str) -> str:
         return index_where(table, name)
+
+    def search_of(self, table: Table) -> str:
+        return search.definition(table)
+
+    def add_search(self, table: Table) -> Statements:
+        return tuple(search.made(table))
+
+    def drop_search(self, table: str) -> Statements:
+        return tuple(search.dropped(table))
 
     def add_column(self, table: Table, column: Field, filler: str) -> Statements:
         constant = "''" if filler == _UUID else filler  # a default is the same for all rows

@@ -11,7 +11,7 @@ from functools import cached_property
 from engine.fields import Field
 from engine.store.base import quoted
 from engine.store.catalog import Catalog, count
-from engine.store.changes import Change, Risk, add_index, counted, said
+from engine.store.changes import Change, Risk, add_index, add_search, counted, drop_search, said
 from engine.store.conversions import UNCHANGED, Conversion, conversion, is_readable
 from engine.store.found import FoundColumn, FoundTable, reference_of
 from engine.store.rows import default
@@ -48,6 +48,8 @@ class TableChanges:
             if name not in self.found:
                 yield self.added(column)
         yield from self.indexed()
+        if self.ddl.search_of(self.table) and (self.is_searched_anew or not self.existing.search):
+            yield add_search(self.ddl, self.table)
 
     @cached_property
     def alterations(self) -> tuple[Change, ...]:
@@ -199,9 +201,20 @@ class TableChanges:
 
     # Indexes.
 
+    @property
+    def is_searched_anew(self) -> bool:
+        """Whether the search index that is there, if any, can't stay: it knows names, and the records as they were."""
+        is_renamed = any(found.name != found.stored for found in self.found.values())
+        return self.existing.search != self.ddl.search_of(self.table) or is_renamed or self.is_rebuilt
+
+    def unsearched(self) -> Iterator[Change]:
+        """What comes before all else, renames included."""
+        if self.existing.search and self.is_searched_anew:
+            yield drop_search(self.ddl, self.table, self.source)
+
     def unwanted(self) -> set[str]:
         """The indexes of ours that no file asks for any more; a table that was renamed has none that is."""
-        ours = {name for name in self.existing.indexes if name.endswith((".unique", ".index"))}
+        ours = {name for name in self.existing.indexes if name.endswith((".unique", ".index", ".search"))}
         managed = {name for name in ours if name.startswith(tuple(map(self.ddl.index_prefix, self.names)))}
         return managed - self.ddl.indexes_of(self.table).keys()
 
@@ -215,14 +228,13 @@ class TableChanges:
             yield self.change(f"drop the index '{name}'", (f"DROP INDEX {quoted(name)}",))
 
     def indexed(self) -> Iterator[Change]:
-        for name, (columns, unique) in self.ddl.indexes_of(self.table).items():
+        for name, index in self.ddl.indexes_of(self.table).items():
             if name not in self.existing.indexes:
                 where = self.ddl.index_where(self.table, name)
-                repeated = self.repeated(columns, where) if unique else 0
-                if repeated:
-                    yield self.repeats(columns, repeated)
-                else:
-                    yield add_index(self.ddl, self.table, name, columns, unique)
+                repeated = self.repeated(index.columns, where) if index.unique else 0
+                yield (
+                    self.repeats(index.columns, repeated) if repeated else add_index(self.ddl, self.table, name, index)
+                )
 
     def repeats(self, columns: tuple[str, ...], repeated: int) -> Change:
         return self.change(
