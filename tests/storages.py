@@ -54,7 +54,7 @@ class Sqlite:
 
     def rows(self, folder: Path, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """What a statement yields, its parameters written `?`, on a connection of its own."""
-        with closing(sqlite3.connect(folder / "data.db", isolation_level=None)) as connection:
+        with closing(sqlite3.connect(self._file(folder), isolation_level=None)) as connection:
             return connection.execute(sql, values).fetchall()
 
     def structure(self, folder: Path) -> list[tuple[Any, ...]]:
@@ -63,8 +63,17 @@ class Sqlite:
 
     def dump(self, folder: Path) -> list[Any]:
         """Everything that there is."""
-        with closing(sqlite3.connect(folder / "data.db")) as connection:
+        with closing(sqlite3.connect(self._file(folder))) as connection:
             return list(connection.iterdump())
+
+    def drop(self, folder: Path) -> None:
+        """Takes everything away."""
+        self._file(folder).unlink()
+
+    def _file(self, folder: Path) -> Path:
+        """A command that is called in the folder has it where it always is."""
+        usual = folder / "data" / "database.sqlite3"
+        return usual if usual.exists() else folder / "data.db"
 
     def is_sound(self, folder: Path) -> bool:
         return self.rows(folder, "PRAGMA integrity_check") == [("ok",)]
@@ -104,7 +113,7 @@ class Postgres:
         self.schemas: set[str] = set()
 
     def url(self, folder: Path) -> str:
-        schema = "test_" + hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+        schema = _schema(folder)
         if schema not in self.schemas:
             self.schemas.add(schema)
             self._execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}")
@@ -142,6 +151,12 @@ class Postgres:
         names = sorted(name for (name,) in self.rows(folder, self.tables))
         return [*self.structure(folder), *(self.rows(folder, f'SELECT * FROM "{name}" ORDER BY 1') for name in names)]
 
+    def drop(self, folder: Path) -> None:
+        """Takes everything away."""
+        self.url(folder)
+        schema = _schema(folder)
+        self._execute(f"DROP SCHEMA {schema} CASCADE; CREATE SCHEMA {schema}")
+
     def is_sound(self, folder: Path) -> bool:
         """The server itself sees to that."""
         return True
@@ -166,6 +181,10 @@ class Postgres:
             await connection.close()
 
         _apart(run())
+
+
+def _schema(folder: Path) -> str:
+    return "test_" + hashlib.sha256(str(folder).encode()).hexdigest()[:16]
 
 
 def _apart(work: Coroutine[Any, Any, T]) -> T:

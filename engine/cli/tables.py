@@ -41,5 +41,11 @@ def is_up_to_date(settings: Settings, workspace: Workspace) -> bool:
     return not changes
 
 
+def require_database(settings: Settings) -> None:
+    """Raises SetupError where there is no file yet."""
+    if isinstance(settings.storage, Path) and not settings.storage.is_file():
+        raise SetupError(f"there is no database '{settings.storage}' yet: the first start of the server makes one")
+
+
 def database_failure(path: Path, error: sqlite3.Error) -> SetupError:
     return SetupError(f"the database '{path}' failed, nothing was changed: {error}")

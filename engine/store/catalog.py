@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Protocol
 
 from engine.store.ddl import Ddl
 from engine.store.found import FoundTable, Renaming
+from engine.store.rows import Row
 from engine.workspace import Table
-
-Row = Sequence[Any]
 
 
 class Catalog(Protocol):

@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 import asyncpg
 
+from engine.store.rows import Row
+
 T = TypeVar("T")
-Row = Sequence[Any]
 
 REFUSALS = (asyncpg.PostgresError, asyncpg.InterfaceError)
 _BATCH = 1000  # rows that are fetched at once
@@ -57,8 +58,10 @@ class Blocking:
         self.wait(self.raw.copy_records_to_table(table, schema_name=schema, records=rows, columns=names))
 
     @contextmanager
-    def transaction(self, isolation: str = "read_committed", *, readonly: bool = False) -> Iterator[None]:
-        """It is committed at its end, and undone where something is raised."""
+    def transaction(
+        self, isolation: str = "read_committed", *, readonly: bool = False, keep: Callable[[], bool] = lambda: True
+    ) -> Iterator[None]:
+        """It is committed at its end if `keep` says so, and undone otherwise or where something is raised."""
         transaction = self.raw.transaction(isolation=isolation, readonly=readonly)
         self.wait(transaction.start())
         try:
@@ -67,7 +70,7 @@ class Blocking:
             with suppress(*REFUSALS):  # a connection that is lost has undone it already
                 self.wait(transaction.rollback())
             raise
-        self.wait(transaction.commit())
+        self.wait(transaction.commit() if keep() else transaction.rollback())
 
     def close(self, seconds: float) -> None:
         """Within so many seconds."""

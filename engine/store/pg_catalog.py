@@ -9,11 +9,11 @@ import asyncpg
 
 from engine.errors import SetupError
 from engine.store.base import quoted
-from engine.store.catalog import Row
 from engine.store.found import NO_REFERENCE, FoundColumn, FoundIndex, FoundTable, Renaming
 from engine.store.pg_blocking import REFUSALS, Blocking
 from engine.store.pg_ddl import DDL
 from engine.store.pg_schema import noted, sequence_sql
+from engine.store.rows import Row
 from engine.workspace import Table
 
 LOCK = 0x57ACC_0001  # the advisory lock of whoever changes tables: a number of ours

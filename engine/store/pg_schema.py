@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 
 from engine.errors import SetupError
@@ -10,7 +10,7 @@ from engine.fields import Field
 from engine.store.base import quoted
 from engine.store.pg_dialect import DIALECT
 from engine.store.pg_search import vector
-from engine.store.rows import is_json
+from engine.store.rows import Row, is_json
 from engine.store.schema import declared, declared_indexes, settled
 from engine.workspace import Index, Table
 
@@ -83,9 +83,24 @@ def _sorted(column: Field, descending: bool) -> str:
 
 def sequence_sql(table: Table, id: str) -> str:
     """What lets the ids that the database gives go on after one that was given."""
-    name = "'" + quoted(table.name).replace("'", "''") + "'"
-    sequence = f"(SELECT pg_get_serial_sequence({name}, 'id')::regclass AS of) sequence"
+    sequence = f"(SELECT {sequence_of(table)} AS of) sequence"
     return f"SELECT setval(of, {id}) FROM {sequence} WHERE {id} > coalesce(pg_sequence_last_value(of), 0)"
+
+
+def sequence_of(table: Table) -> str:
+    """What the ids of a table come from."""
+    name = "'" + quoted(table.name).replace("'", "''") + "'"
+    return f"pg_get_serial_sequence({name}, 'id')::regclass"
+
+
+def as_bools(rows: Iterable[Row], columns: Sequence[Field], start: int = 0) -> Iterator[Row]:
+    """Rows of a SQLite file as PostgreSQL has them, read as they are sent; the columns begin at the place `start`."""
+    bools = [place for place, column in enumerate(columns, start) if column.type == "bool" and not column.is_list]
+    for row in rows:
+        changed = list(row)
+        for place in bools:
+            changed[place] = None if row[place] is None else bool(row[place])
+        yield tuple(changed)
 
 
 def shortened(name: str) -> str:

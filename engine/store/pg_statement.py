@@ -75,11 +75,8 @@ class Statement:
         written: Iterable[tuple[str, object]],
     ) -> Fault:
         """The fault of a broken constraint."""
-        if isinstance(error, asyncpg.UniqueViolationError):
-            named = _COLUMNS.search(error.detail or "")
-            return not_unique([name.strip('"') for name in named[1].split(", ")] if named else ["id"])
-        if isinstance(error, asyncpg.NotNullViolationError):
-            return is_missing(error.column_name)
+        if (fault := violated(error)) is not None:
+            return fault
         if not isinstance(error, asyncpg.ForeignKeyViolationError):
             return failed(self.table, f"{type(error).__name__} of '{error.constraint_name}'")
         missing = [name for name, value in written if await self._dangles(session, name, value)]
@@ -90,3 +87,16 @@ class Statement:
         if not column.table or column.is_list or value is None:
             return False
         return await session.first(f'SELECT 1 FROM {quoted(column.table)} WHERE "id" = $1', (value,)) is None
+
+
+def violated(error: asyncpg.IntegrityConstraintViolationError) -> Fault | None:
+    """The fault of a constraint that a record breaks by itself; None where it isn't one."""
+    if isinstance(error, asyncpg.UniqueViolationError):
+        return not_unique(key_of(error) or ["id"])
+    return is_missing(error.column_name) if isinstance(error, asyncpg.NotNullViolationError) else None
+
+
+def key_of(error: asyncpg.IntegrityConstraintViolationError) -> list[str]:
+    """The columns that a constraint is about."""
+    named = _COLUMNS.search(error.detail or "")
+    return [name.strip('"') for name in named[1].split(", ")] if named else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from engine.store.pg_dialect import DIALECT
 from engine.store.pg_schema import sequence_sql
 from engine.store.pg_session import PostgresSession
 from engine.store.pg_statement import Statement
+from engine.store.pg_target import PostgresTarget
 from engine.store.pool import FAILURES, Pool
 from engine.store.rows import Row, digester, masked_of, names_of, plain_of, row_maker, unmasked_of
 from engine.store.select import Selector
@@ -140,6 +142,13 @@ class PostgresStore(Writes):
             raise SetupError(_unopened(url, error)) from error
         finally:
             connection.close(BUSY_SECONDS)
+
+    @staticmethod
+    @contextmanager
+    def target(url: DatabaseUrl, ready: sqlite3.Connection) -> Iterator[PostgresTarget]:
+        """The database at a URL for records that lie `ready`; see `catalog`."""
+        with PostgresStore.catalog(url) as catalog:
+            yield PostgresTarget(catalog.connection, ready)
 
     def session(self) -> PostgresSession:
         return PostgresSession(self.pool)

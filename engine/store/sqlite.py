@@ -24,6 +24,7 @@ from engine.store.select import Selector
 from engine.store.sql import compile_where
 from engine.store.sqlite_catalog import SqliteCatalog, waiting
 from engine.store.sqlite_dialect import DIALECT, add_functions
+from engine.store.sqlite_target import SqliteTarget
 from engine.store.statement import Row, Statement
 from engine.store.writer import Writer
 from engine.store.writes import Writes
@@ -201,7 +202,16 @@ class SqliteStore(Writes):
                     connection.execute("PRAGMA query_only = ON")
                 yield SqliteCatalog(connection)
         except sqlite3.Error as error:
-            raise SetupError(f"the database '{path}' failed, nothing was changed: {error}") from error
+            raise _failure(path, error) from error
+
+    @staticmethod
+    @contextmanager
+    def target(path: Path, ready: sqlite3.Connection) -> Iterator[SqliteTarget]:
+        """The file at `path` for records that lie `ready`. Raises SetupError where it fails."""
+        try:
+            yield SqliteTarget(ready, str(path))
+        except sqlite3.Error as error:
+            raise _failure(path, error) from error
 
     @classmethod
     def _opened(cls, path: Path, tables: Mapping[str, Table], synchronous: str) -> SqliteStore:
@@ -332,6 +342,10 @@ def _reader(path: Path) -> sqlite3.Connection:
     connection.execute(f"PRAGMA busy_timeout = {_READ_BUSY_MS}")
     connection.execute("PRAGMA query_only = ON")
     return connection
+
+
+def _failure(path: Path, error: sqlite3.Error) -> SetupError:
+    return SetupError(f"the database '{path}' failed, nothing was changed: {error}")
 
 
 def _made(path: Path) -> None:

@@ -14,8 +14,8 @@ from sqlite_utils.db import Table as Existing
 from engine.errors import SetupError
 from engine.store import search
 from engine.store.base import quoted
-from engine.store.catalog import Row
 from engine.store.found import NO_REFERENCE, FoundColumn, FoundIndex, FoundTable, Renaming
+from engine.store.rows import Row
 from engine.store.schema import noted
 from engine.store.sqlite_ddl import DDL
 from engine.workspace import Table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sqlite3
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from engine.errors import SetupError
 from engine.store.base import Store
 from engine.store.catalog import Catalog
+from engine.store.importing import Target
 from engine.store.migrate import COMMAND
 from engine.store.sqlite import SqliteStore
 from engine.store.url import DatabaseUrl
@@ -40,6 +42,11 @@ def open_catalog(database: Database, *, change: bool = True) -> AbstractContextM
     Raises SetupError where it can't be used or fails.
     """
     return _storage(database).catalog(database, change=change)  # type: ignore[no-any-return]
+
+
+def open_target(database: Database, ready: sqlite3.Connection) -> AbstractContextManager[Target]:
+    """A database for records that lie `ready`. Raises SetupError where it can't be used or fails."""
+    return _storage(database).target(database, ready)  # type: ignore[no-any-return]
 
 
 def unopened(database: Database, tables: Mapping[str, Table]) -> Store:
