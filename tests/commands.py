@@ -12,10 +12,12 @@ from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
+from unittest.mock import patch
 
 import httpx
 
 from engine.__main__ import main
+from tests.storages import storage
 
 ENGINE = (sys.executable, "-m", "engine")
 PATIENCE = 30  # seconds that anything may take here
@@ -43,15 +45,15 @@ class Ended:
 def stackwright(folder: Path, *words: str, program: Sequence[str] = ENGINE, **settings: str) -> Ended:
     """A command run to its end with `folder` as its place."""
     command = [*program, *words]
-    done = subprocess.run(
-        command, cwd=folder, env=environment(**settings), capture_output=True, text=True, timeout=PATIENCE
-    )
+    chosen = environment(**storage().settings(folder) | settings)
+    done = subprocess.run(command, cwd=folder, env=chosen, capture_output=True, text=True, timeout=PATIENCE)
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
 def called(folder: Path, *words: str) -> Ended:
     """A command that ends by itself, run in this process: a tenth of the time, for tables of cases."""
-    with chdir(folder), redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+    chosen = patch.dict(os.environ, storage().settings(folder))
+    with chosen, chdir(folder), redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
         try:
             status = main(words)
         except SystemExit as end:  # how argparse ends
@@ -115,7 +117,8 @@ def started(folder: Path, *command: str, port: int, **settings: str) -> Iterator
     """A server started by a command in `folder`, ready to answer on `port`; ended afterwards if it still runs."""
     said = folder / "said.txt"
     with said.open("wb") as out:
-        process = subprocess.Popen(command, cwd=folder, env=environment(**settings), stdout=out, stderr=out)
+        chosen = environment(**storage().settings(folder) | settings)
+        process = subprocess.Popen(command, cwd=folder, env=chosen, stdout=out, stderr=out)
     try:
         server = Process(process, said, port)
         server.wait_until_ready()

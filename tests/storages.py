@@ -9,7 +9,7 @@ import re
 import sqlite3
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,9 +17,10 @@ from typing import Any, TypeVar
 import asyncpg
 import pytest
 
+from engine.store.catalog import Catalog
 from engine.store.postgres import PostgresStore, connect
 from engine.store.sqlite import SqliteStore
-from engine.store.storage import Database
+from engine.store.storage import Database, open_catalog
 from engine.store.url import DatabaseUrl
 from engine.workspace import Table
 
@@ -31,23 +32,60 @@ POSTGRES = os.environ.get("STACKWRIGHT_TEST_POSTGRES", "")
 class Sqlite:
     """The file `data.db` of a folder."""
 
+    tables = "SELECT name FROM sqlite_master WHERE type = 'table'"
+    indexes = "SELECT name FROM sqlite_master WHERE type = 'index' AND sql <> ''"
+    references = (
+        'SELECT t.name, f."from", f."table", f.on_delete FROM sqlite_master t JOIN pragma_foreign_key_list(t.name) f'
+    )
+    next_id = "SELECT seq + 1 FROM sqlite_sequence WHERE name = ?"
+
     def url(self, folder: Path) -> str:
         return f"sqlite:///{folder / 'data.db'}"
 
     def database(self, folder: Path) -> Database:
         return folder / "data.db"
 
+    def settings(self, folder: Path) -> dict[str, str]:
+        """What the environment of a command says that is called in a folder: its data folder is as good."""
+        return {}
+
     def open(self, folder: Path, tables: Mapping[str, Table]) -> SqliteStore:
         return SqliteStore.open(folder / "data.db", tables, "OFF")
 
     def rows(self, folder: Path, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """What a statement yields, its parameters written `?`, on a connection of its own."""
-        with closing(sqlite3.connect(folder / "data.db", isolation_level=None)) as connection:
+        with closing(sqlite3.connect(self._file(folder), isolation_level=None)) as connection:
             return connection.execute(sql, values).fetchall()
 
     def structure(self, folder: Path) -> list[tuple[Any, ...]]:
         """All tables and their columns."""
         return self.rows(folder, "SELECT name, sql FROM sqlite_master ORDER BY name")
+
+    def dump(self, folder: Path) -> list[Any]:
+        """Everything that there is."""
+        with closing(sqlite3.connect(self._file(folder))) as connection:
+            return list(connection.iterdump())
+
+    def drop(self, folder: Path) -> None:
+        """Takes everything away."""
+        self._file(folder).unlink()
+
+    def _file(self, folder: Path) -> Path:
+        """A command that is called in the folder has it where it always is."""
+        usual = folder / "data" / "database.sqlite3"
+        return usual if usual.exists() else folder / "data.db"
+
+    def is_sound(self, folder: Path) -> bool:
+        return self.rows(folder, "PRAGMA integrity_check") == [("ok",)]
+
+    def catalog(self, folder: Path) -> AbstractContextManager[Catalog]:
+        return open_catalog(self.database(folder))
+
+    @contextmanager
+    def watched(self, catalog: Any, told: Callable[[str], None]) -> Iterator[None]:
+        """`told` hears of every statement."""
+        catalog.connection.set_trace_callback(told)
+        yield
 
 
 _INDEXES = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema() ORDER BY 1"
@@ -61,11 +99,21 @@ _STRUCTURE = """
 class Postgres:
     """A folder's schema is made when it is first asked for, and dropped by `clean`."""
 
+    tables = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
+    indexes = f"SELECT indexname FROM ({_INDEXES}) i WHERE indexname NOT LIKE '%\\_pkey%'"
+    references = """
+        SELECT t.relname, a.attname, o.relname, CASE confdeltype WHEN 'c' THEN 'CASCADE' ELSE 'NO ACTION' END
+        FROM pg_constraint f JOIN pg_class t ON t.oid = f.conrelid JOIN pg_class o ON o.oid = f.confrelid
+        JOIN pg_attribute a ON a.attrelid = t.oid AND f.conkey = ARRAY[a.attnum]
+        WHERE f.contype = 'f' AND t.relnamespace = current_schema()::regnamespace
+    """
+    next_id = "SELECT pg_sequence_last_value(pg_get_serial_sequence(?, 'id')::regclass) + 1"
+
     def __init__(self) -> None:
         self.schemas: set[str] = set()
 
     def url(self, folder: Path) -> str:
-        schema = "test_" + hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+        schema = _schema(folder)
         if schema not in self.schemas:
             self.schemas.add(schema)
             self._drop(schema)
@@ -74,6 +122,10 @@ class Postgres:
 
     def database(self, folder: Path) -> Database:
         return DatabaseUrl.parse(self.url(folder))
+
+    def settings(self, folder: Path) -> dict[str, str]:
+        """What the environment of a command says that is called in a folder."""
+        return {"STACKWRIGHT_DATABASE_URL": self.url(folder)}
 
     def open(self, folder: Path, tables: Mapping[str, Table]) -> PostgresStore:
         return PostgresStore.open(DatabaseUrl.parse(self.url(folder)), tables)
@@ -95,6 +147,30 @@ class Postgres:
         """All tables and their columns."""
         return self.rows(folder, _STRUCTURE) + self.rows(folder, _INDEXES)
 
+    def dump(self, folder: Path) -> list[Any]:
+        """Everything that there is."""
+        names = sorted(name for (name,) in self.rows(folder, self.tables))
+        return [*self.structure(folder), *(self.rows(folder, f'SELECT * FROM "{name}" ORDER BY 1') for name in names)]
+
+    def drop(self, folder: Path) -> None:
+        """Takes everything away."""
+        self.url(folder)
+        schema = _schema(folder)
+        self._execute(f"DROP SCHEMA {schema} CASCADE; CREATE SCHEMA {schema}")
+
+    def is_sound(self, folder: Path) -> bool:
+        """The server itself sees to that."""
+        return True
+
+    def catalog(self, folder: Path) -> AbstractContextManager[Catalog]:
+        return open_catalog(self.database(folder))
+
+    @contextmanager
+    def watched(self, catalog: Any, told: Callable[[str], None]) -> Iterator[None]:
+        """`told` hears of every statement."""
+        with catalog.connection.raw.query_logger(lambda record: told(record.query)):
+            yield
+
     def clean(self) -> None:
         for schema in self.schemas:
             self._drop(schema)
@@ -113,6 +189,10 @@ class Postgres:
             return found
 
         return _apart(run())
+
+
+def _schema(folder: Path) -> str:
+    return "test_" + hashlib.sha256(str(folder).encode()).hexdigest()[:16]
 
 
 def _apart(work: Coroutine[Any, Any, T]) -> T:

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import argparse
 import os
-import sqlite3
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
 from typing import IO
 
 from engine.cli.data_sources import chosen, declare_data_source
 from engine.cli.progress import bar
-from engine.cli.tables import database_failure, format_of, table_of
+from engine.cli.tables import format_of, require_database, table_of
 from engine.errors import SetupError
 from engine.store import exporting
+from engine.store.base import quoted
+from engine.store.catalog import count
 from engine.store.migrate import flags
 from engine.store.plan import plan
-from engine.store.sqlite import connect
+from engine.store.storage import open_catalog
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -41,23 +42,16 @@ def run(options: argparse.Namespace) -> int:
     settings, workspace = chosen(options)
     table = table_of(workspace, options.table)
     format_ = exporting.FORMATS[format_of(options.format, options.output or "it.csv")]
-    if not settings.database_path.is_file():
-        raise SetupError(
-            f"there is no database '{settings.database_path}' yet: the first start of the server makes one"
-        )
+    require_database(settings)
     columns = exporting.columns_of(table, secrets=options.with_secrets)
-    try:
-        with closing(connect(settings.database_path)) as connection:
-            connection.execute("PRAGMA query_only = ON")
-            changes = [change for change in plan(connection, workspace.tables) if change.table == table.name]
-            if changes:
-                command = settings.command("migrate") + flags(changes)
-                raise SetupError(f"'{table.name}' isn't what its file says yet: run `{command}`")
-            count = exporting.count(connection, table)
-            with _written(options.output) as file, bar(count if options.output else 0, "writing") as reach:
-                file.writelines(format_(columns, _counted(exporting.rows(connection, table, columns), reach)))
-    except sqlite3.Error as error:
-        raise database_failure(settings.database_path, error) from error
+    with open_catalog(settings.storage, change=False) as catalog:
+        changes = [change for change in plan(catalog, workspace.tables) if change.table == table.name]
+        if changes:
+            command = settings.command("migrate") + flags(changes)
+            raise SetupError(f"'{table.name}' isn't what its file says yet: run `{command}`")
+        length = count(catalog, quoted(table.name)) if options.output else 0
+        with _written(options.output) as file, bar(length, "writing") as reach:
+            file.writelines(format_(columns, _counted(exporting.rows(catalog, table, columns), reach)))
     return 0
 
 

@@ -16,16 +16,16 @@ from typing import Any, BinaryIO
 
 from engine.cli.data_sources import chosen, declare_data_source
 from engine.cli.progress import bar
-from engine.cli.tables import database_failure, format_of, is_up_to_date, table_of
+from engine.cli.tables import format_of, is_up_to_date, table_of
 from engine.errors import SetupError
 from engine.http.serve import make_private
 from engine.run import milliseconds
 from engine.security.passwords import DEFAULT_COST, Passwords
-from engine.store import search
 from engine.store.base import Hasher
 from engine.store.importing import BATCH, Importer
 from engine.store.sources import FORMATS, Source
-from engine.store.sqlite import SqliteStore, connect
+from engine.store.sqlite import connect
+from engine.store.storage import open_target, update
 from engine.workspace import Table
 
 
@@ -81,18 +81,15 @@ def run(options: argparse.Namespace) -> int:
     settings, workspace = chosen(options)
     table = table_of(workspace, options.table)
     format_ = format_of(options.format, options.file)
-    try:
-        is_current = is_up_to_date(settings, workspace)
-        with _opened(options.file) as (file, size), closing(connect(Path(":memory:"))) as connection:
-            importer = _staged(connection, table, options, Source(file, options.file), size, format_)
-            if is_current or not importer.mistakes.count:
+    is_current = is_up_to_date(settings, workspace)
+    with _opened(options.file) as (file, size), closing(connect(Path(":memory:"))) as connection:
+        importer = _staged(connection, table, options, Source(file, options.file), size, format_)
+        if is_current or not importer.mistakes.count:
+            if isinstance(settings.storage, Path):
                 make_private(settings.data)
-                SqliteStore.update(settings.database_path, workspace.tables, settings.command("migrate"))
-                search.let_write(connection, [table])
-                connection.execute("ATTACH ? AS data", (str(settings.database_path),))
-                added, changed = importer.store()
-    except sqlite3.Error as error:
-        raise database_failure(settings.database_path, error) from error
+            update(settings.storage, workspace.tables, settings.command("migrate"))
+            with open_target(settings.storage, connection) as target:
+                added, changed = importer.store(target)
     if importer.mistakes.count:
         raise SetupError(importer.mistakes.said(options.file))
     sys.stdout.write(f"imported {added} record{'' if added == 1 else 's'} into '{table.name}'")
@@ -111,6 +108,8 @@ def _staged(
         importer = Importer(connection, table, moment, spoilt, update=options.update or "", hashed=options.with_secrets)
         with bar(size, "reading") as reach:
             asyncio.run(importer.stage(FORMATS[format_](source, table), lambda: reach(source.position)))
+    except sqlite3.Error as error:
+        raise SetupError(f"the records can't be laid ready, nothing was imported: {error}") from error
     finally:
         passwords.close()
     return importer

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import sqlite3
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from engine.http.serve import make_private
 from engine.store import migrate
 from engine.store.changes import Change, Risk
 from engine.store.plan import leftovers, plan
-from engine.store.sqlite import connect, create_file
+from engine.store.storage import open_catalog
 
 PENDING = 3  # the exit status where there is something to change
 
@@ -42,30 +40,17 @@ def run(options: argparse.Namespace) -> int:
     settings, workspace = chosen(options)
     tables = workspace.tables
     allowed = Risk.DESTRUCTIVE if options.allow_destructive else Risk.DELIBERATE
-    try:
-        if options.apply:
-            make_private(settings.data)
-            create_file(settings.database_path)
-        with _opened(settings.database_path, options.apply) as connection:
-            if options.history:
-                return _print_history(migrate.history(connection))
-            if not options.apply:
-                return _print_plan(plan(connection, tables), leftovers(connection, tables), settings.command("migrate"))
-            changes = migrate.apply(connection, tables, allowed, settings.command("migrate"))
-    except sqlite3.Error as error:
-        raise SetupError(f"the database '{settings.database_path}' can't be changed: {error}") from error
+    if options.apply and isinstance(settings.storage, Path):
+        make_private(settings.data)
+    with open_catalog(settings.storage, change=options.apply) as catalog:
+        if options.history:
+            return _print_history(migrate.history(catalog))
+        if not options.apply:
+            return _print_plan(plan(catalog, tables), leftovers(catalog, tables), settings.command("migrate"))
+        changes = migrate.apply(catalog, tables, allowed, settings.command("migrate"))
     sys.stdout.writelines(_lines(changes))
     sys.stdout.write(f"made {_changes(changes)}\n" if changes else "nothing to change\n")
     return 0
-
-
-@contextmanager
-def _opened(path: Path, change: bool) -> Iterator[sqlite3.Connection]:
-    """A connection with the database, or with an empty one where there is none yet."""
-    with closing(connect(path) if path.is_file() else sqlite3.connect(":memory:")) as connection:
-        if not change:
-            connection.execute("PRAGMA query_only = ON")
-        yield connection
 
 
 def _print_plan(changes: list[Change], unused: list[Change], command: str) -> int:

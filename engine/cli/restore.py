@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sqlite3
 import sys
-from contextlib import closing, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from engine.errors import SetupError
 from engine.http.serve import Settings, checked_workspace, make_private
 from engine.store import backup
 from engine.store.plan import plan
-from engine.store.sqlite import connect
+from engine.store.storage import open_catalog
 from engine.workspace import LIVE, Workspace
 
 
@@ -54,8 +54,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _is_behind(database: Path, workspace: Workspace) -> bool:
-    with closing(connect(database)) as connection:
-        return bool(plan(connection, workspace.tables))
+    with open_catalog(database, change=False) as catalog:
+        return bool(plan(catalog, workspace.tables))
 
 
 def _said(data_sources: list[str]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 from engine.errors import SetupError, did_you_mean
@@ -12,7 +11,7 @@ from engine.store.changes import Risk
 from engine.store.migrate import refuse
 from engine.store.plan import plan
 from engine.store.sources import FORMATS
-from engine.store.sqlite import connect
+from engine.store.storage import open_catalog
 from engine.workspace import Table, Workspace
 
 
@@ -36,12 +35,16 @@ def is_up_to_date(settings: Settings, workspace: Workspace) -> bool:
 
     Raises SetupError where it takes more than the start of a server to make it so.
     """
-    if not settings.database_path.is_file():
-        return False
-    with closing(connect(settings.database_path)) as connection:
-        changes = plan(connection, workspace.tables)
+    with open_catalog(settings.storage, change=False) as catalog:
+        changes = plan(catalog, workspace.tables)
     refuse(changes, Risk.SAFE, settings.command("migrate"))
     return not changes
+
+
+def require_database(settings: Settings) -> None:
+    """Raises SetupError where there is no file yet."""
+    if isinstance(settings.storage, Path) and not settings.storage.is_file():
+        raise SetupError(f"there is no database '{settings.storage}' yet: the first start of the server makes one")
 
 
 def database_failure(path: Path, error: sqlite3.Error) -> SetupError:

@@ -6,11 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from engine.fields import Field
-from engine.store import search
-from engine.store.base import quoted
-from engine.store.schema import definition, index_sql
-from engine.workspace import Table
+from engine.store.ddl import Ddl
+from engine.workspace import Index, Table
 
 
 class Risk(IntEnum):
@@ -42,22 +39,19 @@ class Change:
         return f"{self.description}: {self.mend}" if self.mend else self.description
 
 
-def create_table(name: str, columns: Iterable[Field]) -> str:
-    return f"CREATE TABLE {quoted(name)} ({', '.join(map(definition, columns))})"
+def add_index(ddl: Ddl, table: Table, name: str, index: Index) -> Change:
+    kind = "a search index" if index.type == "search" else "a unique index" if index.unique else "an index"
+    description = f"add {kind} over {said(index.columns)} to the table '{table.name}'"
+    return Change(table.name, description, (ddl.index_sql(table, name),))
 
 
-def add_index(table: Table, name: str, columns: tuple[str, ...], unique: bool) -> Change:
-    kind = "a unique index" if unique else "an index"
-    return Change(table.name, f"add {kind} over {said(columns)} to the table '{table.name}'", (index_sql(table, name),))
+def add_search(ddl: Ddl, table: Table) -> Change:
+    return Change(table.name, f"add the search index of the table '{table.name}'", ddl.add_search(table))
 
 
-def add_search(table: Table) -> Change:
-    return Change(table.name, f"add the search index of the table '{table.name}'", tuple(search.made(table)))
-
-
-def drop_search(table: Table, name: str) -> Change:
+def drop_search(ddl: Ddl, table: Table, name: str) -> Change:
     """Drop the search index of a table that is called `name` as yet."""
-    return Change(table.name, f"drop the search index of the table '{name}'", tuple(search.dropped(name)))
+    return Change(table.name, f"drop the search index of the table '{name}'", ddl.drop_search(name))
 
 
 def said(names: Iterable[str]) -> str:

@@ -1,10 +1,11 @@
-"""How stored values of one type are read as another's, in SQLite's words: what a column that changes its type becomes.
+"""How stored values of one type are read as another's: what a column that changes its type becomes.
 
 A value that can't be read becomes null; nothing is rounded, cut or guessed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 # Types whose stored values can be read as the other's as they are, by what the file says now.
@@ -17,19 +18,7 @@ _READABLE = {
 }
 _TEXTS = frozenset({"text", "email", "enum", "uuid", "date"})
 
-_LARGEST = "1.7976931348623157e308"
-_TEXT_OF_BOOL = "CASE {0} WHEN 1 THEN 'true' WHEN 0 THEN 'false' END"
-# Fifteen digits where they are the number, else seventeen, which always are.
-_TEXT_OF_DECIMAL = (
-    "CASE WHEN CAST(CAST({0} AS TEXT) AS REAL) = {0} THEN CAST({0} AS TEXT) ELSE printf('%!.17g', {0}) END"
-)
-# One of JSON's numbers, and a finite one. CASE, unlike AND, is read from the left.
-_NUMBER = (
-    "CASE WHEN NOT json_valid({0}) THEN NULL WHEN json_type({0}) NOT IN ('integer', 'real') THEN NULL "
-    f"WHEN abs(CAST({{0}} AS REAL)) <= {_LARGEST} THEN CAST({{0}} AS REAL) END"
-)
-_HEX = "[0-9a-fA-F]"
-_UUID = "-".join(_HEX * count for count in (8, 4, 4, 4, 12))
+LARGEST = "1.7976931348623157e308"  # decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,32 +26,10 @@ class Conversion:
     """`sql` makes the new value of the column `{0}`; `loses` holds where it says less than the old one."""
 
     sql: str
-    loses: str = "0"
+    loses: str = "FALSE"
 
 
 UNCHANGED = Conversion("{0}")
-
-# {0} is the old value.
-_CONVERSIONS = {
-    ("int", "decimal"): Conversion("CAST({0} AS REAL)", "CAST({0} AS REAL) <> {0}"),
-    ("decimal", "int"): Conversion("CASE WHEN {0} = CAST({0} AS INTEGER) THEN CAST({0} AS INTEGER) END"),
-    ("int", "bool"): Conversion("CASE WHEN {0} IN (0, 1) THEN {0} END"),
-    ("bool", "int"): Conversion("{0}"),
-    ("int", "text"): Conversion("CAST({0} AS TEXT)"),
-    ("decimal", "text"): Conversion(_TEXT_OF_DECIMAL),
-    ("bool", "text"): Conversion(_TEXT_OF_BOOL),
-    ("text", "int"): Conversion("CASE WHEN CAST(CAST({0} AS INTEGER) AS TEXT) = {0} THEN CAST({0} AS INTEGER) END"),
-    ("text", "decimal"): Conversion(_NUMBER),
-    ("text", "bool"): Conversion("CASE {0} WHEN 'true' THEN 1 WHEN 'false' THEN 0 END"),
-    ("text", "date"): Conversion("CASE WHEN date({0}, '+0 days') = {0} THEN {0} END"),
-    ("text", "uuid"): Conversion(f"CASE WHEN {{0}} GLOB '{_UUID}' THEN lower({{0}}) END"),
-    ("date", "timestamp"): Conversion("CAST(strftime('%s', {0}) AS INTEGER) * 1000"),
-    ("timestamp", "date"): Conversion("date({0} / 1000.0, 'unixepoch')", "{0} % 86400000 <> 0"),
-    ("text", "json"): Conversion("json_quote({0})"),
-    ("int", "json"): Conversion("CAST({0} AS TEXT)"),
-    ("decimal", "json"): Conversion(_TEXT_OF_DECIMAL),
-    ("bool", "json"): Conversion(_TEXT_OF_BOOL),
-}
 
 
 def is_readable(was: str, now: str) -> bool:
@@ -70,9 +37,9 @@ def is_readable(was: str, now: str) -> bool:
     return was == now or was in _READABLE.get(now, ())
 
 
-def conversion(was: str, now: str) -> Conversion | None:
+def conversion(was: str, now: str, known: Mapping[tuple[str, str], Conversion]) -> Conversion | None:
     """What makes values of `now` of those stored as `was`; None where there is nothing that does."""
-    return _CONVERSIONS.get((was, now)) or _CONVERSIONS.get((_plain(was), _plain(now)))
+    return known.get((was, now)) or known.get((_plain(was), _plain(now)))
 
 
 def _plain(type_: str) -> str:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from engine.errors import Problem, did_you_mean
 from engine.fields import Field
 from engine.sql import Sql
-from engine.store.changes import create_table, said
-from engine.store.schema import check_names, index_sql, indexes_of
+from engine.store.changes import said
+from engine.store.sqlite_ddl import DDL
 from engine.workspace import Table
 
 _STEPS = 100_000  # of SQLite's machine that finding out the answer's columns may take
@@ -47,7 +47,7 @@ def problems(statements: Sequence[Sql], tables: Mapping[str, Table]) -> list[Pro
     """All that is wrong with them. Raises SetupError for tables that SQLite can't hold."""
     if not statements:
         return []
-    check_names(tables)
+    DDL.check_names(tables)
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         examiner = Examiner(connection, tables)
         return [problem for sql in statements for problem in examiner.problems(sql)]
@@ -60,9 +60,11 @@ class Examiner:
         self.connection = connection
         self.tables = {name.lower(): table for name, table in tables.items()}
         for table in tables.values():
-            connection.execute(create_table(table.name, table.columns.values()))
-            for name in indexes_of(table):
-                connection.execute(index_sql(table, name))
+            for statement in (
+                *DDL.create_table(table),
+                *(DDL.index_sql(table, name) for name in DDL.indexes_of(table)),
+            ):
+                connection.execute(statement)
         for name in _FUNCTIONS:  # SQLite declares such a table when it is first used
             connection.execute(f"SELECT * FROM {name}('1')")
         self._built_in = {name for (name,) in connection.execute("PRAGMA module_list")} - _FUNCTIONS

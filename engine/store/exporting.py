@@ -1,9 +1,8 @@
-"""The records of a table of a SQLite database as lines of a file, by id, one at a time."""
+"""The records of a table as lines of a file, by id, one at a time."""
 
 from __future__ import annotations
 
 import csv
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from io import StringIO
 from typing import Any
@@ -12,16 +11,13 @@ import orjson
 
 from engine.fields import Field
 from engine.store.base import quoted
-from engine.store.rows import row_maker
+from engine.store.catalog import Catalog
+from engine.store.rows import Row, names_of, row_maker
 from engine.workspace import Table
 
-Rows = Iterable[tuple[Any, ...]]
+Rows = Iterable[Row]
 
 _BATCH = 1000  # records that are written at once
-
-
-def count(connection: sqlite3.Connection, table: Table) -> int:
-    return int(connection.execute(f"SELECT count(*) FROM {quoted(table.name)}").fetchone()[0])
 
 
 def columns_of(table: Table, *, secrets: bool) -> list[Field]:
@@ -29,10 +25,9 @@ def columns_of(table: Table, *, secrets: bool) -> list[Field]:
     return [column for column in table.columns.values() if secrets or not column.is_masked]
 
 
-def rows(connection: sqlite3.Connection, table: Table, columns: Iterable[Field]) -> Rows:
+def rows(catalog: Catalog, table: Table, columns: Iterable[Field]) -> Iterator[Row]:
     """All rows as they were when the first one is read."""
-    names = ", ".join(quoted(column.name) for column in columns)
-    return connection.execute(f'SELECT {names} FROM {quoted(table.name)} ORDER BY "id"')
+    return catalog.rows(f'SELECT {names_of(columns)} FROM {quoted(table.name)} ORDER BY "id"')
 
 
 def as_csv(columns: Sequence[Field], rows: Rows) -> Iterator[str]:
@@ -43,7 +38,7 @@ def as_csv(columns: Sequence[Field], rows: Rows) -> Iterator[str]:
         yield _csv_lines(batch)
 
 
-def _spelt(row: tuple[Any, ...], bools: Iterable[int]) -> Sequence[object]:
+def _spelt(row: Row, bools: Iterable[int]) -> Sequence[object]:
     cells = list(row)
     for place in bools:
         if cells[place] is not None:

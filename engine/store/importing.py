@@ -1,17 +1,18 @@
-"""Records of a file put into a table of a SQLite database: all of them, or none and what is wrong with any.
+"""Records of a file put into a table of a database: all of them, or none and what is wrong with any.
 
-They are checked, hashed and laid ready in a temporary table first, which SQLite keeps on the disk; only then are they
-copied, in one statement, so that a server that runs waits for that alone.
+They are checked, hashed and laid ready in a temporary table of SQLite's first, which it keeps on the disk; only then
+are they copied, in one statement, so that a server that runs waits for that alone.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
-from typing import Any
+from typing import Any, Protocol
 
 from engine.errors import Fault, SetupError, did_you_mean
 from engine.security.passwords import HASH_PATTERN
@@ -20,7 +21,6 @@ from engine.store.rows import Draft, moment
 from engine.store.rules import Rules
 from engine.store.schema import refers
 from engine.store.sources import Given
-from engine.store.statement import broken
 from engine.workspace import Table
 
 BATCH = 1000  # records that are laid ready at once
@@ -28,8 +28,10 @@ SETS = 256  # sets of columns that the records of one file may have
 SHOWN = 20  # mistakes that are told one by one
 
 # No author's name has a dot.
-_STAGED = 'temp."staged."'
-_PLACE, _LINE, _SET = '"place."', '"line."', '"set."'
+STAGED = "staged."
+PLACE, LINE, SET = "place.", "line.", "set."
+_STAGED = f"temp.{quoted(STAGED)}"
+_PLACE, _LINE, _SET = quoted(PLACE), quoted(LINE), quoted(SET)
 
 
 @dataclass
@@ -77,8 +79,39 @@ class _Staging:
 Checked = tuple[int, dict[str, Any]]  # a line and its record
 
 
+class Target(Protocol):
+    """The database that records are copied into."""
+
+    @property
+    def staged(self) -> str:
+        """Where the records lie ready that can be copied, as SQL."""
+
+    @property
+    def refusals(self) -> tuple[type[Exception], ...]:
+        """What a copy raises that breaks a rule of the database."""
+
+    def filling(self, table: Table, keep: Callable[[], bool]) -> AbstractContextManager[None]:
+        """A transaction in which nobody else writes to a table; what it did is kept if `keep` says so at its end.
+
+        References are looked at then: a record may refer to one after it.
+        """
+
+    def literal(self, value: object) -> str: ...
+
+    def id_of(self, table: Table) -> str:
+        """What makes the id of a record that lies ready, as SQL."""
+
+    def copy(self, sql: str) -> None:
+        """Do an insert, or nothing of it where it raises one of the `refusals`."""
+
+    def rows(self, sql: str) -> Iterator[Sequence[Any]]: ...
+
+    def fault(self, table: Table, refusal: Any, written: Iterable[tuple[str, object]]) -> Fault:
+        """What a record breaks, its columns with their values being `written`."""
+
+
 class Importer:
-    """Puts records into `table` through a `connection` that nobody else uses; it needs the database only to `store`.
+    """Puts records into `table`; they lie ready in the memory that `connection` has, which nobody else uses.
 
     `spoilt` is the run once there are mistakes: nothing will be kept, so that no hash is worth its time.
     With `update`, the name of a unique column, records that have one of its values already are changed instead. With
@@ -130,25 +163,20 @@ class Importer:
         await self._lay(staging, batch)
         progress()
 
-    def store(self) -> tuple[int, int]:
+    def store(self, target: Target) -> tuple[int, int]:
         """Copy all that lies ready in one transaction; how many records were added, and how many changed.
 
         Leaves everything as it was where there are `mistakes`, among them those that show only now.
         """
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            self._connection.execute("PRAGMA defer_foreign_keys = ON")  # a record may refer to one after it
-            before = self._count(quoted(self._table.name))
+        [(staged,)] = self._connection.execute(f"SELECT count(*) FROM {_STAGED}")
+        with target.filling(self._table, keep=lambda: not self.mistakes.count):
+            before = self._count(target)
             for columns, staging in self._sets.items():
-                self._copy(columns, staging.number)
-            self._check_changed()
-            self._find_dangling()
-            added = self._count(quoted(self._table.name)) - before
-            self._connection.execute("ROLLBACK" if self.mistakes.count else "COMMIT")
-        finally:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-        return added, self._count(_STAGED) - added
+                self._copy(target, columns, staging.number)
+            self._check_changed(target)
+            self._find_dangling(target)
+            added = self._count(target) - before
+        return added, staged - added
 
     def _staging(self, line: int, columns: tuple[str, ...]) -> _Staging:
         if len(self._sets) >= SETS:
@@ -177,57 +205,67 @@ class Importer:
             self.mistakes.add_fault(line, fault)
             return None
 
-    def _copy(self, columns: tuple[str, ...], number: int) -> None:
+    def _copy(self, target: Target, columns: tuple[str, ...], number: int) -> None:
         names = ", ".join(map(quoted, self._table.columns))
-        sql = f"INSERT INTO {quoted(self._table.name)} ({names}) SELECT {names} FROM {_STAGED}"
-        changes, moments = self._changes(columns)
-        try:
-            self._connection.execute(f"{sql} WHERE {_SET} = ? ORDER BY {_PLACE} {changes}", (number, *moments))
-        except sqlite3.IntegrityError:
-            self._copy_each(f"{sql} WHERE {_PLACE} = ? {changes}", number, moments)
+        values = ", ".join(target.id_of(self._table) if name == "id" else quoted(name) for name in self._table.columns)
+        sql = f"INSERT INTO {quoted(self._table.name)} ({names}) SELECT {values} FROM {target.staged}"
+        sql += f" WHERE {_SET} = {number} AND {_PLACE} BETWEEN {{}} AND {{}} ORDER BY {_PLACE} "
+        ends = f"SELECT min({_PLACE}), max({_PLACE}) FROM {_STAGED} WHERE {_SET} = ?"
+        first, last = self._connection.execute(ends, (number,)).fetchone()
+        if first is not None:
+            self._copy_part(target, sql + self._changes(target, columns), first, last)
 
-    def _changes(self, columns: Iterable[str]) -> tuple[str, list[object]]:
-        """What becomes of a record that is there already, and the values to bind in it."""
+    def _copy_part(self, target: Target, sql: str, first: int, last: int) -> None:
+        """Copy what can be of the records from one place to another, and name the rest."""
+        try:
+            target.copy(sql.format(first, last))
+        except target.refusals as refusal:
+            if first < last:
+                middle = (first + last) // 2
+                self._copy_part(target, sql, first, middle)
+                self._copy_part(target, sql, middle + 1, last)
+            else:
+                self._refuse(target, refusal, first)
+
+    def _refuse(self, target: Target, refusal: Exception, place: int) -> None:
+        names = ", ".join([_LINE, *map(quoted, self._table.columns)])
+        staged = self._connection.execute(f"SELECT {names} FROM {_STAGED} WHERE {_PLACE} = ?", (place,))
+        line, *values = staged.fetchone()
+        written = zip(self._table.columns, values, strict=True)
+        self.mistakes.add_fault(line, target.fault(self._table, refusal, written))
+
+    def _changes(self, target: Target, columns: Iterable[str]) -> str:
+        """What becomes of a record that is there already."""
         if not self._update:
-            return "", []
+            return ""
         changes = [f"{quoted(name)} = excluded.{quoted(name)}" for name in columns]
         timed = [column for name, column in self._table.columns.items() if column.on_update and name not in columns]
-        changes += [f"{quoted(column.name)} = ?" for column in timed]
-        sql = f"ON CONFLICT ({quoted(self._update)}) DO UPDATE SET {', '.join(changes)}"
-        return sql, [moment(column)(self._run) for column in timed]
+        changes += [f"{quoted(column.name)} = {target.literal(moment(column)(self._run))}" for column in timed]
+        return f"ON CONFLICT ({quoted(self._update)}) DO UPDATE SET {', '.join(changes)}"
 
-    def _copy_each(self, sql: str, number: int, moments: list[object]) -> None:
-        """Copy what can be, and name the rest."""
-        staged = f"SELECT * FROM {_STAGED} WHERE {_SET} = ? ORDER BY {_PLACE}"
-        for place, line, _, *values in self._connection.execute(staged, (number,)):
-            try:
-                self._connection.execute(sql, (place, *moments))
-            except sqlite3.IntegrityError as error:
-                written = zip(self._table.columns, values, strict=True)
-                self.mistakes.add_fault(line, broken(self._connection, self._table, error, written))
-
-    def _check_changed(self) -> None:
+    def _check_changed(self, target: Target) -> None:
         """Hold the rules against the records as they became: a file may change a part of them."""
         if self._rules is None or not self._update:
             return
         key, names = quoted(self._update), ", ".join(f"t.{quoted(column.name)}" for column in self._rules.columns)
-        joined = f"{_STAGED} AS s JOIN {quoted(self._table.name)} AS t ON t.{key} = s.{key}"
-        for line, *row in self._connection.execute(f"SELECT s.{_LINE}, {names} FROM {joined} ORDER BY s.{_PLACE}"):
+        joined = f"{target.staged} AS s JOIN {quoted(self._table.name)} AS t ON t.{key} = s.{key}"
+        for line, *row in target.rows(f"SELECT s.{_LINE}, {names} FROM {joined} ORDER BY s.{_PLACE}"):
             try:
                 self._rules.check(self._run, row)
             except Fault as fault:
                 self.mistakes.add_fault(line, fault)
 
-    def _find_dangling(self) -> None:
+    def _find_dangling(self, target: Target) -> None:
         for name, column in self._table.columns.items():
             if refers(column):
                 there = f'SELECT 1 FROM {quoted(column.table)} AS o WHERE o."id" = s.{quoted(name)}'
                 where = f"s.{quoted(name)} IS NOT NULL AND NOT EXISTS ({there})"
-                for (line,) in self._connection.execute(f"SELECT {_LINE} FROM {_STAGED} AS s WHERE {where}"):
+                for (line,) in target.rows(f"SELECT {_LINE} FROM {target.staged} AS s WHERE {where}"):
                     self.mistakes.add(line, f"{name}: Input names no record of '{column.table}'.")
 
-    def _count(self, table: str) -> int:
-        return int(self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+    def _count(self, target: Target) -> int:
+        [(count,)] = target.rows(f"SELECT count(*) FROM {quoted(self._table.name)}")
+        return int(count)
 
 
 def _taking_hashes(table: Table) -> Table:

@@ -1,4 +1,4 @@
-"""A SQLite database brought up to its tables' files: all of the changes that may be made, or none; and their history.
+"""A database brought up to its tables' files: all of the changes that may be made, or none; and their history.
 
 A server makes what is safe when it starts. What loses nothing but breaks servers of the older files that still run,
 as a new name does, is made by a command only, and what loses something by a command that says so.
@@ -9,27 +9,25 @@ from __future__ import annotations
 import getpass
 import os
 import platform
-import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from engine.errors import SetupError
 from engine.store.base import quoted
+from engine.store.catalog import Catalog
 from engine.store.changes import Change, Risk
-from engine.store.plan import HISTORY, leftovers, plan
-from engine.store.seeds import check_references, plant
+from engine.store.plan import HISTORY, leftovers, plan, sources_of
+from engine.store.seeds import plant
 from engine.workspace import Table
 
 COMMAND = "stackwright migrate"
-WAIT_SECONDS = 600.0  # for another process that migrates
-_PAUSE = 0.01  # seconds between two tries
 
 _FLAGS = {Risk.DELIBERATE: " --apply", Risk.DESTRUCTIVE: " --apply --allow-destructive"}
 
 
 def apply(
-    connection: sqlite3.Connection,
+    catalog: Catalog,
     tables: Mapping[str, Table],
     allowed: Risk = Risk.SAFE,
     command: str = COMMAND,
@@ -40,29 +38,27 @@ def apply(
     the same time: one makes the changes, the others wait and find none left. Tables that are in no file any more are
     dropped only where something destructive is allowed, else they are left alone.
     """
-    _waiting(lambda: connection.execute("PRAGMA journal_mode = WAL"))
-    if not _planned(connection, tables, allowed):
+    if not _planned(catalog, tables, allowed):
         return []
-    connection.execute("PRAGMA foreign_keys = OFF")  # SQLite adds no required reference otherwise
-    _waiting(lambda: connection.execute("BEGIN EXCLUSIVE"))
-    try:
-        changes = _planned(connection, tables, allowed)
+    with catalog.alone(lambda: _touched(catalog, tables) if allowed > Risk.SAFE else ()):
+        changes = _planned(catalog, tables, allowed)
         refuse(changes, allowed, command)
         for change in changes:
-            _make(connection, change)
-        check_references(connection, [change.seeded for change in changes if change.seeded is not None])
+            _make(catalog, change)
+        catalog.check_planted([change.seeded for change in changes if change.seeded is not None])
         if any(change.risk > Risk.SAFE for change in changes):
-            _check_references(connection)
-        connection.execute("COMMIT")
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        connection.execute("PRAGMA foreign_keys = ON")
+            catalog.check_references()
     return changes
 
 
-def _planned(connection: sqlite3.Connection, tables: Mapping[str, Table], allowed: Risk) -> list[Change]:
-    return plan(connection, tables) + (leftovers(connection, tables) if allowed >= Risk.DESTRUCTIVE else [])
+def _planned(catalog: Catalog, tables: Mapping[str, Table], allowed: Risk) -> list[Change]:
+    return plan(catalog, tables) + (leftovers(catalog, tables) if allowed >= Risk.DESTRUCTIVE else [])
+
+
+def _touched(catalog: Catalog, tables: Mapping[str, Table]) -> Iterable[str]:
+    """The tables that are there, whose records count: how many can't be kept, for one."""
+    there = catalog.tables()
+    return sorted(there.intersection(sources_of(tables, there).values()))
 
 
 def flags(changes: Iterable[Change]) -> str:
@@ -84,39 +80,16 @@ def refuse(changes: Iterable[Change], allowed: Risk, command: str = COMMAND) -> 
     raise SetupError(f"{head}\n{listed}\nnothing was changed; {end}")
 
 
-def _waiting(work: Callable[[], object]) -> None:
-    """Do what another process may be in the way of; SQLite doesn't wait by itself for a change of its journal."""
-    end = time.monotonic() + WAIT_SECONDS
-    while True:
-        try:
-            work()
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                raise
-            if time.monotonic() > end:
-                raise SetupError("another process has kept the database for itself: stop it, then try again") from None
-            time.sleep(_PAUSE)
-        else:
-            return
-
-
-def _make(connection: sqlite3.Connection, change: Change) -> None:
+def _make(catalog: Catalog, change: Change) -> None:
     try:
         for statement in change.statements:
-            connection.execute(statement)
+            catalog.execute(statement)
         if change.seeded is not None:
-            plant(connection, change.seeded)
-    except sqlite3.Error as error:
-        raise SetupError(f"can't {change.description}, nothing was changed: {error}") from error
-    _remember(connection, change)
-
-
-def _check_references(connection: sqlite3.Connection) -> None:
-    broken = connection.execute("PRAGMA foreign_key_check").fetchone()
-    if broken:
-        raise SetupError(
-            f"nothing was changed: records of '{broken[0]}' would refer to what is no longer in '{broken[2]}'"
-        )
+            plant(catalog, change.seeded)
+    except catalog.refusals as error:
+        said = catalog.said(error)
+        raise SetupError(f"can't {change.description}, nothing was changed: {said}") from error
+    _remember(catalog, change)
 
 
 # History.
@@ -133,23 +106,23 @@ class Entry:
     sql: str
 
 
-def history(connection: sqlite3.Connection) -> list[Entry]:
+def history(catalog: Catalog) -> list[Entry]:
     """All changes that were made, the first one first."""
-    known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (HISTORY,)).fetchone()
-    if not known:
+    if HISTORY not in catalog.tables():
         return []
-    rows = connection.execute(f'SELECT at, "by", "table", change, sql FROM {quoted(HISTORY)} ORDER BY id')
+    rows = catalog.execute(f'SELECT at, "by", "table", change, sql FROM {quoted(HISTORY)} ORDER BY id')
     return [Entry(*row) for row in rows]
 
 
-def _remember(connection: sqlite3.Connection, change: Change) -> None:
-    connection.execute(
-        f"CREATE TABLE IF NOT EXISTS {quoted(HISTORY)} (id INTEGER PRIMARY KEY, at INTEGER NOT NULL,"
+def _remember(catalog: Catalog, change: Change) -> None:
+    catalog.execute(
+        f"CREATE TABLE IF NOT EXISTS {quoted(HISTORY)} (id {catalog.ddl.counter} PRIMARY KEY, at BIGINT NOT NULL,"
         ' "by" TEXT NOT NULL, "table" TEXT NOT NULL, change TEXT NOT NULL, sql TEXT NOT NULL)'
     )
     sql = "".join(f"{statement};\n" for statement in change.statements)
-    connection.execute(
-        f'INSERT INTO {quoted(HISTORY)} (at, "by", "table", change, sql) VALUES (?, ?, ?, ?, ?)',
+    marks = ", ".join(map(catalog.ddl.parameter, range(1, 6)))
+    catalog.execute(
+        f'INSERT INTO {quoted(HISTORY)} (at, "by", "table", change, sql) VALUES ({marks})',
         (time.time_ns() // 1_000_000, _user(), change.table, change.description, sql),
     )
 

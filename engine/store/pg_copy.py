@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 
 from engine.errors import SetupError
 from engine.store.base import quoted
+from engine.store.pg_schema import as_bools, sequence_of
 from engine.store.plan import plan
 from engine.store.postgres import PostgresStore, connect
 from engine.store.rows import names_of
 from engine.store.sqlite import connect as connect_file
+from engine.store.sqlite_catalog import SqliteCatalog
 from engine.store.url import DatabaseUrl
 from engine.workspace import Table
 
-Row = tuple[Any, ...]
 Told = Callable[[str, int], None]
 
 
@@ -36,7 +36,7 @@ def copy(path: Path, url: DatabaseUrl, tables: Mapping[str, Table], told: Told) 
     try:
         with closing(connect_file(path)) as source:
             source.execute("BEGIN IMMEDIATE")
-            if plan(source, tables):
+            if plan(SqliteCatalog(source), tables):
                 raise SetupError(f"the database '{path}' isn't what the tables' files say: serve it once, then copy it")
             asyncio.run(_copy(source, url, tables, told))
     except sqlite3.Error as error:
@@ -71,10 +71,9 @@ async def _claim(target: asyncpg.Connection, url: DatabaseUrl, tables: Mapping[s
 
 async def _copy_table(source: sqlite3.Connection, target: asyncpg.Connection, table: Table) -> int:
     columns = list(table.columns.values())
-    bools = [place for place, column in enumerate(columns) if column.type == "bool" and not column.is_list]
     rows = source.execute(f'SELECT {names_of(columns)} FROM {quoted(table.name)} ORDER BY "id"')
     names = [column.name for column in columns]
-    await target.copy_records_to_table(table.name, records=_converted(rows, bools), columns=names)
+    await target.copy_records_to_table(table.name, records=as_bools(rows, columns), columns=names)
     copied: int = await target.fetchval(f"SELECT count(*) FROM {quoted(table.name)}")
     (there,) = source.execute(f"SELECT count(*) FROM {quoted(table.name)}").fetchone()
     if copied != there:
@@ -83,21 +82,10 @@ async def _copy_table(source: sqlite3.Connection, target: asyncpg.Connection, ta
     return copied
 
 
-def _converted(rows: Iterator[Row], bools: Sequence[int]) -> Iterator[Row]:
-    """Rows as PostgreSQL has them; read as they are sent, so that a table needn't fit into memory."""
-    for row in rows:
-        changed = list(row)
-        for place in bools:
-            changed[place] = None if row[place] is None else bool(row[place])
-        yield tuple(changed)
-
-
 async def _go_on(source: sqlite3.Connection, target: asyncpg.Connection, table: Table) -> None:
     """Lets the ids go on where the file's would: one of a record that was deleted is not used again."""
     if table.id.type != "int":
         return
     row = source.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table.name,)).fetchone()
     if row is not None and row[0] > 0:
-        await target.execute(
-            "SELECT setval(pg_get_serial_sequence($1, 'id')::regclass, $2)", quoted(table.name), row[0]
-        )
+        await target.execute(f"SELECT setval({sequence_of(table)}, $1)", row[0])

@@ -13,7 +13,7 @@ from engine.sql import Sql
 from engine.store.base import ReadingRun
 from engine.store.constraints import not_unique
 from engine.store.direct import Ask, Rows, failed
-from engine.store.pg_statement import unique_columns
+from engine.store.pg_statement import key_of
 from engine.store.pool import FAILURES
 
 
@@ -44,5 +44,5 @@ def limited(sql: Sql, limit: int) -> str:
 def faulted(error: Exception) -> Fault:
     """What the client is told of a statement that failed, and the sort of failure for the log."""
     if isinstance(error, asyncpg.UniqueViolationError):
-        return not_unique(unique_columns(error))
+        return not_unique(key_of(error) or ["id"])
     return failed(type(error).__name__)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 
 from engine.errors import SetupError
@@ -10,11 +10,12 @@ from engine.fields import Field
 from engine.store.base import quoted
 from engine.store.pg_dialect import DIALECT
 from engine.store.pg_search import vector
-from engine.store.rows import is_json
-from engine.store.schema import declared_indexes, settled
+from engine.store.rows import Row, is_json
+from engine.store.schema import declared, declared_indexes, settled
 from engine.workspace import Index, Table
 
 LONGEST = 63  # bytes of a name: PostgreSQL cuts what is longer
+KEPT = LONGEST - len(".0123456789ab.unique")  # bytes that are left of a name which had to be shortened
 _TYPES = {"int": "bigint", "timestamp": "bigint", "decimal": "double precision", "bool": "boolean"}
 TEXT = 'text COLLATE "C"'  # compared by code point, as the language does
 _MARK = "stackwright: "
@@ -32,11 +33,6 @@ def check_names(tables: Mapping[str, Table]) -> None:
 def type_of(column: Field) -> str:
     """The type of a column: JSON is kept as text, so that the order of its keys stays."""
     return "json" if is_json(column) else _TYPES.get(column.type, TEXT)
-
-
-def declared(column: Field) -> str:
-    """The author's type, JSON being one."""
-    return "json" if is_json(column) else column.type
 
 
 def definition(column: Field, filler: str = "") -> str:
@@ -87,9 +83,24 @@ def _sorted(column: Field, descending: bool) -> str:
 
 def sequence_sql(table: Table, id: str) -> str:
     """What lets the ids that the database gives go on after one that was given."""
-    name = "'" + quoted(table.name).replace("'", "''") + "'"
-    sequence = f"(SELECT pg_get_serial_sequence({name}, 'id')::regclass AS of) sequence"
+    sequence = f"(SELECT {sequence_of(table)} AS of) sequence"
     return f"SELECT setval(of, {id}) FROM {sequence} WHERE {id} > coalesce(pg_sequence_last_value(of), 0)"
+
+
+def sequence_of(table: Table) -> str:
+    """What the ids of a table come from."""
+    name = "'" + quoted(table.name).replace("'", "''") + "'"
+    return f"pg_get_serial_sequence({name}, 'id')::regclass"
+
+
+def as_bools(rows: Iterable[Row], columns: Sequence[Field], start: int = 0) -> Iterator[Row]:
+    """Rows of a SQLite file as PostgreSQL has them, read as they are sent; the columns begin at the place `start`."""
+    bools = [place for place, column in enumerate(columns, start) if column.type == "bool" and not column.is_list]
+    for row in rows:
+        changed = list(row)
+        for place in bools:
+            changed[place] = None if row[place] is None else bool(row[place])
+        yield tuple(changed)
 
 
 def shortened(name: str) -> str:

@@ -75,10 +75,8 @@ class Statement:
         written: Iterable[tuple[str, object]],
     ) -> Fault:
         """The fault of a broken constraint."""
-        if isinstance(error, asyncpg.UniqueViolationError):
-            return not_unique(unique_columns(error))
-        if isinstance(error, asyncpg.NotNullViolationError):
-            return is_missing(error.column_name)
+        if (fault := violated(error)) is not None:
+            return fault
         if not isinstance(error, asyncpg.ForeignKeyViolationError):
             return failed(self.table, f"{type(error).__name__} of '{error.constraint_name}'")
         missing = [name for name, value in written if await self._dangles(session, name, value)]
@@ -91,7 +89,14 @@ class Statement:
         return await session.first(f'SELECT 1 FROM {quoted(column.table)} WHERE "id" = $1', (value,)) is None
 
 
-def unique_columns(error: asyncpg.UniqueViolationError) -> list[str]:
-    """The columns whose values others have."""
+def violated(error: asyncpg.IntegrityConstraintViolationError) -> Fault | None:
+    """The fault of a constraint that a record breaks by itself; None where it isn't one."""
+    if isinstance(error, asyncpg.UniqueViolationError):
+        return not_unique(key_of(error) or ["id"])
+    return is_missing(error.column_name) if isinstance(error, asyncpg.NotNullViolationError) else None
+
+
+def key_of(error: asyncpg.IntegrityConstraintViolationError) -> list[str]:
+    """The columns that a constraint is about."""
     named = _COLUMNS.search(error.detail or "")
-    return [name.strip('"') for name in named[1].split(", ")] if named else ["id"]
+    return [name.strip('"') for name in named[1].split(", ")] if named else []

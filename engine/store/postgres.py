@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import asyncpg
@@ -15,16 +16,18 @@ from engine.errors import SetupError
 from engine.fields import Field
 from engine.shapes import input_fault, unknown_param
 from engine.sql import Sql
-from engine.store import find, pg_direct, pg_migrate
+from engine.store import find, migrate, pg_direct
 from engine.store.asked import Ask, Values, lookup
 from engine.store.base import BUSY_SECONDS, Condition, Kinds, Prepared, Read, ReadingRun, Run, Write, quoted
 from engine.store.direct import ROW_LIMIT, direct
-from engine.store.migrate import COMMAND
+from engine.store.pg_blocking import REFUSALS, Blocking
+from engine.store.pg_catalog import PostgresCatalog, make_schema, said
 from engine.store.pg_dialect import DIALECT
 from engine.store.pg_schema import sequence_sql
 from engine.store.pg_session import PostgresSession
 from engine.store.pg_statement import Statement
-from engine.store.pool import Pool
+from engine.store.pg_target import PostgresTarget
+from engine.store.pool import FAILURES, Pool
 from engine.store.rows import Row, digester, masked_of, names_of, plain_of, row_maker, unmasked_of
 from engine.store.select import Selector
 from engine.store.sql import compile_where
@@ -92,7 +95,7 @@ class PostgresStore(Writes):
 
     @classmethod
     def open(
-        cls, url: DatabaseUrl, tables: Mapping[str, Table], *, change: bool = True, command: str = COMMAND
+        cls, url: DatabaseUrl, tables: Mapping[str, Table], *, change: bool = True, command: str = migrate.COMMAND
     ) -> PostgresStore:
         """The storage at a URL, brought up to date first unless `change` is False.
 
@@ -108,13 +111,48 @@ class PostgresStore(Writes):
         return cls(tables, url)
 
     @staticmethod
-    def update(url: DatabaseUrl, tables: Mapping[str, Table], command: str = COMMAND) -> None:
+    def update(url: DatabaseUrl, tables: Mapping[str, Table], command: str = migrate.COMMAND) -> None:
         """Makes whatever of `tables` the database lacks. Raises SetupError, and changes nothing, as `open` says.
 
-        It may be called where an event loop runs, and blocks it. What isn't safe no `command` of ours changes here.
+        It may be called where an event loop runs, and blocks it.
         """
+
+        def work() -> None:
+            with PostgresStore.catalog(url) as catalog:
+                migrate.apply(catalog, tables, command=command)
+
         with ThreadPoolExecutor(1) as thread:
-            thread.submit(asyncio.run, _update(url, tables)).result()
+            thread.submit(work).result()
+
+    @staticmethod
+    @contextmanager
+    def catalog(url: DatabaseUrl, *, change: bool = True) -> Iterator[PostgresCatalog]:
+        """The database at a URL; without `change` nothing can be. No event loop may run in this thread.
+
+        Raises SetupError where it can't be used or fails.
+        """
+        try:
+            connection = Blocking(lambda: connect(url))
+        except (*FAILURES, ValueError) as error:
+            raise SetupError(_unopened(url, error)) from error
+        try:
+            if url.schema and change:
+                make_schema(connection, url.schema)
+            _check(url, connection, change)
+            if not change:
+                connection.script("SET default_transaction_read_only = on")
+            yield PostgresCatalog(connection)
+        except REFUSALS as error:
+            raise SetupError(_unopened(url, error)) from error
+        finally:
+            connection.close(BUSY_SECONDS)
+
+    @staticmethod
+    @contextmanager
+    def target(url: DatabaseUrl, ready: sqlite3.Connection) -> Iterator[PostgresTarget]:
+        """The database at a URL for records that lie `ready`; see `catalog`."""
+        with PostgresStore.catalog(url) as catalog:
+            yield PostgresTarget(catalog.connection, ready)
 
     def session(self) -> PostgresSession:
         return PostgresSession(self.pool)
@@ -223,27 +261,15 @@ def _json(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
-async def _update(url: DatabaseUrl, tables: Mapping[str, Table]) -> None:
-    try:
-        connection = await connect(url)
-        try:
-            if url.schema:
-                await pg_migrate.make_schema(connection, url.schema)
-            await _check(url, connection)
-            await pg_migrate.apply(connection, tables)
-        finally:
-            await connection.close(timeout=BUSY_SECONDS)
-    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise SetupError(_unopened(url, error)) from error
-
-
-async def _check(url: DatabaseUrl, connection: asyncpg.Connection) -> None:
+def _check(url: DatabaseUrl, connection: Blocking, change: bool) -> None:
     """Raises SetupError for a server that is too old, one that can't hold all texts, or where we see no schema."""
-    if connection.get_server_version().major < OLDEST:
+    if connection.raw.get_server_version().major < OLDEST:
         raise SetupError(f"the database '{url}' is of PostgreSQL before {OLDEST}: use a newer one")
-    encoding, schema = await connection.fetchrow("SELECT current_setting('server_encoding'), current_schema()")
+    [(encoding, schema)] = connection.execute("SELECT current_setting('server_encoding'), current_schema()")
     if encoding != "UTF8":
         raise SetupError(f"the database '{url}' keeps {encoding}: make one with ENCODING 'UTF8'")
+    if schema is None and url.schema and not change:
+        return  # it would be made
     if schema is None:
         raise SetupError(f"the database '{url}' has no schema by its search_path: make it with CREATE SCHEMA")
     if url.schema and schema != url.schema:
@@ -263,4 +289,4 @@ def _unopened(url: DatabaseUrl, error: Exception) -> str:
         case TimeoutError() | OSError():
             reason = "it doesn't answer" if isinstance(error, TimeoutError) else "nothing listens there"
             return f"the database '{url}' can't be reached, {reason}: is the server running, and its address right?"
-    return f"the database '{url}' can't be opened: {url.redacted(str(error))}"
+    return f"the database '{url}' failed, nothing was changed: {url.redacted(said(error))}"

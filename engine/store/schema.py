@@ -68,18 +68,18 @@ def type_of(column: Field) -> str:
     return plain if _WORDS.get(column.type) == plain else f"{plain} {column.type.upper()}"
 
 
-def declared(type_: str) -> str:
-    """The author's type of a declared one."""
+def declared(column: Field) -> str:
+    """The author's type, JSON being one."""
+    return "json" if column.is_list or column.type in ("json", "object") else column.type
+
+
+def noted(type_: str) -> str:
+    """The author's type of a column that is there, by its declared one."""
     return {word: name for name, word in _WORDS.items()}.get(type_.upper(), type_.lower().rpartition(" ")[2])
 
 
 def refers(column: Field) -> bool:
     return bool(column.table) and not column.is_list
-
-
-def indexes_of(table: Table) -> dict[str, tuple[tuple[str, ...], bool]]:
-    """All indexes by name: their columns, and whether they are unique."""
-    return {name: (index.columns, index.unique) for name, index in declared_indexes(table).items()}
 
 
 def index_sql(table: Table, name: str) -> str:
@@ -130,7 +130,7 @@ def settled(node: Node | None, table: Table, dialect: Dialect = DIALECT) -> str:
         list_parameter=lambda number, target: _marked(number, dialect.list_parameter(number, target)),
     )
     condition = compile_where(node, table, lambda each: kind_of(_constant(each)), marked)
-    values = [_literal(value) for value in condition.bound(tuple(map(_constant, condition.parameters)))]
+    values = [literal(value) for value in condition.bound(tuple(map(_constant, condition.parameters)))]
     return re.sub("[?$]\0([0-9]+)\0", lambda mark: values[int(mark[1]) - 1], condition.sql)
 
 
@@ -143,7 +143,8 @@ def _constant(node: Node) -> object:
     return compile_node(node, ())(None)
 
 
-def _literal(value: object) -> str:
+def literal(value: object) -> str:
+    """A value as SQL."""
     match value:
         case None:
             return "NULL"
@@ -152,7 +153,7 @@ def _literal(value: object) -> str:
         case int() | float():
             return repr(value)
         case list():
-            return f"ARRAY[{', '.join(map(_literal, value))}]"
+            return f"ARRAY[{', '.join(map(literal, value))}]"
         case bytes():
             return f"X'{value.hex()}'"
     return "'" + str(value).replace("'", "''") + "'"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager, closing, suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -24,7 +24,9 @@ from engine.store.reader import Pace, Reader, Watched, Work
 from engine.store.rows import digester, masked_of, names_of, plain_of, row_maker, unmasked_of
 from engine.store.select import Selector
 from engine.store.sql import compile_where
+from engine.store.sqlite_catalog import SqliteCatalog, waiting
 from engine.store.sqlite_dialect import DIALECT, add_functions
+from engine.store.sqlite_target import SqliteTarget
 from engine.store.statement import Row, Statement
 from engine.store.writer import Writer
 from engine.store.writes import Writes
@@ -164,9 +166,9 @@ class SqliteStore(Writes):
 
         Raises SetupError where the file can't be opened, or where bringing it up to date takes a `command`.
         """
+        if change:
+            cls.update(path, tables, command)
         try:
-            if change:
-                cls.update(path, tables, command)
             return cls._opened(path, tables, synchronous)
         except (OSError, sqlite3.Error) as error:
             raise SetupError(f"the database '{path}' can't be opened: {error}") from error
@@ -180,12 +182,36 @@ class SqliteStore(Writes):
     @staticmethod
     def update(path: Path, tables: Mapping[str, Table], command: str = migrate.COMMAND) -> None:
         """Makes the file and whatever of `tables` it lacks. Raises SetupError, and changes nothing, as `open` says."""
+        with SqliteStore.catalog(path) as catalog:
+            migrate.apply(catalog, tables, command=command)
+
+    @staticmethod
+    @contextmanager
+    def catalog(path: Path, *, change: bool = True) -> Iterator[SqliteCatalog]:
+        """The file at `path`, made where there is none; without `change` nothing can be, and nothing is made.
+
+        Raises SetupError where it can't be opened or fails.
+        """
         try:
-            create_file(path)
-            with closing(connect(path)) as connection:
-                migrate.apply(connection, tables, command=command)
-        except (OSError, sqlite3.Error) as error:
-            raise SetupError(f"the database '{path}' can't be opened: {error}") from error
+            if change:
+                _made(path)
+            with closing(connect(path) if path.is_file() else sqlite3.connect(":memory:")) as connection:
+                if change:
+                    waiting(lambda: connection.execute("PRAGMA journal_mode = WAL"))
+                else:
+                    connection.execute("PRAGMA query_only = ON")
+                yield SqliteCatalog(connection)
+        except sqlite3.Error as error:
+            raise _failure(path, error) from error
+
+    @staticmethod
+    @contextmanager
+    def target(path: Path, ready: sqlite3.Connection) -> Iterator[SqliteTarget]:
+        """The file at `path` for records that lie `ready`. Raises SetupError where it fails."""
+        try:
+            yield SqliteTarget(ready, str(path))
+        except sqlite3.Error as error:
+            raise _failure(path, error) from error
 
     @classmethod
     def _opened(cls, path: Path, tables: Mapping[str, Table], synchronous: str) -> SqliteStore:
@@ -319,6 +345,18 @@ def _reader(path: Path) -> sqlite3.Connection:
     connection.execute(f"PRAGMA busy_timeout = {_READ_BUSY_MS}")
     connection.execute("PRAGMA query_only = ON")
     return connection
+
+
+def _failure(path: Path, error: sqlite3.Error) -> SetupError:
+    return SetupError(f"the database '{path}' failed, nothing was changed: {error}")
+
+
+def _made(path: Path) -> None:
+    """Make the file where there is none. Raises SetupError."""
+    try:
+        create_file(path)
+    except OSError as error:
+        raise SetupError(f"the database '{path}' can't be made: {error.strerror}") from None
 
 
 def create_file(path: Path) -> None:

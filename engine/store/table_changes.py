@@ -1,43 +1,31 @@
-"""A table of a SQLite database beside what its file says: the changes that would make it that."""
+"""A table of a database beside what its file says: the changes that would make it that."""
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 
-from sqlite_utils import Database
-from sqlite_utils.db import Column as Found
-from sqlite_utils.db import Table as Existing
-
 from engine.fields import Field
-from engine.store import search
 from engine.store.base import quoted
-from engine.store.changes import Change, Risk, add_index, add_search, counted, create_table, drop_search, said
+from engine.store.catalog import Catalog, count
+from engine.store.changes import Change, Risk, add_index, add_search, counted, drop_search, said
 from engine.store.conversions import UNCHANGED, Conversion, conversion, is_readable
+from engine.store.found import FoundColumn, FoundTable, reference_of
 from engine.store.rows import default
-from engine.store.schema import declared, definition, index_where, indexes_of, refers, type_of
+from engine.store.schema import declared, refers
 from engine.workspace import Table
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The records as they are, the tables as they are once all is renamed, and the tables that are wanted.
+    """The records as they are, the tables as they are once all is renamed, and what each table is called as yet."""
 
-    `sources` has what each table is called as yet.
-    """
-
-    records: sqlite3.Connection
-    structure: Database
-    wanted: Database
+    records: Catalog
+    structure: Mapping[str, FoundTable]
     sources: Mapping[str, str]
-
-    def count(self, sql: str) -> int:
-        """The number that a query without parameters counts."""
-        return int(self.records.execute(sql).fetchone()[0])
 
 
 class TableChanges:
@@ -45,29 +33,23 @@ class TableChanges:
 
     def __init__(self, state: State, table: Table) -> None:
         self.state, self.table, self.source = state, table, state.sources[table.name]
-        existing = state.structure[table.name]
-        assert isinstance(existing, Existing)
-        self.existing = existing
-        self.found = {column.name: column for column in existing.columns}
-        self.stored = dict(zip(self.found, self._stored(), strict=True))
+        self.ddl = state.records.ddl
+        self.existing = state.structure[table.name]
+        self.found = self.existing.columns
         self.kept = [column for name, column in table.columns.items() if name in self.found]
         self.named = f"the table '{table.name}'"
-
-    def _stored(self) -> list[str]:
-        """What the columns are called as yet."""
-        return [row[1] for row in self.state.records.execute(f"PRAGMA table_info({quoted(self.source)})")]
 
     def changes(self) -> Iterator[Change]:
         yield from self.unindexed()
         yield from self.alterations
-        if self.is_rebuilt:
-            yield self.change(f"make {self.named} anew with its records", tuple(self.rebuilt()))
+        if self.is_rebuilt and (statements := self.rebuilt()):
+            yield self.change(f"make {self.named} anew with its records", statements)
         for name, column in self.table.columns.items():
             if name not in self.found:
                 yield self.added(column)
         yield from self.indexed()
-        if self.table.search and (self.is_searched_anew or not self.searched):
-            yield add_search(self.table)
+        if self.ddl.search_of(self.table) and (self.is_searched_anew or not self.existing.search):
+            yield add_search(self.ddl, self.table)
 
     @cached_property
     def alterations(self) -> tuple[Change, ...]:
@@ -87,38 +69,41 @@ class TableChanges:
 
     def count(self, condition: str) -> int:
         """How many records, as they are, a condition holds for."""
-        return self.state.count(f"SELECT count(*) FROM {quoted(self.source)} WHERE {condition}")
+        return count(self.state.records, quoted(self.source), condition)
 
     # Columns that are there.
 
     def altered(self, column: Field) -> Iterator[Change]:
         found, name = self.found[column.name], f"'{column.name}' of {self.named}"
-        was, now = declared(found.type), declared(type_of(column))
+        was, now = found.type, declared(column)
         converted = self.conversion(column)
         if converted is None:
             mend = "add a column with another name, copy what you need, and drop the old one"
             yield self.change(f"turn the {was} {name} into {now}", (), Risk.BLOCKED, mend)
             return
+        if column.name != "id" and column.may_be_null and found.required:
+            yield self.change(f"let {name} be null", self.ddl.allow_null(self.table, column))
         if not is_readable(was, now):
             yield self.converted(column, f"turn the {was} {name} into {now}", converted)
-        if column.name != "id":
-            yield from self.nullability(column, name, bool(found.notnull), converted)
-        was_for, now_for = (self.reference(each, column) for each in (self.state.structure, self.state.wanted))
-        if was_for[0] != now_for[0]:
+        if column.name != "id" and not column.may_be_null:
+            yield from self.required(column, name, converted)
+        wanted = reference_of(column)
+        if found.reference[0] != wanted[0]:
             yield self.referring(column, name)
-        elif was_for != now_for:
-            yield self.change(f"make it '{now_for[1]}' when the record goes that {name} refers to")
+        elif found.reference != wanted:
+            description = f"make it '{wanted[1]}' when the record goes that {name} refers to"
+            yield self.change(description, self.ddl.refer(self.table, column, found))
 
     def conversion(self, column: Field) -> Conversion | None:
         """How a column's values become what its file says; None where nobody can say."""
-        was, now = declared(self.found[column.name].type), declared(type_of(column))
+        was, now = self.found[column.name].type, declared(column)
         if is_readable(was, now):
             return UNCHANGED
-        return None if column.name == "id" else conversion(was, now)
+        return None if column.name == "id" else conversion(was, now, self.ddl.conversions)
 
     def old(self, column: Field) -> str:
         """A column as it is called as yet."""
-        return quoted(self.stored[column.name])
+        return quoted(self.found[column.name].stored)
 
     def expression(self, column: Field, source: str) -> str:
         """What a column becomes, of the one called `source`."""
@@ -131,95 +116,63 @@ class TableChanges:
     def converted(self, column: Field, description: str, converted: Conversion) -> Change:
         old = self.old(column)
         lost = self.count(f"({converted.sql} IS NULL OR {converted.loses}) AND {{0}} IS NOT NULL".format(old))
-        if not lost:
-            return self.change(description, (), Risk.DELIBERATE)
-        return self.change(f"{description}, where {counted(lost, 'hold')} what can't be kept", (), Risk.DESTRUCTIVE)
+        if lost:
+            description = f"{description}, where {counted(lost, 'hold')} what can't be kept"
+        value = self.expression(column, quoted(column.name))
+        statements = self.ddl.convert(self.table, column, self.found[column.name], value)
+        return self.change(description, statements, Risk.DESTRUCTIVE if lost else Risk.DELIBERATE)
 
-    def nullability(self, column: Field, name: str, notnull: bool, converted: Conversion) -> Iterator[Change]:
-        if column.may_be_null:
-            if notnull:
-                yield self.change(f"let {name} be null")
-            return
-        if notnull and converted == UNCHANGED:
+    def required(self, column: Field, name: str, converted: Conversion) -> Iterator[Change]:
+        is_required = self.found[column.name].required
+        if is_required and converted == UNCHANGED:
             return  # the records needn't be counted
-        empty = self.count(f"{converted.sql} IS NULL".format(self.old(column)))
-        if empty and self.filler(column, ""):
-            yield self.change(f"give {counted(empty)} the default of {name}", (), Risk.DESTRUCTIVE)
+        empty, filler = self.count(f"{converted.sql} IS NULL".format(self.old(column))), self.filler(column, "") or ""
+        statements = self.ddl.require(self.table, column, filler if empty else "")
+        if empty and filler:
+            yield self.change(f"give {counted(empty)} the default of {name}", statements, Risk.DESTRUCTIVE)
         elif empty:
             mend = f"fill them first, give it a default, or write '{column.name}?'"
             yield self.change(f"require {name}, where {counted(empty, 'would have')} none", (), Risk.BLOCKED, mend)
-        elif not notnull:
-            yield self.change(f"require {name}", (), Risk.DELIBERATE)
-
-    def reference(self, database: Database, column: Field) -> tuple[str, str]:
-        """The table that a column refers to, and what becomes of it when the record there goes."""
-        table = database[self.table.name]
-        assert isinstance(table, Existing)
-        found = [(each.other_table, each.on_delete) for each in table.foreign_keys if each.column == column.name]
-        return found[0] if found else ("", "")
+        elif not is_required:
+            yield self.change(f"require {name}", statements, Risk.DELIBERATE)
 
     def referring(self, column: Field, name: str) -> Change:
+        statements = self.ddl.refer(self.table, column, self.found[column.name])
         if not refers(column):
-            return self.change(f"let {name} refer to no table any more")
-        is_there = column.table in self.state.structure.table_names()
+            return self.change(f"let {name} refer to no table any more", statements)
         others = f'SELECT "id" FROM {quoted(self.state.sources[column.table])}'
-        there = f"NOT IN ({others})" if is_there else "IS NOT NULL"
+        there = f"NOT IN ({others})" if column.table in self.state.structure else "IS NOT NULL"
         dangling = self.count(f"{self.expression(column, self.old(column))} {there}")
         if dangling:
             mend = "change them first, or add a column with another name"
             description = f"let {name} refer to '{column.table}', where {counted(dangling, 'refer')} to none"
             return self.change(description, (), Risk.BLOCKED, mend)
-        return self.change(f"let {name} refer to '{column.table}'", (), Risk.DELIBERATE)
+        return self.change(f"let {name} refer to '{column.table}'", statements, Risk.DELIBERATE)
 
-    def gone(self, found: Found) -> Change:
-        held = self.count(f"{quoted(self.stored[found.name])} IS NOT NULL")
+    def gone(self, found: FoundColumn) -> Change:
+        held = self.count(f"{quoted(found.stored)} IS NOT NULL")
         description = f"drop the column '{found.name}' of {self.named}, where {counted(held, 'hold')} a value"
-        return self.change(description, (), Risk.DESTRUCTIVE, self.guessed(found))
+        return self.change(description, self.ddl.drop_column(self.table, found), Risk.DESTRUCTIVE, self.guessed(found))
 
-    def guessed(self, found: Found) -> str:
+    def guessed(self, found: FoundColumn) -> str:
         """What to do where a new column of the same type looks like the old one's new name."""
         added = [column for name, column in self.table.columns.items() if name not in self.found]
-        new = [column.name for column in added if type_of(column) == found.type]
+        new = [column.name for column in added if declared(column) == found.type]
         return f"if '{new[0]}' is its new name, say so there with 'was: {found.name}'" if len(new) == 1 else ""
 
-    def rebuilt(self) -> Iterator[str]:
-        """The table made anew with the same rows, next id and indexes (sqlite.org/lang_altertable.html §7)."""
-        new, old = quoted(f"{self.table.name}.new"), quoted(self.table.name)
+    def rebuilt(self) -> tuple[str, ...]:
+        """What makes the table anew with the same rows, where the storage can't change it."""
         columns = [column for column in self.kept if self.conversion(column) is not None]
-        names = ", ".join(quoted(column.name) for column in columns)
-        values = ", ".join(self.expression(column, quoted(column.name)) for column in columns)
-        yield create_table(f"{self.table.name}.new", columns)
-        yield f"INSERT INTO {new} ({names}) SELECT {values} FROM {old}"
-        if self.table.id.type == "int":
-            new_name, name = _literal(f"{self.table.name}.new"), _literal(self.table.name)
-            yield f"DELETE FROM sqlite_sequence WHERE name = {new_name}"
-            yield (
-                "INSERT INTO sqlite_sequence (name, seq)"
-                f" SELECT {new_name}, seq FROM sqlite_sequence WHERE name = {name}"
-            )
-        yield f"DROP TABLE {old}"
-        yield f"ALTER TABLE {new} RENAME TO {old}"
-        yield from self.beside()
+        values = {column.name: self.expression(column, quoted(column.name)) for column in columns}
+        return self.ddl.rebuild(self.table, values, self.beside())
 
     def beside(self) -> Iterator[str]:
-        """The indexes that stay, those made by hand included, and the triggers but those of a search index."""
+        """The indexes that stay, those made by hand included, and the triggers."""
         gone = self.unwanted()
-        for index in self.existing.indexes:
-            if index.name not in gone and self.table.columns.keys() >= set(index.columns):
-                yield from self.sql_of("index", index.name)
-        for name in self.names_of("trigger"):
-            if name not in search.triggers_of(self.table.name):
-                yield from self.sql_of("trigger", name)
-
-    def names_of(self, type_: str) -> list[str]:
-        """What is there of the table, its indexes or triggers."""
-        sql = "SELECT name FROM sqlite_master WHERE tbl_name = ? AND type = ? AND sql IS NOT NULL"
-        return [row[0] for row in self.state.structure.execute(sql, [self.table.name, type_]).fetchall()]
-
-    def sql_of(self, type_: str, name: str) -> Iterator[str]:
-        sql = "SELECT sql FROM sqlite_master WHERE tbl_name = ? AND type = ? AND sql IS NOT NULL AND name = ?"
-        values = [self.table.name, type_, name]
-        yield from (row[0] for row in self.state.structure.execute(sql, values).fetchall())
+        for name, index in self.existing.indexes.items():
+            if index.sql and name not in gone and self.table.columns.keys() >= set(index.columns):
+                yield index.sql
+        yield from self.existing.triggers
 
     # Columns that aren't.
 
@@ -228,60 +181,60 @@ class TableChanges:
         filler = self.filler(column)
         if filler is None:
             mend = f"give it a default, or write '{column.name}?'"
-            has_none = f"which is required, where {counted(self.count('1'), 'have')} none"
+            has_none = f"which is required, where {counted(self.count('TRUE'), 'have')} none"
             return self.change(f"{description}, {has_none}", (), Risk.BLOCKED, mend)
-        add = f"ALTER TABLE {quoted(self.table.name)} ADD COLUMN {definition(column, filler)}"
-        fill = f"UPDATE {quoted(self.table.name)} SET {quoted(column.name)} = {_UUID}"
-        return self.change(description, (add, fill) if is_made(column, "uuid") else (add,))
+        return self.change(description, self.ddl.add_column(self.table, column, filler))
 
     def filler(self, column: Field, nothing: str | None = None) -> str | None:
         """What records already there get, as SQL: empty for null; `nothing` where there is nothing to give them."""
         if is_made(column, "now"):
             moment = int(time.time() * 1000)
-            return str(moment) if column.type == "timestamp" else _literal(_day(moment))
+            return self.ddl.literal(moment if column.type == "timestamp" else _day(moment))
         if is_made(column, "uuid"):
-            return "''" if nothing is None else f"({_UUID})"
+            return self.ddl.uuid
         value = default(self.table, column)
         if value is not None:
-            return _literal(value)
+            return self.ddl.literal(value)
         if column.may_be_null or nothing is not None:
             return ""
-        return ("''" if type_of(column).startswith("TEXT") else "0") if not self.count("1") else None
+        return self.ddl.empty(column) if not self.count("TRUE") else None
 
     # Indexes.
-
-    @cached_property
-    def searched(self) -> str:
-        """The search index that is there, as SQL."""
-        return search.found(self.state.records, self.source)
 
     @property
     def is_searched_anew(self) -> bool:
         """Whether the search index that is there, if any, can't stay: it knows names, and the records as they were."""
-        is_renamed = any(name != stored for name, stored in self.stored.items())
-        return self.searched != search.definition(self.table) or is_renamed or self.is_rebuilt
+        is_renamed = any(found.name != found.stored for found in self.found.values())
+        return self.existing.search != self.ddl.search_of(self.table) or is_renamed or self.is_rebuilt
 
     def unsearched(self) -> Iterator[Change]:
         """What comes before all else, renames included."""
-        if self.searched and self.is_searched_anew:
-            yield drop_search(self.table, self.source)
+        if self.existing.search and self.is_searched_anew:
+            yield drop_search(self.ddl, self.table, self.source)
 
     def unwanted(self) -> set[str]:
         """The indexes of ours that no file asks for any more; a table that was renamed has none that is."""
-        ours = {name for index in self.existing.indexes if (name := index.name).endswith((".unique", ".index"))}
-        managed = {name for name in ours if name.startswith((f"{self.table.name}.", f"{self.source}."))}
-        return managed - indexes_of(self.table).keys()
+        ours = {name for name in self.existing.indexes if name.endswith((".unique", ".index", ".search"))}
+        managed = {name for name in ours if name.startswith(tuple(map(self.ddl.index_prefix, self.names)))}
+        return managed - self.ddl.indexes_of(self.table).keys()
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """What the table is called, and as yet."""
+        return (self.table.name, self.source)
 
     def unindexed(self) -> Iterator[Change]:
         for name in sorted(self.unwanted()):
             yield self.change(f"drop the index '{name}'", (f"DROP INDEX {quoted(name)}",))
 
     def indexed(self) -> Iterator[Change]:
-        found = {index.name for index in self.existing.indexes}
-        for name, (columns, unique) in indexes_of(self.table).items():
-            if name not in found:
-                repeated = self.repeated(columns, index_where(self.table, name)) if unique else 0
-                yield self.repeats(columns, repeated) if repeated else add_index(self.table, name, columns, unique)
+        for name, index in self.ddl.indexes_of(self.table).items():
+            if name not in self.existing.indexes:
+                where = self.ddl.index_where(self.table, name)
+                repeated = self.repeated(index.columns, where) if index.unique else 0
+                yield (
+                    self.repeats(index.columns, repeated) if repeated else add_index(self.ddl, self.table, name, index)
+                )
 
     def repeats(self, columns: tuple[str, ...], repeated: int) -> Change:
         return self.change(
@@ -299,21 +252,18 @@ class TableChanges:
         kept = [self.table.columns[name] for name in columns if name in self.found]
         if any(self.conversion(column) is None for column in kept):
             return 0  # refused already
-        if where and any(self.stored.get(name) != name for name in self.table.columns):
+        if where and any(self.is_new(column) for column in self.table.columns.values()):
             return 0  # it may speak of a column that isn't there yet: the database itself will say
         values = [self.expression(column, self.old(column)) for column in kept]
-        present = " AND ".join([*([where] if where else []), *(f"{value} IS NOT NULL" for value in values)]) or "1"
-        groups = (
-            f"SELECT count(*) AS n FROM {quoted(self.source)} WHERE {present} GROUP BY {', '.join(values) or '1 + 0'}"
-        )
-        return self.state.count(f"SELECT coalesce(sum(n), 0) FROM ({groups}) WHERE n > 1")
+        present = " AND ".join([f"({where or 'TRUE'})", *(f"{value} IS NOT NULL" for value in values)])
+        groups = f"FROM {quoted(self.source)} WHERE {present} GROUP BY {', '.join(values) or '1 + 0'}"
+        sql = f"SELECT coalesce(sum(n), 0) FROM (SELECT count(*) AS n {groups}) AS shared WHERE n > 1"
+        return int(self.state.records.execute(sql)[0][0])
 
-
-# A random uuid (RFC 9562 §5.4), anew for each row.
-_UUID = (
-    "lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-'"
-    " || substr('89AB', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))"
-)
+    def is_new(self, column: Field) -> bool:
+        """Whether the column isn't there by its name with its type."""
+        found = self.found.get(column.name)
+        return found is None or found.stored != column.name or self.conversion(column) != UNCHANGED
 
 
 def is_made(column: Field, how: str) -> bool:
@@ -324,10 +274,3 @@ def is_made(column: Field, how: str) -> bool:
 
 def _day(milliseconds: int) -> str:
     return datetime.fromtimestamp(milliseconds / 1000, UTC).date().isoformat()
-
-
-def _literal(value: object) -> str:
-    """A stored value as SQL."""
-    if isinstance(value, str):
-        return "'" + value.replace("'", "''") + "'"
-    return repr(value) if isinstance(value, float) else str(int(value))  # type: ignore[call-overload]
