@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.errors import Fault, Problem, Span, did_you_mean
 from engine.fields import Field, fields_kind
+from engine.ignores import heeded
 from engine.judge import contains_secret
 from engine.shapes import Shape
 from engine.signatures import auth_table_problems
@@ -46,7 +47,7 @@ def check(workspace: Workspace, problems: Iterable[Problem] = ()) -> Checked:
     endpoints = {endpoint: checker.endpoint(endpoint) for endpoint in workspace.endpoints}
     functions = {name: checker.function(name) for name in workspace.functions}
     checker.tables()
-    found = sorted([*problems, *checker.problems], key=lambda problem: problem.place)
+    found = sorted(heeded(workspace.documents, [*problems, *checker.problems]), key=lambda problem: problem.place)
     return Checked(workspace, found, endpoints, functions)
 
 
