@@ -184,7 +184,10 @@ def test_check_for_code_scanning(shop: Path) -> None:
         rules[each["ruleIndex"]]["id"] for each in run["results"]
     ]
     found = {result["ruleId"]: result for result in run["results"]}
-    assert found["SW029"]["message"]["text"] == "'1' can't be a key (a key is a name or a quoted text, as in {{name: 1, \"2\": 3}})"
+    assert (
+        found["SW029"]["message"]["text"]
+        == "'1' can't be a key (a key is a name or a quoted text, as in {{name: 1, \"2\": 3}})"
+    )
     assert found["SW240"]["level"] == "warning"
     assert found["SW201"]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "stacks/hello.yaml"
     assert found["SW029"]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "stacks/a%20b.yaml"
