@@ -30,6 +30,12 @@ class Calls(StackWalk):
         self._function_inputs(step, function, kind, given)
         checked = self.owner.function(word.text, word.span)
         self.creates_token = self.creates_token or checked.creates_token
+        self.acts = self.acts or checked.acts
+        if checked.writes:
+            self.written(function.name, word.span)
+        if step.result is None and not checked.acts:
+            hint = "add 'as:' and use the result, or take the step out"
+            self.report("SW149", f"'{function.name}' does nothing without 'as:'", word.span, hint, "warning")
         returned = function.returns.kind if function.returns else checked.result
         return self.result(step, returned, scope)
 

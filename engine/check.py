@@ -7,10 +7,13 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine import lints
 from engine.errors import Fault, Problem, Span, did_you_mean
 from engine.fields import Field, fields_kind
 from engine.ignores import heeded
 from engine.judge import contains_secret
+from engine.lints.lookalikes import explained
+from engine.lints.reading import Subject
 from engine.shapes import Shape
 from engine.signatures import auth_table_problems
 from engine.stack import Word
@@ -84,7 +87,7 @@ class WorkspaceChecker:
             self.problems.append(
                 Problem("SW130", f"the function '{name}' calls itself: {chain}", _known(place), "use a loop")
             )
-            return CheckedStack({}, ANY, frozenset())
+            return CheckedStack({}, ANY, frozenset(), acts=True)
         if name not in self._functions:
             self._open.append(name)
             self._functions[name] = self._function(self.workspace.functions[name])
@@ -105,10 +108,23 @@ class WorkspaceChecker:
         # A variable that nobody seems to use may be the one whose name is misspelt.
         if any(each.code == "SW201" for each in found):
             found = [each for each in found if each.code != "SW240"]
-        self.problems += found
+        self.problems += explained(found)
+        if not broken and not checker.errors:
+            self.problems += lints.findings(self._subject(checker, owner))
         return CheckedStack(
-            checker.kinds, ANY if broken else result, frozenset(checker.secret_reads), checker.creates_token
+            checker.kinds,
+            ANY if broken else result,
+            frozenset(checker.secret_reads),
+            checker.creates_token,
+            checker.writes,
+            checker.acts or broken,
         )
+
+    def _subject(self, checker: StackChecker, owner: Endpoint | Function) -> Subject:
+        if isinstance(owner, Function):
+            return Subject(owner.stack, None, checker.kinds, self.workspace.tables)
+        tables = self.workspace.tables
+        return Subject(owner.stack, owner.response, checker.kinds, tables, owner.method, owner.auth)
 
     def _endpoint_header(self, endpoint: Endpoint) -> None:
         workspace, span = self.workspace, endpoint.span

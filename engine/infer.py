@@ -9,6 +9,7 @@ from typing import Any
 from engine.applications import Applications
 from engine.errors import Span, did_you_mean, nearest
 from engine.judge import contains_secret
+from engine.lints.lookalikes import meant
 from engine.operations import Operations
 from engine.scope import Scope, key_of
 from engine.syntax import (
@@ -62,6 +63,15 @@ class Inference(Operations, Applications):
         if name is not None:
             hint = f"write ${{${name}}} in a text; all of it is an expression where it begins with $"
             self.report("SW241", f"'${name}' is nothing but text here", span, hint, "warning")
+        elif not _is_quoted(span):
+            self._check_likeness(text, span, scope)
+
+    def _check_likeness(self, text: str, span: Span, scope: Scope) -> None:
+        """Warns of a text that was probably meant to be an expression; a variable's name alone says too little."""
+        if text in scope.kinds:
+            self.words.setdefault(text, span)
+        elif expression := meant(text, scope.kinds):
+            self.lookalike(span, expression)
 
     def _template(self, node: Template, scope: Scope) -> Kind:
         kinds = [self._joined(part, scope) for part in node.parts]
@@ -198,6 +208,11 @@ class Inference(Operations, Applications):
     def _misplaced(self, node: Node, scope: Scope) -> Kind:
         self.report("SW218", "a lambda can only be a filter's argument", node.span)
         return ANY
+
+
+def _is_quoted(span: Span) -> bool:
+    """Whether a text stands in the quotes of an expression."""
+    return span.text.line(span.line)[span.column - 1 : span.column] in {'"', "'", "\\"}
 
 
 _RULES: Mapping[type[Node], Callable[[Inference, Any, Scope], Kind]] = {

@@ -39,12 +39,17 @@ _WITHOUT_RESULT = frozenset(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CheckedStack:
-    """What checking a stack found out: the kind of each node, of the result, and the secrets it reads."""
+    """What checking a stack found out: the kind of each node, of the result, and the secrets it reads.
+
+    `writes`: it may change the database. `acts`: it does something beside computing its result.
+    """
 
     kinds: Mapping[Node, Kind]
     result: Kind
     secret_reads: frozenset[tuple[str, str]]
     creates_token: bool = False
+    writes: bool = False
+    acts: bool = False
 
 
 class Functions(Protocol):
@@ -76,7 +81,7 @@ class StackWalk(Inference):
         self.exits: list[Exits] = []
         self.assigned: dict[str, Kind] = {}
         self.declared: dict[str, tuple[Span, str]] = {}
-        self.creates_token = False
+        self.creates_token = self.writes = self.acts = False
         self.in_finally = 0
 
     def run(self, stack: Block, response: Node | None) -> Kind:
@@ -91,13 +96,25 @@ class StackWalk(Inference):
             self.leaving(response, kind, "the response")
             self.results.append(kind)
         elif not scope.dead:
+            self._check_end(stack)
             self.results.append(NULL)
         self._unused()
         return join_all(self.results) if self.results else NULL
 
+    def _check_end(self, stack: Block) -> None:
+        """Warns where a run may come to an end without an answer while others give one."""
+        if stack and any(kind != NULL for kind in self.results):
+            message = f"a run that gets past '{stack[-1].name}' answers nothing, others do"
+            hint = "end with 'return:'" if not self.method else "add 'response:', or end with 'return:'"
+            self.report("SW247", message, stack[-1].span, hint, "warning")
+
     def _unused(self) -> None:
         for name, (span, mend) in self.declared.items():
-            if name not in self.reads and not name.startswith("_"):
+            if name in self.reads or name.startswith("_"):
+                continue
+            if name in self.words:
+                self.lookalike(self.words[name], f"${name}")
+            else:
                 self.report("SW240", f"the variable '{name}' is never used", span, f"{mend}, or use it", "warning")
 
     def block(self, steps: Block, scope: Scope) -> Scope:
@@ -147,6 +164,13 @@ class StackWalk(Inference):
     def result(self, step: Step, kind: Kind, scope: Scope) -> Scope:
         """After a step with a result of `kind`."""
         return self.assign(step.result, kind, scope) if step.result else scope
+
+    def written(self, name: str, span: Span) -> None:
+        """After a step or function that may change the database: a GET is repeated and fetched ahead at will."""
+        self.writes = True
+        if self.method in ("GET", "HEAD"):
+            hint = "use POST, PUT, PATCH or DELETE"
+            self.report("SW143", f"'{name}' writes, a {self.method} must not", span, hint, "warning")
 
     def leaving(self, node: Node, kind: Kind, where: str) -> None:
         """Reports a secret that would leave through `where`, or a stream."""

@@ -45,6 +45,7 @@ LAYERS = [
     "judge",
     "operations",
     "applications",
+    "lints",
     "infer",
     "relations",
     "queries",

@@ -83,7 +83,7 @@ WORKSPACES: dict[str, tuple[dict[str, str], list[str]]] = {
     "a function's nested inputs": (
         {
             "f": "function: f\ninput:\n  items: {type: 'object[]', properties: {price: decimal, note?: text, count: {type: int, default: 1}}}\nstack: [return: '$input.items | count']\n",
-            "a": "endpoint: POST /x\ninput: {p: {type: object, properties: {price: text}}}\nstack:\n  - run_function: f\n    with: {items: [{price: 1}, {price: '1'}, {note: null, x: 1}, $input.p]}\n",
+            "a": "endpoint: POST /x\ninput: {p: {type: object, properties: {price: text}}}\nstack:\n  - run_function: f\n    with: {items: [{price: 1}, {price: '1'}, {note: null, x: 1}, $input.p]}\n    as: _r\n",
         },
         [
             "a.yaml:5:41: SW128 'items[1].price' of 'f' is a decimal, this is a text",
@@ -95,14 +95,14 @@ WORKSPACES: dict[str, tuple[dict[str, str], list[str]]] = {
     "null for an input that may be left out": (
         {
             "f": "function: f\ninput: {n?: int}\nstack: [return: '$input.n ?? 1']\n",
-            "a": "endpoint: POST /x\ninput: {n?: int}\nstack:\n  - run_function: f\n    with: {n: $input.n}\n",
+            "a": "endpoint: POST /x\ninput: {n?: int}\nstack:\n  - run_function: f\n    with: {n: $input.n}\n    as: _r\n",
         },
         [],
     ),
     "null for an input that takes it": (
         {
             "f": "function: f\ninput: {n: {type: int, nullable: true}}\nstack: [return: '$input.n ?? 1']\n",
-            "a": "endpoint: POST /x\ninput: {n?: int}\nstack:\n  - run_function: f\n    with: {n: $input.n}\n",
+            "a": "endpoint: POST /x\ninput: {n?: int}\nstack:\n  - run_function: f\n    with: {n: $input.n}\n    as: _r\n",
         },
         [],
     ),
@@ -184,7 +184,7 @@ USES = """
       - get_record: user
         where: {id: $input.who}
         as: u
-      - precondition: $u != null
+      - precondition: $u != null and $u.id == $auth.id
       - run_function: f
         with: {n: $env.N}
         as: r

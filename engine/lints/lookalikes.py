@@ -1,0 +1,74 @@
+"""Texts that look like expressions: a forgotten `$`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from engine import registry
+from engine.errors import Problem, Problems, Text
+from engine.origin import Origin
+from engine.parser import parse_expression
+from engine.syntax import Attribute, Call, Column, Filter, Lambda, Node, Variable, walk, with_variables
+from engine.unparse import unparse
+from engine.values import Kind
+
+CODE = "SW244"
+MAX_LENGTH = 200  # characters: what is longer is prose
+# It begins with a name, and what follows can't follow in a sentence.
+_START = re.compile(r"([A-Za-z_]\w*)(?:\??\.[A-Za-z_]|\[|\(|\s*\|\s*[a-z]|\s+(?:[-+*/%~]|[=!<>]=|[<>]|\?\?)\s)")
+
+
+def meant(text: str, kinds: Mapping[str, Kind]) -> str:
+    """The value that a text was probably meant to be, where `kinds` are the variables' there; else empty."""
+    start = _START.match(text)
+    if start is None or len(text) > MAX_LENGTH or not (start[1] in kinds or start[1] in registry.functions()):
+        return ""
+    try:
+        node = parse_expression(text, Origin(Text("", text), 0, len(text), 1, 1, "", text), columns=True)
+    except Problems:
+        return ""
+    if not all(_is_known(each, kinds) for each in walk(node)):
+        return ""
+    written = unparse(with_variables(node))
+    return written if written.startswith("$") else f"${{{written}}}"
+
+
+def _is_known(node: Node, kinds: Mapping[str, Kind]) -> bool:
+    """Whether a name in an expression means something."""
+    match node:
+        case Column(name):
+            return name in kinds
+        case Variable() | Lambda():
+            return False
+        case Attribute():
+            return _kind_of(node, kinds) is not None
+        case Call(name):
+            return name in registry.functions()
+        case Filter(_, name):
+            return name in registry.filters()
+    return True
+
+
+def _kind_of(node: Node, kinds: Mapping[str, Kind]) -> Kind | None:
+    """The kind of a path, where each part of it is known."""
+    match node:
+        case Column(name):
+            return kinds.get(name)
+        case Attribute(of, name):
+            owner = _kind_of(of, kinds)
+            return (owner.fields or {}).get(name) if owner is not None else None
+    return None
+
+
+def explained(problems: Iterable[Problem]) -> Iterator[Problem]:
+    """The problems; an error over such a text has its mend, since what it looks like is no second mistake."""
+    problems = list(problems)
+    errors = {(each.span.path, each.span.line): each for each in problems if each.severity == "error"}
+    mends = {errors[place]: each for each in problems if each.code == CODE and (place := each.place[:2]) in errors}
+    for each in problems:
+        if each in mends:
+            yield replace(each, hint=mends[each].hint)
+        elif each not in mends.values():
+            yield each
