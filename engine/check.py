@@ -109,7 +109,7 @@ class WorkspaceChecker:
         if any(each.code == "SW201" for each in found):
             found = [each for each in found if each.code != "SW240"]
         self.problems += explained(found)
-        if not broken and not checker.errors:
+        if not broken and not any(each.severity == "error" or each.code == "SW244" for each in found):
             self.problems += lints.findings(self._subject(checker, owner))
         return CheckedStack(
             checker.kinds,

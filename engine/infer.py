@@ -9,7 +9,8 @@ from typing import Any
 from engine.applications import Applications
 from engine.errors import Span, did_you_mean, nearest
 from engine.judge import contains_secret
-from engine.lints.lookalikes import meant
+from engine.lints.lookalikes import as_value, meant
+from engine.lints.reading import reads
 from engine.operations import Operations
 from engine.scope import Scope, key_of
 from engine.syntax import (
@@ -70,8 +71,9 @@ class Inference(Operations, Applications):
         """Warns of a text that was probably meant to be an expression; a variable's name alone says too little."""
         if text in scope.kinds:
             self.words.setdefault(text, span)
-        elif expression := meant(text, scope.kinds):
-            self.lookalike(span, expression)
+        elif (node := meant(text, scope.kinds)) is not None:
+            self.reads |= reads(node)
+            self.lookalike(span, as_value(node))
 
     def _template(self, node: Template, scope: Scope) -> Kind:
         kinds = [self._joined(part, scope) for part in node.parts]

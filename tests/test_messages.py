@@ -9,18 +9,34 @@ from typing import Any
 import pytest
 import yaml
 
+from engine.errors import Problem
 from tests.support import USER, checked
 
-MISTAKES = yaml.safe_load((Path(__file__).parent / "mistakes" / "stacks.yaml").read_text(encoding="utf-8"))
+DATA = sorted((Path(__file__).parent / "mistakes").glob("*.yaml"))
+MISTAKES = [mistake for path in DATA for mistake in yaml.safe_load(path.read_text(encoding="utf-8"))]
+HEAD = "endpoint: POST /it\ninput: {email: email, password: password}\n"
 NOTE = "table: note\ncolumns:\n  id: int\n  text: text\n"
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=[each["name"] for each in MISTAKES])
 def test_a_mistake_is_named(tmp_path: Path, mistake: dict[str, Any]) -> None:
-    head = "endpoint: POST /it\ninput: {email: email, password: password}\nstack:\n"
-    stack = head + textwrap.indent(mistake["stack"], "  ")
-    problems = checked(tmp_path, {"user": USER, "note": NOTE, "it": stack}).problems
-    assert [problem.render() for problem in problems] == [each.rstrip("\n") for each in mistake["problems"]]
+    found = [problem.render() for problem in problems_of(tmp_path, mistake)]
+    assert found == [each.rstrip("\n") for each in mistake["problems"]]
+
+
+def problems_of(folder: Path, mistake: dict[str, Any]) -> list[Problem]:
+    """What is found in a workspace of two tables, the endpoint with the mistake, and the files it needs beside."""
+    files = {"user": USER, "note": NOTE, **mistake.get("files", {})}
+    if "stack" in mistake:
+        stack = mistake["stack"] if isinstance(mistake["stack"], str) else "[]"
+        files["it"] = mistake.get("head", HEAD) + "stack:\n" + textwrap.indent(stack, "  ")
+    return checked(folder, files).problems
+
+
+def test_every_mistake_has_one_message_that_can_be_read_at_a_glance() -> None:
+    messages = [message for mistake in MISTAKES for message in mistake["problems"]]
+    assert len(MISTAKES) >= 200
+    assert max(len(message.splitlines()) for message in messages) < 10
 
 
 WORKSPACES: dict[str, tuple[dict[str, str], list[str]]] = {

@@ -11,7 +11,7 @@ from engine.errors import Problem
 from engine.lints.reading import Subject, expressions
 from engine.scope import key_of
 from engine.stack import Step
-from engine.syntax import Binary, Call, Conditional, Filter, Literal, Node, Unary, walk
+from engine.syntax import Binary, Call, Column, Conditional, Filter, Literal, Node, Unary, walk
 from engine.unparse import unparse
 from engine.values import Kind
 
@@ -34,7 +34,7 @@ def always_the_same(subject: Subject) -> Iterator[Problem]:
         for condition in _conditions(step):
             for part, value in _settled_parts(condition, subject.kinds):
                 message = f"this is always {'true' if value else 'false'}"
-                yield Problem("SW242", message, part.span, _mend(step, part is condition, value), "warning")
+                yield Problem("SW242", message, part.span, _mend(step, condition, part, value), "warning")
 
 
 def _conditions(step: Step) -> Iterator[Node]:
@@ -140,11 +140,12 @@ def _contained(node: Binary, kinds: Mapping[Node, Kind]) -> bool | None:
     return node.operator == "in" if set(kind.values) <= {each for each in among if isinstance(each, str)} else None
 
 
-def _mend(step: Step, is_whole: bool, value: bool) -> str:
-    if not is_whole:
-        return "take it out, or ask what was meant"
-    if step.name == "precondition":
-        return "take it out, or ask what was meant" if value else "write 'throw:' if it is to end here"
-    if step.name == "if" and not value:
-        return "a step that is not to run is 'disabled: true'"
-    return "take the test out, or ask what was meant"
+def _mend(step: Step, condition: Node, part: Node, value: bool) -> str:
+    match part:
+        case Binary(_, Column(name), Column()):
+            return f"the variable is written '${name}'"
+        case _ if part is condition and step.name == "precondition" and not value:
+            return "write 'throw:' if it is to end here"
+        case _ if part is condition and step.name == "if" and not value:
+            return "a step that is not to run is 'disabled: true'"
+    return "take it out, or ask what was meant"

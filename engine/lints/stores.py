@@ -23,10 +23,26 @@ def never_read(subject: Subject) -> Iterator[Problem]:
     flow = _Flow()
     flow.before(subject.stack, frozenset(reads(subject.response)), _Ways())
     read = set().union(*(reads(list(step.arguments.values())) for step in subject.steps), reads(subject.response))
-    for span, (name, is_live) in flow.stores.items():
-        if not is_live and name in read and not name.startswith("_"):
+    begun: set[str] = set()
+    for span, store in sorted(flow.stores.items(), key=lambda each: (each[0].line, each[0].column)):
+        name = store.name
+        is_start = store.may_begin and name not in begun
+        begun.add(name)
+        if not (store.is_live or is_start) and name in read and not name.startswith("_"):
             message = f"nothing reads this value of '{name}'"
             yield Problem("SW246", message, span, "take it out, or read it before it is set again", "warning")
+
+
+@dataclass(frozen=True, slots=True)
+class _Store:
+    """A place where a variable is set, and whether that value is read later.
+
+    `may_begin`: a plain value that only branches replace is what a variable begins with, and no mistake.
+    """
+
+    name: str
+    is_live: bool
+    may_begin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +57,9 @@ class _Ways:
 
 @dataclass(slots=True, eq=False)
 class _Flow:
-    """Goes through a stack from its end; `stores`: where a variable is set, and whether that value is read later."""
+    """Goes through a stack from its end, and gathers the `stores`."""
 
-    stores: dict[Span, tuple[str, bool]] = field(default_factory=dict)
+    stores: dict[Span, _Store] = field(default_factory=dict)
     again: frozenset[str] = NONE  # what later steps of the same block set
 
     def before(self, block: Block, live: Live, ways: _Ways) -> Live:
@@ -55,9 +71,11 @@ class _Flow:
             again |= set(_set_by(step))
         return live
 
-    def store(self, name: str, span: Span, live: Live) -> None:
+    def store(self, name: str, span: Span, live: Live, may_begin: bool = False) -> None:
         """Notes a store; in a loop it is met more than once."""
-        self.stores[span] = (name, name in live or self.stores.get(span, (name, False))[1])
+        known = self.stores.get(span)
+        is_live = name in live or (known is not None and known.is_live)
+        self.stores[span] = _Store(name, is_live, may_begin)
 
     def plain(self, step: Step, live: Live, ways: _Ways) -> Live:
         """A step that reads its arguments, may fail, and then sets its result."""
@@ -69,9 +87,7 @@ class _Flow:
     def set(self, step: Step, live: Live, ways: _Ways) -> Live:
         assignments: tuple[Assignment, ...] = step.arguments["variables"]
         for each in reversed(assignments):
-            # A plain value that only branches replace is what a variable begins with, and no mistake.
-            is_start = _is_plain(each.value) and each.name not in self.again
-            self.store(each.name, each.span, live | {each.name} if is_start else live)
+            self.store(each.name, each.span, live, _is_plain(each.value) and each.name not in self.again)
             live = (live if each.path else live - {each.name}) | reads(each.value)
         return live | ways.failed
 
