@@ -20,6 +20,7 @@ from engine.stack import Word
 from engine.stack_check import StackChecker
 from engine.stack_walk import CheckedStack
 from engine.tables import field_problems, table_problems
+from engine.texts import bool_hint
 from engine.values import ANY, INT, OBJECT, TEXT, TIMESTAMP, Kind, object_of
 from engine.workspace import Endpoint, Function, Table, Workspace
 
@@ -168,7 +169,8 @@ class WorkspaceChecker:
             self._defaults(each.properties)
             if each.has_default and each.default is not None and not _default_fits(each):
                 message = f"the default of '{each.name}' is no {each.type}"
-                self.problems.append(Problem("SW133", message, each.span))
+                hint = bool_hint(each.default) if each.type == "bool" else ""
+                self.problems.append(Problem("SW133", message, each.span, hint))
 
 
 def _default_fits(each: Field) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from engine.applications import Applications
 from engine.errors import Span, did_you_mean, nearest
 from engine.judge import contains_secret
-from engine.lints.lookalikes import as_value, meant
+from engine.lints.lookalikes import as_value, filled_in, meant
 from engine.lints.reading import reads
 from engine.operations import Operations
 from engine.scope import Scope, key_of
@@ -74,6 +74,8 @@ class Inference(Operations, Applications):
         elif (node := meant(text, scope.kinds)) is not None:
             self.reads |= reads(node)
             self.lookalike(span, as_value(node))
+        elif "{{" in text and (filled := filled_in(text, scope.kinds)):
+            self.lookalike(span, filled)
 
     def _template(self, node: Template, scope: Scope) -> Kind:
         kinds = [self._joined(part, scope) for part in node.parts]

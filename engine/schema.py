@@ -14,6 +14,7 @@ from engine.errors import FAULTS, Problem, did_you_mean, nearest
 from engine.fields import declaration_schema, fields_declaration_schema
 from engine.registry import Definition, Parameter
 from engine.source import Document, Path
+from engine.texts import bool_hint
 
 Schema = dict[str, Any]
 
@@ -449,6 +450,7 @@ def _explain(error: ValidationError, document: Document, path: Path) -> Iterator
             yield Problem("SW053", f"{shown} is not known here", document.span(path), hint)
         case "type":
             hint = "begin each entry with '- '" if wanted == "array" and isinstance(error.instance, dict) else ""
+            hint = bool_hint(given) if "boolean" in _listed(wanted) else hint
             wanted = " or ".join(_AUTHOR_TYPES.get(name, name) for name in _listed(wanted))
             message = f"this must be {wanted}, it is {_described(error.instance)}"
             yield Problem("SW054", message, document.span(path), hint)

@@ -19,6 +19,8 @@ MAX_LENGTH = 200  # characters: what is longer is prose
 # It begins with a name, and what follows can't follow in a sentence.
 _START = re.compile(r"([A-Za-z_]\w*)(?:\??\.[A-Za-z_]|\[|\(|\s*\|\s*[a-z]|\s+(?:[-+*/%~]|[=!<>]=|[<>]|\?\?)\s)")
 
+_FILLED = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}")
+
 
 def meant(text: str, kinds: Mapping[str, Kind]) -> Node | None:
     """The expression that a text was probably meant to be, where `kinds` are the variables' there."""
@@ -31,6 +33,15 @@ def meant(text: str, kinds: Mapping[str, Kind]) -> Node | None:
         return None
     made: Node = with_variables(node)
     return made if all(_is_known(each, kinds) for each in walk(node)) else None
+
+
+def filled_in(text: str, kinds: Mapping[str, Kind]) -> str:
+    """The text that another template's `{{ name }}` was meant for; empty where there is none of it."""
+    for match in _FILLED.finditer(text[:MAX_LENGTH]):
+        node = meant(match[1], kinds)
+        if node is not None or match[1] in kinds:
+            return f"${{{unparse(node) if node is not None else '$' + match[1]}}}"
+    return ""
 
 
 def as_value(node: Node) -> str:
