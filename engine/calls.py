@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.errors import did_you_mean
+from engine.errors import did_you_mean, nearest
 from engine.fields import Field
 from engine.judge import contains_secret
 from engine.mismatch import Value, entry_spans, entry_values, mismatches
@@ -49,7 +49,9 @@ class Calls(StackWalk):
                 self.report("SW127", f"'{function.name}' has no input '{name}'", span, did_you_mean(name, inputs))
                 continue
             self._function_input(function, inputs[name], Value(span, kind, values.get(name)))
-        missing = [name for name, each in inputs.items() if each.required and name not in (given.fields or {})]
+        misspelt = {nearest(name, inputs) for name in given.fields or {} if name not in inputs}
+        known = {*misspelt, *(given.fields or {})}
+        missing = [name for name, each in inputs.items() if each.required and name not in known]
         if missing:
             listed = ", ".join(f"'{name}'" for name in missing)
             self.report("SW129", f"'{function.name}' needs {listed}", step.span, "give it under 'with:'")

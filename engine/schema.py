@@ -447,6 +447,8 @@ def _explain(error: ValidationError, document: Document, path: Path) -> Iterator
             known = [str(choice) for choice in wanted]
             shown = f"'{_shown(given)}'" if isinstance(given, str | int) else _described(given)
             hint = did_you_mean(str(given), known, listed=16)
+            if (other := _OTHER_TYPES.get(str(given).lower())) in known:
+                hint = f"write '{other}'"
             yield Problem("SW053", f"{shown} is not known here", document.span(path), hint)
         case "type":
             hint = "begin each entry with '- '" if wanted == "array" and isinstance(error.instance, dict) else ""
@@ -466,6 +468,19 @@ def _explain(error: ValidationError, document: Document, path: Path) -> Iterator
             yield Problem("SW057", f"'{_shown(error.instance)}' can't stand here: {error.message}", document.span(path))
 
 
+# What other languages call a type.
+_OTHER_TYPES = {
+    **dict.fromkeys(("string", "str", "varchar", "char"), "text"),
+    **dict.fromkeys(("integer", "bigint", "smallint"), "int"),
+    **dict.fromkeys(("float", "double", "number", "numeric", "real"), "decimal"),
+    **dict.fromkeys(("datetime", "timestamptz", "time"), "timestamp"),
+    **dict.fromkeys(("jsonb", "any"), "json"),
+    "boolean": "bool",
+    "array": "text[]",
+    "list": "text[]",
+    "map": "object",
+    "dict": "object",
+}
 _AUTHOR_TYPES = {
     "string": "a text", "integer": "an int", "number": "a number", "boolean": "true or false",
     "array": "a list", "object": "a mapping", "null": "left empty",
