@@ -149,6 +149,8 @@ class Control(StackWalk):
         kind = NULL if node is None else self.infer(node, scope)
         if node is not None:
             self._returned(node, kind)
+        else:
+            self.needs_result("this", step.span)
         if self.in_finally:
             self.report("SW147", "'return' can't leave a finally block", step.span)
         self.results.append(kind)
@@ -200,13 +202,17 @@ class Control(StackWalk):
         if "catch" in step.arguments:
             caught = self.block(step.arguments["catch"], failed.assign("error", ERROR))
             end = merge(end, _without(caught, "error", scope))
-        if "finally" in step.arguments:
-            self.in_finally += 1
-            self.block(step.arguments["finally"], merge(failed, end))
-            self.in_finally -= 1
-            if not end.dead:
-                end = self.block(step.arguments["finally"], end)
-        return end
+        return self._finally(step, end, failed) if "finally" in step.arguments else end
+
+    def _finally(self, step: Step, end: Scope, failed: Scope) -> Scope:
+        """What is known after it where nothing failed; it is checked for where something did, too."""
+        self.in_finally += 1
+        self.silent += 1
+        after = end if end.dead else self.block(step.arguments["finally"], end)
+        self.silent -= 1
+        self.block(step.arguments["finally"], merge(failed, end))
+        self.in_finally -= 1
+        return after
 
 
 def _without(scope: Scope, name: str, before: Scope) -> Scope:

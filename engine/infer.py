@@ -63,6 +63,7 @@ class Inference(Operations, Applications):
         name = next((name for name in _MENTION.findall(text) if name in scope.kinds), None)
         if name is not None:
             hint = f"write ${{${name}}} in a text; all of it is an expression where it begins with $"
+            self.reads.add(name)
             self.report("SW241", f"'${name}' is nothing but text here", span, hint, "warning")
         elif not _is_quoted(span):
             self._check_likeness(text, span, scope)

@@ -102,11 +102,19 @@ class StackWalk(Inference):
         return join_all(self.results) if self.results else NULL
 
     def _check_end(self, stack: Block) -> None:
-        """Warns where a run may come to an end without an answer while others give one."""
-        if stack and any(kind != NULL for kind in self.results):
-            message = f"a run that gets past '{stack[-1].name}' answers nothing, others do"
-            hint = "end with 'return:'" if not self.method else "add 'response:', or end with 'return:'"
-            self.report("SW247", message, stack[-1].span, hint, "warning")
+        """Reports that a run may come to an end without an answer, where one is declared or others give one."""
+        way = f"a run that gets past '{stack[-1].name}'" if stack else "this"
+        if self.returns is not None:
+            self.needs_result(way, stack[-1].span if stack else self.returns.span)
+        elif stack and any(kind != NULL for kind in self.results):
+            hint = "add 'response:', or end with 'return:'" if self.method else "end with 'return:'"
+            self.report("SW247", f"{way} answers nothing, others do", stack[-1].span, hint, "warning")
+
+    def needs_result(self, way: str, span: Span) -> None:
+        """Reports `way`, by which a run ends without a result, where one is declared."""
+        if self.returns is not None and not self.returns.kind.nullable:
+            message = f"'returns:' says {self.returns.kind}, {way} returns nothing"
+            self.report("SW148", message, span, "return a value, or declare 'nullable: true'")
 
     def _unused(self) -> None:
         for name, (span, mend) in self.declared.items():
