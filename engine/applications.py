@@ -143,6 +143,7 @@ class Applications(Judge):
             self.report("SW218", f"'{definition.name}' takes no lambda here", node.span)
             return Kind("lambda")
         given, returned = parameter.callback
+        self._check_shadows(node, scope)
         outer, self.parameters = self.parameters, (*self.parameters, *node.parameters)
         if len(node.parameters) != len(given):
             message = f"the lambda of '{definition.name}' takes {counted(len(given))}, not {len(node.parameters)}"
@@ -158,6 +159,11 @@ class Applications(Judge):
         self.parameters = outer
         self.kinds[node] = Kind("lambda")
         return Kind("lambda", secret=contains_secret(self.kinds[node.body]) and returned != BOOL)
+
+    def _check_shadows(self, node: Lambda, scope: Scope) -> None:
+        for name, span in zip(node.parameters, node.parameter_spans, strict=True):
+            if name in scope.kinds and name != "index":  # a loop gives it unasked
+                self.shadowed(name, span)
 
     def _settle(self, node: Lambda, given: Kinds, returned: Kind, bindings: dict[str, Kind], scope: Scope) -> None:
         """Learns what a lambda is given that is given what it returned before."""

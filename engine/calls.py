@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.errors import did_you_mean
+from engine.errors import did_you_mean, nearest
 from engine.fields import Field
 from engine.judge import contains_secret
 from engine.mismatch import Value, entry_spans, entry_values, mismatches
@@ -30,6 +30,12 @@ class Calls(StackWalk):
         self._function_inputs(step, function, kind, given)
         checked = self.owner.function(word.text, word.span)
         self.creates_token = self.creates_token or checked.creates_token
+        self.acts = self.acts or checked.acts
+        if checked.writes:
+            self.written(function.name, word.span)
+        if step.result is None and not checked.acts:
+            hint = "add 'as:' and use the result, or take the step out"
+            self.report("SW149", f"'{function.name}' does nothing without 'as:'", word.span, hint, "warning")
         returned = function.returns.kind if function.returns else checked.result
         after = self.result(step, returned, scope)
         return self.held(step, after, writes=checked.writes, waits=checked.waits, before=scope)
@@ -44,7 +50,9 @@ class Calls(StackWalk):
                 self.report("SW127", f"'{function.name}' has no input '{name}'", span, did_you_mean(name, inputs))
                 continue
             self._function_input(function, inputs[name], Value(span, kind, values.get(name)))
-        missing = [name for name, each in inputs.items() if each.required and name not in (given.fields or {})]
+        misspelt = {nearest(name, inputs) for name in given.fields or {} if name not in inputs}
+        known = {*misspelt, *(given.fields or {})}
+        missing = [name for name, each in inputs.items() if each.required and name not in known]
         if missing:
             listed = ", ".join(f"'{name}'" for name in missing)
             self.report("SW129", f"'{function.name}' needs {listed}", step.span, "give it under 'with:'")

@@ -7,15 +7,20 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine import lints
 from engine.errors import Fault, Problem, Span, did_you_mean
 from engine.fields import Field, fields_kind
+from engine.ignores import heeded
 from engine.judge import contains_secret
+from engine.lints.lookalikes import explained
+from engine.lints.reading import Subject
 from engine.shapes import Shape
 from engine.signatures import auth_table_problems
 from engine.stack import Word
 from engine.stack_check import StackChecker
 from engine.stack_walk import CheckedStack
 from engine.tables import field_problems, table_problems
+from engine.texts import bool_hint
 from engine.values import ANY, INT, OBJECT, TEXT, TIMESTAMP, Kind, object_of
 from engine.workspace import Endpoint, Function, Table, Workspace
 
@@ -54,7 +59,7 @@ def check(workspace: Workspace, problems: Iterable[Problem] = ()) -> Checked:
     endpoints = {endpoint: checker.endpoint(endpoint) for endpoint in workspace.endpoints}
     functions = {name: checker.function(name) for name in workspace.functions}
     checker.tables()
-    found = sorted([*problems, *checker.problems], key=lambda problem: problem.place)
+    found = sorted(heeded(workspace.documents, [*problems, *checker.problems]), key=lambda problem: problem.place)
     return Checked(workspace, found, endpoints, functions)
 
 
@@ -92,7 +97,7 @@ class WorkspaceChecker:
             self.problems.append(
                 Problem("SW130", f"the function '{name}' calls itself: {chain}", _known(place), "use a loop")
             )
-            return CheckedStack({}, ANY, frozenset())
+            return CheckedStack({}, ANY, frozenset(), acts=True)
         if name not in self._functions:
             self._open.append(name)
             self._functions[name] = self._function(self.workspace.functions[name])
@@ -113,7 +118,9 @@ class WorkspaceChecker:
         # A variable that nobody seems to use may be the one whose name is misspelt.
         if any(each.code == "SW201" for each in found):
             found = [each for each in found if each.code != "SW240"]
-        self.problems += found
+        self.problems += explained(found)
+        if not broken and not any(each.severity == "error" or each.code == "SW244" for each in found):
+            self.problems += lints.findings(self._subject(checker, owner))
         return CheckedStack(
             checker.kinds,
             ANY if broken else result,
@@ -121,7 +128,14 @@ class WorkspaceChecker:
             checker.creates_token,
             checker.writes,
             checker.waits,
+            checker.acts or broken,
         )
+
+    def _subject(self, checker: StackChecker, owner: Endpoint | Function) -> Subject:
+        if isinstance(owner, Function):
+            return Subject(owner.stack, None, checker.kinds, self.workspace.tables)
+        tables = self.workspace.tables
+        return Subject(owner.stack, owner.response, checker.kinds, tables, owner.method, owner.auth)
 
     def _endpoint_header(self, endpoint: Endpoint) -> None:
         workspace, span = self.workspace, endpoint.span
@@ -165,7 +179,8 @@ class WorkspaceChecker:
             self._defaults(each.properties)
             if each.has_default and each.default is not None and not _default_fits(each):
                 message = f"the default of '{each.name}' is no {each.type}"
-                self.problems.append(Problem("SW133", message, each.span))
+                hint = bool_hint(each.default) if each.type == "bool" else ""
+                self.problems.append(Problem("SW133", message, each.span, hint))
 
 
 def _default_fits(each: Field) -> bool:

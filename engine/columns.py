@@ -12,6 +12,7 @@ from engine.scope import Scope
 from engine.stack import Step, matched
 from engine.stack_walk import StackWalk
 from engine.syntax import ListOf, Literal, Node, Spread
+from engine.texts import bool_hint
 from engine.values import ANY, OBJECT, Kind, conversion, fits, list_of
 from engine.workspace import Table
 
@@ -128,6 +129,8 @@ def _mend(mismatch: Mismatch, column: Field) -> str:
     given, wanted = mismatch.given or ANY, mismatch.wanted or ANY
     if not isinstance(mismatch.node, Literal):
         return conversion(given, wanted)
+    if wanted.name == "bool":
+        return bool_hint(mismatch.node.value)
     if wanted.name == "timestamp":
         return "write ${now()}" if mismatch.node.value in ("now", "now()") else conversion(given, wanted)
     return did_you_mean(str(mismatch.node.value), column.values)

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from engine.errors import did_you_mean
 from engine.judge import ROUNDS, contains_secret
+from engine.lints.loops import endless
 from engine.scope import Scope, merge, merge_all
 from engine.stack import Branch, Case, Step
-from engine.stack_walk import Exits, StackWalk
+from engine.stack_walk import RESERVED, Exits, StackWalk
 from engine.syntax import Literal, Node
 from engine.values import ANY, BOOL, INT, NEVER, NULL, TEXT, Kind, comparable, fits, join, join_all, list_of, object_of
 
@@ -72,6 +73,7 @@ class Control(StackWalk):
     def _for_each(self, step: Step, scope: Scope) -> Scope:
         items: Node = step.arguments["items"]
         kind = self.value(items, scope, "a loop needs a list")
+        self._check_shadow(step, scope)
         if kind.name == "object":
             values = join_all((kind.fields or {}).values()) if kind.fields else ANY
             item = object_of({"key": TEXT, "value": values.masked() if contains_secret(kind) else values})
@@ -92,6 +94,11 @@ class Control(StackWalk):
             self.report("SW145", "a for_each needs 'as:', the name of the item", step.span, "add 'as: item'")
         return self._outside(self._loop(scope, body), scope)
 
+    def _check_shadow(self, step: Step, scope: Scope) -> None:
+        """What a loop hands to each round takes the place of a variable that has its name."""
+        if step.result is not None and step.result.text in scope.kinds and step.result.text not in RESERVED:
+            self.shadowed(step.result.text, step.result.span)
+
     def _outside(self, after: Scope, before: Scope) -> Scope:
         """After a loop its `$index` is what it was before."""
         kinds = {name: kind for name, kind in after.kinds.items() if name != "index"}
@@ -103,6 +110,7 @@ class Control(StackWalk):
     def _repeat(self, step: Step, scope: Scope) -> Scope:
         count: Node = step.arguments["times"]
         kind = self.value(count, scope, "repeat needs an int")
+        self._check_shadow(step, scope)
         if not fits(kind, INT):
             self.report("SW144", f"repeat needs an int, this is {kind}", count.span)
 
@@ -119,8 +127,12 @@ class Control(StackWalk):
             true, _ = self.condition(condition, entry)
             return self.block(step.arguments["do"], true)
 
-        endless = isinstance(condition, Literal) and condition.value is True
-        return self._loop(scope, body, endless=endless)
+        why = endless(step)
+        if why:
+            hint = "change what it asks, or leave it: 'break' stands in an 'if'"
+            self.report("SW243", f"{why}, so it never ends", condition.span, hint, "warning")
+        is_open = isinstance(condition, Literal) and condition.value is True
+        return self._loop(scope, body, endless=is_open and not why)  # that nothing follows is no second mistake
 
     def _leave(self, step: Step, scope: Scope) -> Scope:
         if not self.exits:
@@ -137,6 +149,8 @@ class Control(StackWalk):
         kind = NULL if node is None else self.infer(node, scope)
         if node is not None:
             self._returned(node, kind)
+        else:
+            self.needs_result("this", step.span)
         if self.in_finally:
             self.report("SW147", "'return' can't leave a finally block", step.span)
         self.results.append(kind)
@@ -153,11 +167,13 @@ class Control(StackWalk):
                 self.report("SW148", f"'returns:' says {declared}, this is {kind}", node.span)
 
     def _throw(self, step: Step, scope: Scope) -> Scope:
+        self.acts = True
         self._error_parts(step, scope)
         return scope.ended()
 
     def _precondition(self, step: Step, scope: Scope) -> Scope:
         true, false = self.condition(step.arguments["condition"], scope)
+        self.acts = True
         self._error_parts(step, false)
         condition = step.arguments["condition"]
         if isinstance(condition, Literal) and condition.value is False:
@@ -193,13 +209,17 @@ class Control(StackWalk):
         if "catch" in step.arguments:
             caught = self.block(step.arguments["catch"], failed.assign("error", ERROR))
             end = merge(end, _without(caught, "error", scope))
-        if "finally" in step.arguments:
-            self.in_finally += 1
-            self.block(step.arguments["finally"], merge(failed, end))
-            self.in_finally -= 1
-            if not end.dead:
-                end = self.block(step.arguments["finally"], end)
-        return end
+        return self._finally(step, end, failed) if "finally" in step.arguments else end
+
+    def _finally(self, step: Step, end: Scope, failed: Scope) -> Scope:
+        """What is known after it where nothing failed; it is checked for where something did, too."""
+        self.in_finally += 1
+        self.silent += 1
+        after = end if end.dead else self.block(step.arguments["finally"], end)
+        self.silent -= 1
+        self.block(step.arguments["finally"], merge(failed, end))
+        self.in_finally -= 1
+        return after
 
 
 def _without(scope: Scope, name: str, before: Scope) -> Scope:

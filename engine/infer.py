@@ -9,6 +9,8 @@ from typing import Any
 from engine.applications import Applications
 from engine.errors import Span, did_you_mean, nearest
 from engine.judge import contains_secret
+from engine.lints.lookalikes import as_value, filled_in, meant
+from engine.lints.reading import reads
 from engine.operations import Operations
 from engine.scope import Scope, key_of
 from engine.syntax import (
@@ -61,7 +63,20 @@ class Inference(Operations, Applications):
         name = next((name for name in _MENTION.findall(text) if name in scope.kinds), None)
         if name is not None:
             hint = f"write ${{${name}}} in a text; all of it is an expression where it begins with $"
+            self.reads.add(name)
             self.report("SW241", f"'${name}' is nothing but text here", span, hint, "warning")
+        elif not _is_quoted(span):
+            self._check_likeness(text, span, scope)
+
+    def _check_likeness(self, text: str, span: Span, scope: Scope) -> None:
+        """Warns of a text that was probably meant to be an expression; a variable's name alone says too little."""
+        if text in scope.kinds:
+            self.words.setdefault(text, span)
+        elif (node := meant(text, scope.kinds)) is not None:
+            self.reads |= reads(node)
+            self.lookalike(span, as_value(node))
+        elif "{{" in text and (filled := filled_in(text, scope.kinds)):
+            self.lookalike(span, filled)
 
     def _template(self, node: Template, scope: Scope) -> Kind:
         kinds = [self._joined(part, scope) for part in node.parts]
@@ -198,6 +213,11 @@ class Inference(Operations, Applications):
     def _misplaced(self, node: Node, scope: Scope) -> Kind:
         self.report("SW218", "a lambda can only be a filter's argument", node.span)
         return ANY
+
+
+def _is_quoted(span: Span) -> bool:
+    """Whether a text stands in the quotes of an expression."""
+    return span.text.line(span.line)[span.column - 1 : span.column] in {'"', "'", "\\"}
 
 
 _RULES: Mapping[type[Node], Callable[[Inference, Any, Scope], Kind]] = {

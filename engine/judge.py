@@ -28,7 +28,7 @@ class Judge(ABC):
 
     `reads` gathers the variables read, `secret_reads` the secret columns taken from records; `parameters` are those of
     the lambdas around. Nothing is reported while `silent`. `droppable` are the sides of a query's comparisons whose
-    null drops them.
+    null drops them. `words` are texts that are a variable's name and nothing else.
     """
 
     def __init__(self) -> None:
@@ -39,6 +39,7 @@ class Judge(ABC):
         self.parameters: tuple[str, ...] = ()
         self.silent = 0
         self.droppable: set[Node] = set()
+        self.words: dict[str, Span] = {}
 
     @abstractmethod
     def infer(self, node: Node, scope: Scope) -> Kind:
@@ -53,6 +54,14 @@ class Judge(ABC):
         """Gathers a problem, unless what is inferred now is inferred once more, aloud."""
         if not self.silent:
             self.problems.append(Problem(code, message, span, hint, severity))
+
+    def shadowed(self, name: str, span: Span) -> None:
+        """Reports a name that hides a variable's."""
+        self.report("SW245", f"'{name}' hides the variable of that name", span, "choose another name", "warning")
+
+    def lookalike(self, span: Span, expression: str) -> None:
+        """Reports a text that was probably meant to be an expression."""
+        self.report("SW244", "this text looks like an expression", span, f"write {expression}", "warning")
 
     def value(self, node: Node, scope: Scope, what: str) -> Kind:
         """The kind of an operand that can't be null."""

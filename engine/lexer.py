@@ -37,7 +37,7 @@ _SPELLINGS = {
     "||": "write `or`, or `??` for what to take instead of null",
     "!": "write `not`",
     "=": "write `==` to compare; a variable is set by a `set` step",
-    "->": "write `=>`",
+    "->": "write `.` for a part, `=>` for a lambda",
     "**": "write `| pow(…)`",
     "//": "write `| floor` after a division in parentheses",
     "&": "write `and`",

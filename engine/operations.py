@@ -7,6 +7,7 @@ from engine.judge import Judge
 from engine.narrow import narrowed_null
 from engine.scope import Scope
 from engine.syntax import Attribute, Binary, Filter, Literal, Node, Range, Unary
+from engine.texts import bool_hint
 from engine.unparse import unparse
 from engine.values import ANY, BOOL, DECIMAL, INT, TEXT, TIMESTAMP, Kind, comparable, conversion, fits, join, list_of
 from engine.wording import listed, named, shown
@@ -110,8 +111,7 @@ class Operations(Judge):
                 hint = did_you_mean(str(literal.value), kind.values)
                 self.report("SW216", f"'{literal.value}' is none of the values it is compared with", literal.span, hint)
                 return
-            if kind.name == "bool" and isinstance(literal, Literal) and literal.value in ("true", "false"):
-                hint = f"write {literal.value} without quotes"
+            if kind.name == "bool" and isinstance(literal, Literal) and (hint := bool_hint(literal.value)):
                 self.report("SW216", f"{left} and {right} can never be equal", literal.span, hint)
                 return
         hint = conversion(left, right)

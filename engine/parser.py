@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from engine.cursor import DEEP, LAMBDA_HINT, NESTING_LIMIT, OPERAND_WORDS, SPLIT, Cursor, short
+from engine.errors import nearest
 from engine.lexer import Lexer, Token
 from engine.origin import Origin
 from engine.syntax import (
@@ -182,7 +183,9 @@ class Parser(Cursor):
         if token.text in OPERAND_WORDS:
             self.fail("SW027", f"'{token.text}' isn't part of an expression", token, OPERAND_WORDS[token.text])
         if not self.bare:
-            hint = f"write ${token.text} for the variable, or put a text into quotes"
+            constant = nearest(token.text, _CONSTANTS)
+            meant = f"`{constant}`" if constant else f"${token.text} for the variable"
+            hint = f"write {meant}, or put a text into quotes"
             self.fail("SW031", f"'{token.text}' isn't a variable", token, hint)
         return Column(token.text, self.span(token.start))
 

@@ -16,6 +16,7 @@ from engine.errors import FAULTS, Problem, did_you_mean, nearest
 from engine.fields import declaration_schema, fields_declaration_schema
 from engine.registry import Definition, Parameter
 from engine.source import Document, Path
+from engine.texts import bool_hint
 
 Schema = dict[str, Any]
 
@@ -469,9 +470,12 @@ def _explain(error: ValidationError, document: Document, path: Path) -> Iterator
             known = [str(choice) for choice in wanted]
             shown = f"'{_shown(given)}'" if isinstance(given, str | int) else _described(given)
             hint = did_you_mean(str(given), known, listed=16)
+            if (other := _OTHER_TYPES.get(str(given).lower())) in known:
+                hint = f"write '{other}'"
             yield Problem("SW053", f"{shown} is not known here", document.span(path), hint)
         case "type":
             hint = "begin each entry with '- '" if wanted == "array" and isinstance(error.instance, dict) else ""
+            hint = bool_hint(given) if "boolean" in _listed(wanted) else hint
             wanted = " or ".join(_AUTHOR_TYPES.get(name, name) for name in _listed(wanted))
             message = f"this must be {wanted}, it is {_described(error.instance)}"
             yield Problem("SW054", message, document.span(path), hint)
@@ -489,6 +493,19 @@ def _explain(error: ValidationError, document: Document, path: Path) -> Iterator
             yield Problem("SW057", f"'{_shown(error.instance)}' can't stand here: {error.message}", document.span(path))
 
 
+# What other languages call a type.
+_OTHER_TYPES = {
+    **dict.fromkeys(("string", "str", "varchar", "char"), "text"),
+    **dict.fromkeys(("integer", "bigint", "smallint"), "int"),
+    **dict.fromkeys(("float", "double", "number", "numeric", "real"), "decimal"),
+    **dict.fromkeys(("datetime", "timestamptz", "time"), "timestamp"),
+    **dict.fromkeys(("jsonb", "any"), "json"),
+    "boolean": "bool",
+    "array": "text[]",
+    "list": "text[]",
+    "map": "object",
+    "dict": "object",
+}
 _AUTHOR_TYPES = {
     "string": "a text", "integer": "an int", "number": "a number", "boolean": "true or false",
     "array": "a list", "object": "a mapping", "null": "left empty",

@@ -41,9 +41,9 @@ class Signatures(Columns):
                 self._step_argument(step, parameter, table, bindings, scope)
         if step.name == "create_token":
             self.creates_token = True
-        if self.method in ("GET", "HEAD") and step.writes:
-            hint = "use POST, PUT, PATCH or DELETE"
-            self.report("SW143", f"'{step.name}' writes, a {self.method} must not", step.span, hint, "warning")
+        self.acts = self.acts or step.name not in ASKS
+        if step.writes:
+            self.written(step.name, step.span)
         self._check_breadth(step)
         self._check_use(step)
         return self.result(step, substitute(step.definition.returns, bindings), scope)

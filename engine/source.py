@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pathlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -59,6 +60,14 @@ class Document:
             raise LookupError(path)
         quote = self.text.content[key[0].index]
         return _origin(self.text, key[0], key[1].index, quote if quote in "\"'" else "", str(path[-1]))
+
+    def scalars(self) -> Iterator[Span]:
+        """The places of all keys, and of all values that are no lists or mappings."""
+        for path, place in self._places.items():
+            if place.key is not None:
+                yield span_between(self.text, *place.key)
+            if not isinstance(self.value(path), dict | list):
+                yield span_between(self.text, place.start, place.end)
 
     def _nearest(self, path: Path) -> Path:
         while path not in self._places:

@@ -161,6 +161,8 @@ class StackReader:
         other = next((key for key in written if key in known), None)
         owner = next((each.name for each in known.values() if each.parameter(name)), None)
         hint = f"write '{other}:' first, the step's name leads" if other else did_you_mean(name, known)
+        if name.partition(":")[0] in known:
+            hint = "write a blank after ':'"
         if name in _ELSEWHERE and not other:
             hint = f"write '{_ELSEWHERE[name]}'"
         if owner and not other:

@@ -39,7 +39,10 @@ _WITHOUT_RESULT = frozenset(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CheckedStack:
-    """What checking a stack found out: the kind of each node, of the result, and the secrets it reads."""
+    """What checking a stack found out: the kind of each node, of the result, and the secrets it reads.
+
+    `writes`: it may change the database. `acts`: it does something beside computing its result.
+    """
 
     kinds: Mapping[Node, Kind]
     result: Kind
@@ -47,6 +50,7 @@ class CheckedStack:
     creates_token: bool = False
     writes: bool = False
     waits: bool = False  # for something outside of the database
+    acts: bool = False
 
 
 class Functions(Protocol):
@@ -78,7 +82,7 @@ class StackWalk(Inference):
         self.exits: list[Exits] = []
         self.assigned: dict[str, Kind] = {}
         self.declared: dict[str, tuple[Span, str]] = {}
-        self.creates_token = self.writes = self.waits = False
+        self.creates_token = self.writes = self.waits = self.acts = False
         self.atomic = True
         self.in_finally = 0
 
@@ -94,13 +98,33 @@ class StackWalk(Inference):
             self.leaving(response, kind, "the response")
             self.results.append(kind)
         elif not scope.dead:
+            self._check_end(stack)
             self.results.append(NULL)
         self._unused()
         return join_all(self.results) if self.results else NULL
 
+    def _check_end(self, stack: Block) -> None:
+        """Reports that a run may come to an end without an answer, where one is declared or others give one."""
+        way = f"a run that gets past '{stack[-1].name}'" if stack else "this"
+        if self.returns is not None:
+            self.needs_result(way, stack[-1].span if stack else self.returns.span)
+        elif stack and any(kind != NULL for kind in self.results):
+            hint = "add 'response:', or end with 'return:'" if self.method else "end with 'return:'"
+            self.report("SW247", f"{way} answers nothing, others do", stack[-1].span, hint, "warning")
+
+    def needs_result(self, way: str, span: Span) -> None:
+        """Reports `way`, by which a run ends without a result, where one is declared."""
+        if self.returns is not None and not self.returns.kind.nullable:
+            message = f"'returns:' says {self.returns.kind}, {way} returns nothing"
+            self.report("SW148", message, span, "return a value, or declare 'nullable: true'")
+
     def _unused(self) -> None:
         for name, (span, mend) in self.declared.items():
-            if name not in self.reads and not name.startswith("_"):
+            if name in self.reads or name.startswith("_"):
+                continue
+            if name in self.words:
+                self.lookalike(self.words[name], f"${name}")
+            else:
                 self.report("SW240", f"the variable '{name}' is never used", span, f"{mend}, or use it", "warning")
 
     def block(self, steps: Block, scope: Scope) -> Scope:
@@ -160,6 +184,13 @@ class StackWalk(Inference):
     def result(self, step: Step, kind: Kind, scope: Scope) -> Scope:
         """After a step with a result of `kind`."""
         return self.assign(step.result, kind, scope) if step.result else scope
+
+    def written(self, name: str, span: Span) -> None:
+        """After a step or function that may change the database: a GET is repeated and fetched ahead at will."""
+        self.writes = True
+        if self.method in ("GET", "HEAD"):
+            hint = "use POST, PUT, PATCH or DELETE"
+            self.report("SW143", f"'{name}' writes, a {self.method} must not", span, hint, "warning")
 
     def leaving(self, node: Node, kind: Kind, where: str) -> None:
         """Reports a secret that would leave through `where`, or a stream."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from engine.errors import Fault, Problem, Span, did_you_mean
+from engine.errors import Fault, Problem, Span, did_you_mean, nearest
 from engine.fields import Field
 from engine.infer import Inference
 from engine.scope import Scope
@@ -125,7 +125,8 @@ def _seed_problems(table: Table, place: int, row: Mapping[str, Any]) -> Iterator
                 "SW123", f"unknown column '{name}' of '{table.name}'", span, did_you_mean(name, table.columns)
             )
     given = [column for name, column in table.columns.items() if name in row]
-    missing = [name for name, column in table.columns.items() if column.required and name not in row and name != "id"]
+    known = {"id", *row, *(nearest(name, table.columns) for name in row if name not in table.columns)}
+    missing = [name for name, column in table.columns.items() if column.required and name not in known]
     if missing:
         listed = ", ".join(f"'{name}'" for name in missing)
         yield Problem("SW125", f"the seed record of '{table.name}' lacks {listed}", document.span(("seed", place)))

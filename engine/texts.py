@@ -29,6 +29,19 @@ def read_bool(text: str) -> object:
     return _BOOLS.get(text, text)
 
 
+# How others spell what is written true and false: YAML 1.1 §10.2.1.2 among them, where `yes` is a bool.
+_SPELLINGS = {
+    **dict.fromkeys(("true", "yes", "on", "y"), "true"),
+    **dict.fromkeys(("false", "no", "off", "n"), "false"),
+}
+
+
+def bool_hint(value: object) -> str:
+    """The mend where a text stands for a bool; empty where it spells none."""
+    meant = _SPELLINGS.get(value.lower()) if isinstance(value, str) else None
+    return f"write {meant}" + (" without quotes" if value == meant else "") if meant else ""
+
+
 # A text that isn't of the type stays a text, for the schema to refuse in its own words.
 READERS: Mapping[str, Callable[[str], object]] = {
     "int": read_int,

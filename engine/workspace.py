@@ -187,9 +187,9 @@ def is_broken(broken: Iterable[tuple[str, str]], kind: str, name: str | None) ->
 class Workspace:
     """Everything a folder says, as far as it could be read.
 
-    `data_sources` are those beside `LIVE`; where there are none, a request can't choose.
-    `broken` holds the kinds and names that unreadable files declare, so that no use of them is reported too. A name is
-    empty where even that can't be told: it may be any.
+    `data_sources` are those beside `LIVE`; where there are none, a request can't choose. `documents` are the files that
+    could be read. `broken` holds the kinds and names that unreadable files declare, so that no use of them is reported
+    too. A name is empty where even that can't be told: it may be any.
     """
 
     name: str
@@ -204,6 +204,7 @@ class Workspace:
     endpoints: tuple[Endpoint, ...] = ()
     functions: Mapping[str, Function] = field(default_factory=dict)
     tests: tuple[TestFile, ...] = ()
+    documents: tuple[Document, ...] = ()
     broken: frozenset[tuple[str, str]] = frozenset()
     root: Path = Path()
 

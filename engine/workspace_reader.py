@@ -148,6 +148,7 @@ class _Reader:
             endpoints=tuple(self._opened(each, tables) for each in self._distinct(endpoints)),
             functions=functions,
             tests=tuple(TestFile(_text(document, "test"), document) for document in self.documents["test"]),
+            documents=tuple(document for documents in self.documents.values() for document in documents),
             broken=frozenset(self.broken),
             root=self.root,
         )

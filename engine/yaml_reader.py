@@ -27,6 +27,7 @@ _CONSTANTS = {"true": True, "false": False, "null": None, "~": None, "": None}
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _UNHOLDABLE = re.compile("[\0\ud800-\udfff]")
 _KEY_HINT = "a key is a text, as in `name: …`"
+_FILLED_HINT = "an expression begins with $, or stands in a text as ${ … }"
 _BLANK_HINT = "write a blank after ':'"
 _NUMBER_HINT = "put it into quotes if it is a text"
 _START = Point(0, 0, 0)
@@ -163,7 +164,8 @@ class _Builder:
     def begin(self, container: dict[str, object] | list[object], event: _Collection) -> None:
         self.refuse_properties(event)
         if self.key_frame is not None:
-            self.stop("SW006", "a key can't be a list or a map", event, _KEY_HINT)
+            is_doubled = self.text.content.startswith("{{", event.start_mark.index - 1)
+            self.stop("SW006", "a key can't be a list or a map", event, _FILLED_HINT if is_doubled else _KEY_HINT)
         if len(self.frames) >= DEPTH_LIMIT:
             self.stop("SW003", TOO_DEEP, event)
         path = self.place(container, event, "")

@@ -7,10 +7,16 @@ import shutil
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import chdir
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
 
+from engine.cli.findings import as_github
+from engine.cli.sarif import as_sarif
+from engine.errors import Problem, Span, Text
 from tests.commands import ENGINE, ROOT, called, contents, stackwright
 from tests.support import write
 
@@ -80,11 +86,126 @@ def test_check_for_programs(shop: Path) -> None:
 
 
 def test_check_for_github(shop: Path) -> None:
-    write(shop / "stacks", {"hello": MISSPELT})
+    write(shop / "stacks", {"a, b": "endpoint: GET /b\nstack:\n  - precondition: 5 % 2 = 1\n"})
     ended = called(shop, "check", "--format", "github")
+    place = "file=stacks/a%2C b.yaml,line=3,endLine=3,col=25,endColumn=26"
+    assert (ended.status, ended.out) == (
+        1,
+        f"::error {place},title=SW027::'=' isn't part of an expression (write `==` to compare; a variable is set by a `set` step)\n",
+    )
+
+
+def test_githubs_annotations_are_escaped_and_have_columns_within_one_line_alone(tmp_path: Path) -> None:
+    span = Span(Text(str(tmp_path / "50%: a, b.yaml"), ""), 3, 5, 4, 2)
+    with chdir(tmp_path):
+        written = as_github([Problem("SW999", "10% of 'a\nb'", span, severity="warning")])
+    assert written == "::warning file=50%25%3A a%2C b.yaml,line=3,endLine=4,title=SW999::10%25 of 'a%0Ab'\n"
+
+
+# What code scanning asks of a file (OASIS SARIF 2.1.0 §3.13 to §3.30), with nothing beside.
+SARIF: dict[str, Any] = {
+    "type": "object",
+    "required": ["$schema", "version", "runs"],
+    "additionalProperties": False,
+    "properties": {
+        "$schema": {"const": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"},
+        "version": {"const": "2.1.0"},
+        "runs": {"type": "array", "minItems": 1, "maxItems": 1, "items": {"$ref": "#/$defs/run"}},
+    },
+    "$defs": {
+        "text": {"type": "object", "required": ["text"], "properties": {"text": {"type": "string", "minLength": 1}, "markdown": {"type": "string"}}, "additionalProperties": False},
+        "run": {
+            "type": "object",
+            "required": ["tool", "columnKind", "results"],
+            "additionalProperties": False,
+            "properties": {
+                "tool": {"type": "object", "required": ["driver"], "additionalProperties": False, "properties": {"driver": {"$ref": "#/$defs/driver"}}},
+                "columnKind": {"const": "unicodeCodePoints"},
+                "results": {"type": "array", "items": {"$ref": "#/$defs/result"}},
+            },
+        },
+        "driver": {
+            "type": "object",
+            "required": ["name", "version", "rules"],
+            "additionalProperties": False,
+            "properties": {
+                "name": {"const": "Stackwright"},
+                "version": {"type": "string"},
+                "rules": {"type": "array", "uniqueItems": True, "items": {"$ref": "#/$defs/rule"}},
+            },
+        },
+        "rule": {
+            "type": "object",
+            "required": ["id", "shortDescription", "defaultConfiguration"],
+            "additionalProperties": False,
+            "properties": {
+                "id": {"type": "string", "pattern": "^SW[0-9]{3}$"},
+                "shortDescription": {"$ref": "#/$defs/text"},
+                "fullDescription": {"$ref": "#/$defs/text"},
+                "help": {"$ref": "#/$defs/text"},
+                "defaultConfiguration": {"type": "object", "required": ["level"], "properties": {"level": {"enum": ["error", "warning"]}}},
+            },
+        },
+        "result": {
+            "type": "object",
+            "required": ["ruleId", "ruleIndex", "level", "message", "locations"],
+            "additionalProperties": False,
+            "properties": {
+                "ruleId": {"type": "string"},
+                "ruleIndex": {"type": "integer", "minimum": 0},
+                "level": {"enum": ["error", "warning"]},
+                "message": {"$ref": "#/$defs/text"},
+                "locations": {"type": "array", "minItems": 1, "maxItems": 1, "items": {"type": "object", "required": ["physicalLocation"], "properties": {"physicalLocation": {"$ref": "#/$defs/place"}}}},
+            },
+        },
+        "place": {
+            "type": "object",
+            "required": ["artifactLocation", "region"],
+            "additionalProperties": False,
+            "properties": {
+                "artifactLocation": {"type": "object", "required": ["uri"], "properties": {"uri": {"type": "string", "format": "uri-reference"}}, "additionalProperties": False},
+                "region": {"type": "object", "required": ["startLine", "startColumn", "endLine", "endColumn"], "additionalProperties": {"type": "integer", "minimum": 1}},
+            },
+        },
+    },
+}  # fmt: skip
+
+
+def test_check_for_code_scanning(shop: Path) -> None:
+    broken = "endpoint: GET /b\nstack:\n  - set: {x: $input}\n  - precondition: '{ 1'\n"
+    write(shop / "stacks", {"a b": broken, "hello": MISSPELT, "unused": UNUSED.replace("/hello", "/unused")})
+    ended = called(shop, "check", "--format", "sarif")
+    log = json.loads(ended.out)
+    jsonschema.validate(log, SARIF)
+    [run] = log["runs"]
+    rules = run["tool"]["driver"]["rules"]
     assert ended.status == 1
-    assert ended.out.startswith("::error file=stacks/hello.yaml,line=4,col=11,endLine=4,endColumn=")
-    assert len(ended.out.splitlines()) == 1
+    assert [result["ruleId"] for result in run["results"]] == [
+        rules[each["ruleIndex"]]["id"] for each in run["results"]
+    ]
+    found = {result["ruleId"]: result for result in run["results"]}
+    assert (
+        found["SW029"]["message"]["text"]
+        == "'1' can't be a key (a key is a name or a quoted text, as in {{name: 1, \"2\": 3}})"
+    )
+    assert found["SW240"]["level"] == "warning"
+    assert found["SW201"]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "stacks/hello.yaml"
+    assert found["SW029"]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "stacks/a%20b.yaml"
+
+
+def test_code_scanning_takes_braces_for_placeholders(tmp_path: Path) -> None:
+    span = Span(Text(str(tmp_path / "x.yaml"), ""), 1, 1, 1, 2)
+    log = json.loads(as_sarif([Problem("SW013", "'{' is never closed", span, "write '}' where it ends")]))
+    [result] = log["runs"][0]["results"]
+    assert result["message"]["text"] == "'{{' is never closed (write '}}' where it ends)"
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == (tmp_path / "x.yaml").as_uri()
+
+
+def test_a_workspace_without_findings_for_code_scanning(shop: Path) -> None:
+    ended = called(shop, "check", "--format", "sarif")
+    log = json.loads(ended.out)
+    jsonschema.validate(log, SARIF)
+    assert (ended.status, log["runs"][0]["results"]) == (0, [])
 
 
 def test_check_finds_mistakes_in_tests(shop: Path) -> None:
@@ -211,7 +332,7 @@ MISTAKES = [
     ("", 2, "arguments are required: COMMAND"),
     ("check --fast", 2, "unrecognized arguments: --fast"),
     ("check nowhere", 1, "there is no workspace folder 'nowhere'"),
-    ("check --format xml", 2, "'xml' can't stand here; known here: github, json, text"),
+    ("check --format xml", 2, "'xml' can't stand here; known here: github, json, sarif, text"),
     ("test nowhere", 1, "there is no workspace folder 'nowhere'"),
     ("show auth/logn", 1, "'auth/logn': did you mean 'POST /auth/login'?"),
     ("new stacks", 1, "'stacks' is there already and not empty, nothing was written"),

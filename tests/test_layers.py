@@ -14,12 +14,14 @@ ROOT = Path(__file__).parent.parent
 # A package is one layer. A module may import what stands before it, and the other modules of its own package.
 LAYERS = [
     "errors",
+    "codes",
     "values",
     "texts",
     "origin",
     "yaml_errors",
     "yaml_reader",
     "source",
+    "ignores",
     "fields",
     "syntax",
     "lexer",
@@ -44,6 +46,7 @@ LAYERS = [
     "judge",
     "operations",
     "applications",
+    "lints",
     "infer",
     "relations",
     "queries",

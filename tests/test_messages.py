@@ -9,18 +9,34 @@ from typing import Any
 import pytest
 import yaml
 
+from engine.errors import Problem
 from tests.support import USER, checked
 
-MISTAKES = yaml.safe_load((Path(__file__).parent / "mistakes" / "stacks.yaml").read_text(encoding="utf-8"))
+DATA = sorted((Path(__file__).parent / "mistakes").glob("*.yaml"))
+MISTAKES = [mistake for path in DATA for mistake in yaml.safe_load(path.read_text(encoding="utf-8"))]
+HEAD = "endpoint: POST /it\ninput: {email: email, password: password}\n"
 NOTE = "table: note\ncolumns:\n  id: int\n  text: text\n"
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=[each["name"] for each in MISTAKES])
 def test_a_mistake_is_named(tmp_path: Path, mistake: dict[str, Any]) -> None:
-    head = "endpoint: POST /it\ninput: {email: email, password: password}\nstack:\n"
-    stack = head + textwrap.indent(mistake["stack"], "  ")
-    problems = checked(tmp_path, {"user": USER, "note": NOTE, "it": stack}).problems
-    assert [problem.render() for problem in problems] == [each.rstrip("\n") for each in mistake["problems"]]
+    found = [problem.render() for problem in problems_of(tmp_path, mistake)]
+    assert found == [each.rstrip("\n") for each in mistake["problems"]]
+
+
+def problems_of(folder: Path, mistake: dict[str, Any]) -> list[Problem]:
+    """What is found in a workspace of two tables, the endpoint with the mistake, and the files it needs beside."""
+    files = {"user": USER, "note": NOTE, **mistake.get("files", {})}
+    if "stack" in mistake:
+        stack = mistake["stack"] if isinstance(mistake["stack"], str) else "[]"
+        files["it"] = mistake.get("head", HEAD) + "stack:\n" + textwrap.indent(stack, "  ")
+    return checked(folder, files).problems
+
+
+def test_every_mistake_has_one_message_that_can_be_read_at_a_glance() -> None:
+    messages = [message for mistake in MISTAKES for message in mistake["problems"]]
+    assert len(MISTAKES) >= 200
+    assert max(len(message.splitlines()) for message in messages) < 10
 
 
 WORKSPACES: dict[str, tuple[dict[str, str], list[str]]] = {
@@ -83,7 +99,7 @@ WORKSPACES: dict[str, tuple[dict[str, str], list[str]]] = {
     "a function's nested inputs": (
         {
             "f": "function: f\ninput:\n  items: {type: 'object[]', properties: {price: decimal, note?: text, count: {type: int, default: 1}}}\nstack: [return: '$input.items | count']\n",
-            "a": "endpoint: POST /x\ninput: {p: {type: object, properties: {price: text}}}\nstack:\n  - run_function: f\n    with: {items: [{price: 1}, {price: '1'}, {note: null, x: 1}, $input.p]}\n",
+            "a": "endpoint: POST /x\ninput: {p: {type: object, properties: {price: text}}}\nstack:\n  - run_function: f\n    with: {items: [{price: 1}, {price: '1'}, {note: null, x: 1}, $input.p]}\n    as: _r\n",
         },
         [
             "a.yaml:5:41: SW128 'items[1].price' of 'f' is a decimal, this is a text",
@@ -95,14 +111,14 @@ WORKSPACES: dict[str, tuple[dict[str, str], list[str]]] = {
     "null for an input that may be left out": (
         {
             "f": "function: f\ninput: {n?: int}\nstack: [return: '$input.n ?? 1']\n",
-            "a": "endpoint: POST /x\ninput: {n?: int}\nstack:\n  - run_function: f\n    with: {n: $input.n}\n",
+            "a": "endpoint: POST /x\ninput: {n?: int}\nstack:\n  - run_function: f\n    with: {n: $input.n}\n    as: _r\n",
         },
         [],
     ),
     "null for an input that takes it": (
         {
             "f": "function: f\ninput: {n: {type: int, nullable: true}}\nstack: [return: '$input.n ?? 1']\n",
-            "a": "endpoint: POST /x\ninput: {n?: int}\nstack:\n  - run_function: f\n    with: {n: $input.n}\n",
+            "a": "endpoint: POST /x\ninput: {n?: int}\nstack:\n  - run_function: f\n    with: {n: $input.n}\n    as: _r\n",
         },
         [],
     ),
@@ -184,7 +200,7 @@ USES = """
       - get_record: user
         where: {id: $input.who}
         as: u
-      - precondition: $u != null
+      - precondition: $u != null and $u.id == $auth.id
       - run_function: f
         with: {n: $env.N}
         as: r

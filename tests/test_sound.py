@@ -256,8 +256,8 @@ def test_a_stack_that_checks_runs_as_it_was_checked(bench: Bench, data: st.DataO
         grower.grow()
     response = {name: f"${name}" for name in grower.names}
     checked = bench.check(grower.steps, response)
-    if checked.errors:
-        checked = bench.check(grower.steps, response := {name: f"${name}" for name in ("i", "t", "o", "xs")})
+    if checked.errors:  # one of the names may be unset there, or a secret
+        checked = bench.check(grower.steps, response := None)
     assert not checked.errors
     stack = next(iter(checked.endpoints.values()))
     for _ in range(3):
