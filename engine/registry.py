@@ -112,6 +112,8 @@ class Definition:
     condition is true.
     `is_prepared`: `call` takes a `load` first, runs once at load, and returns the operation that runs. `composes`: it
     is given the arguments as they were read, and its operation says which nodes' values it is called with.
+    `faults`: the errors by which a step may end its run, beside those that end any: `input_error`, `bad_request`,
+    `unavailable` and `fatal`.
     """
 
     name: str
@@ -130,6 +132,7 @@ class Definition:
     charges: bool = False
     keeps: bool = False
     composes: bool = False
+    faults: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
 
     def parameter(self, name: str) -> Parameter | None:
@@ -200,7 +203,12 @@ def function(call: Any = None, /, **options: Any) -> Any:
 def step(call: F, /) -> F: ...
 @overload
 def step(
-    *, result: ResultRule | None = None, declassifies: bool = False, writes: bool = False, composes: bool = False
+    *,
+    result: ResultRule | None = None,
+    declassifies: bool = False,
+    writes: bool = False,
+    composes: bool = False,
+    faults: tuple[str, ...] = (),
 ) -> Callable[[F], F]: ...
 def step(call: Any = None, /, **options: Any) -> Any:
     """Registers a step: the first parameter after `run` is written beside its name."""

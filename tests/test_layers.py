@@ -68,6 +68,7 @@ LAYERS = [
     "security",
     "store",
     "program",
+    "openapi",
     "http",
     "testing",
     "shipped",

@@ -24,7 +24,6 @@ BASE: Headers = (
 _PLAIN = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
 NOT_FOUND = "Unable to locate request."
-NO_TOKEN = "Unauthorized - Authentication Required"
 
 
 def dumps(value: object) -> bytes:
