@@ -57,6 +57,14 @@ def read_workspace(root: Path, shown_as: str | None = None, *, tests: bool = Tru
     return reader.workspace(), reader.problems
 
 
+def read_tests(root: Path) -> tuple[TestFile, ...]:
+    """The test files of a workspace that can be read."""
+    reader = _Reader(root, "")
+    for path in filter(is_test, stack_files(root)):
+        reader.read(path)
+    return reader.tests()
+
+
 def stack_files(root: Path) -> list[Path]:
     """The YAML files of a workspace in order, hidden folders left out."""
     found = (path for pattern in ("*.yaml", "*.yml") for path in root.rglob(pattern))
@@ -150,10 +158,13 @@ class _Reader:
             tables=tables,
             endpoints=tuple(self._opened(each, tables) for each in self._distinct(endpoints)),
             functions=functions,
-            tests=tuple(TestFile(_text(document, "test"), document) for document in self.documents["test"]),
+            tests=self.tests(),
             broken=frozenset(self.broken),
             root=self.root,
         )
+
+    def tests(self) -> tuple[TestFile, ...]:
+        return tuple(TestFile(_text(document, "test"), document) for document in self.documents["test"])
 
     def _settings(self) -> dict[str, Any]:
         first, more = self.documents["workspace"][:1], self.documents["workspace"][1:]
