@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -61,7 +61,8 @@ def email_pattern(excluded: str = "") -> str:
 
 
 EMAIL_PATTERN = email_pattern()
-DATE_PATTERN = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
+_YEAR = "([0-9]{3}[1-9]|[0-9]{2}[1-9][0-9]|[0-9][1-9][0-9]{2}|[1-9][0-9]{3})"  # 0001 to 9999
+DATE_PATTERN = rf"^{_YEAR}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
 UUID_PATTERN = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 _POINT_SCHEMA = {
     "type": "object",
@@ -266,20 +267,21 @@ class Field:
         if self.required and not self.is_list and self.type in ("text", "password"):
             schema["minLength"] = 1
         schema |= bounds(rules, "minLength", "maxLength")
-        patterns = list(_patterns(rules))
+        patterns = list(patterns_of(rules))
         if patterns:
             schema["allOf"] = [{"pattern": pattern} for pattern in patterns]
         return schema
 
 
-def _patterns(rules: Mapping[str, Any]) -> Iterable[str]:
+def patterns_of(rules: Mapping[str, Any], letters: Mapping[str, str] = PASSWORD_RULES) -> Iterator[str]:
+    """The patterns that a text must match by its rules; `letters` are what each rule of passwords counts."""
     if "pattern" in rules:
         yield str(rules["pattern"])
     if "starts_with" in rules:
         yield "^" + re.sub(r"[\^$.*+?()\[\]{}|/\\]", r"\\\g<0>", rules["starts_with"])
-    for rule, letters in PASSWORD_RULES.items():
+    for rule, letter in letters.items():
         if rules.get(rule):
-            yield f"^([\\s\\S]*?{letters}){{{rules[rule]}}}"
+            yield f"^([\\s\\S]*?{letter}){{{rules[rule]}}}"
 
 
 def bounds(rules: Mapping[str, Any], low: str, high: str) -> dict[str, Any]:

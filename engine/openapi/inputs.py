@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from engine.fields import Field, bounds, email_pattern
+from engine.fields import Field, bounds, email_pattern, patterns_of
 from engine.openapi.schemas import Schema, nullable
 from engine.workspace import Endpoint
 
@@ -22,32 +23,50 @@ _MOMENT = (
 # meaning of its own, as a wide '＠' or '．' does.
 _COMPATIBLE = (
     r"\xa0-\xbf\u02d8-\u02dd\u037a-\u0385\u1fbd-\u1ffe\u2000-\u2bff\u309b\u309c\u3200-\u33ff"
-    r"\ufc5e-\ufc63\ufdfa\ufdfb\ufe10-\ufe7f\uff00-\uff64\uffe3"
+    r"\ufc5e-\ufc63\ufdfa\ufdfb\ufe10-\ufe7f\ufeff-\uff64\uffe3"
 )
 _EMAIL = email_pattern(_COMPATIBLE)
+# The rules of passwords count letters of every script. What can say so is not in every dialect, so these are the
+# letters of the scripts that are written most.
+_UPPER, _LOWER = (
+    r"A-Z\u00c0-\u00d6\u00d8-\u00de\u0391-\u03a1\u03a3-\u03a9\u0410-\u042f",
+    r"a-z\u00df-\u00f6\u00f8-\u00ff\u03b1-\u03c9\u0430-\u044f",
+)
+_CASELESS = r"\u05d0-\u05ea\u0620-\u064a\u0904-\u0939\u0e01-\u0e30\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff\uac00-\ud7a3"
+_LETTERS: Mapping[str, str] = {
+    "min_letters": f"[{_UPPER}{_LOWER}{_CASELESS}]",
+    "min_lower": f"[{_LOWER}]",
+    "min_upper": f"[{_UPPER}]",
+    "min_digits": r"[0-9\u0660-\u0669\u06f0-\u06f9\u0966-\u096f\uff10-\uff19]",
+    "min_symbols": r"[!-\/:-@\[-`\{-~\u00a1-\u00a7\u2010-\u2027\u20a0-\u20bf]",
+}
+# What is spelt or meant otherwise by some: groups with flags or names, classes of Unicode and POSIX, other anchors.
+_DIALECT = re.compile(r"\(\?[^:=!]|\\[AzZQEpPhHRGK]|\[\[:|&&|[*+?}]\+")
 _NESTED = ("object", "json", "vector", "geo_point")
 
 
-def object_schema(fields: Iterable[Field], *, closed: bool, as_text: bool = False) -> Schema:
-    """The JSON Schema of what is given for fields; `as_text`: in a form or a URL, where null can't be said and an
-    empty list not be told from none. Where it isn't `closed` more fields may be sent, and are dropped."""
+def object_schema(fields: Iterable[Field], *, closed: bool, media: str = JSON) -> Schema:
+    """The JSON Schema of what is given for fields in a body of a media type; that of a form counts for URLs as well.
+
+    Where it isn't `closed` more fields may be sent, and are dropped.
+    """
     fields = tuple(fields)
     schema: Schema = {
         "type": "object",
-        "properties": {each.name: field_schema(each, closed=closed, as_text=as_text) for each in fields},
+        "properties": {each.name: field_schema(each, closed=closed, media=media) for each in fields},
     }
     required = [each.name for each in fields if each.required]
     return schema | ({"required": required} if required else {}) | ({"additionalProperties": False} if closed else {})
 
 
-def field_schema(field: Field, *, closed: bool, as_text: bool = False) -> Schema:
+def field_schema(field: Field, *, closed: bool, media: str = JSON) -> Schema:
     """The JSON Schema of what may be given for a field; see `object_schema`."""
     schema = _item_schema(field, closed)
     if field.is_list:
         schema = {"type": "array", "items": schema} | bounds(field.rules, "minItems", "maxItems")
-        if as_text and field.required:
+        if media != JSON and field.required:  # an empty list can't be told from none
             schema["minItems"] = max(1, schema.get("minItems", 0))
-    if field.nullable and not as_text:
+    if field.nullable and media != FORM:
         schema = nullable(schema)
     return schema | _notes(field)
 
@@ -87,6 +106,8 @@ def _timestamp(schema: Schema) -> Schema:
 
 def _text(field: Field) -> Schema:
     schema, is_trimmed = field.item_schema(), bool(field.rules.get("trim"))
+    patterns = [] if field.is_list else list(_patterns(field.rules))
+    schema = {**schema, "allOf": patterns} if patterns else {key: schema[key] for key in schema if key != "allOf"}
     if field.type == "email":
         return _email(schema, is_trimmed)
     if not is_trimmed:
@@ -94,6 +115,20 @@ def _text(field: Field) -> Schema:
     # The length that counts is that of the text between white space.
     low, high = schema.pop("minLength", 0), schema.pop("maxLength", None)
     return {**schema, "pattern": _trimmed(low, high)}
+
+
+def _patterns(rules: Mapping[str, Any]) -> Iterator[Schema]:
+    """The patterns of a text's rules, those that every dialect of regular expressions reads the same."""
+    for pattern in patterns_of(rules, _LETTERS):
+        if _is_portable(pattern):
+            yield {"pattern": pattern}
+
+
+def _is_portable(pattern: str) -> bool:
+    try:
+        return _DIALECT.search(pattern) is None and bool(re.compile(pattern))
+    except re.error:
+        return False
 
 
 def _email(schema: Schema, is_trimmed: bool) -> Schema:
@@ -118,7 +153,7 @@ def parameters(endpoint: Endpoint, *, closed: bool) -> list[Schema]:
 
 def _parameter(field: Field, endpoint: Endpoint, closed: bool) -> Schema:
     in_path = field.name in endpoint.parameters
-    schema = field_schema(field, closed=closed, as_text=True)
+    schema = field_schema(field, closed=closed, media=FORM)
     if in_path and schema.get("type") == "string" and "enum" not in schema:
         schema["minLength"] = max(1, schema.get("minLength", 0))  # an empty segment is another path
     made: Schema = {"name": field.name, "in": "path" if in_path else "query", "required": in_path or field.required}
@@ -145,17 +180,14 @@ def bodies(fields: Iterable[Field], *, closed: bool) -> dict[str, Schema]:
     """The schema of the body by its media type, those that can carry all that is required."""
     fields = tuple(fields)
     plain = tuple(each for each in fields if each.type != "file")
-    found: dict[str, Any] = {}
-    form = object_schema(plain, closed=closed, as_text=True)
+    is_nested = any(each.type in _NESTED for each in plain)
+    found: dict[str, Schema] = {}
     if not any(each.type == "file" and each.required for each in fields):
         found[JSON] = object_schema(plain, closed=closed)
         # What nests is written as JSON: a form's way of saying it differs from client to client.
-        if not any(each.type in _NESTED for each in plain):
-            found[FORM] = form
-    if len(plain) < len(fields):
-        found[MULTIPART] = object_schema(fields, closed=closed, as_text=True)
-    elif FORM in found:
-        found[MULTIPART] = form
+        found |= {} if is_nested else {FORM: object_schema(plain, closed=closed, media=FORM)}
+    if len(plain) < len(fields) or not is_nested:
+        found[MULTIPART] = object_schema(fields, closed=closed, media=MULTIPART)
     return found
 
 

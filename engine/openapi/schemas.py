@@ -13,7 +13,6 @@ Reference = Callable[[Kind], Schema | None]
 _BY_NAME: Mapping[str, Schema] = {
     "any": {},
     "never": {},
-    "null": {"type": "null"},
     "bool": {"type": "boolean"},
     "int": {"type": "integer", "format": "int64"},
     "decimal": {"type": "number"},
@@ -35,6 +34,8 @@ def kind_schema(kind: Kind, reference: Reference = unnamed) -> Schema:
     `reference` gives a schema that stands for a kind as a whole, as a component's `$ref`, or None. An object may get
     more fields in time, so none is refused.
     """
+    if kind.name == "null":
+        return {"type": "null"}
     present = kind.present()
     schema = reference(present) or _written_out(present, reference)
     return nullable(schema) if kind.nullable else schema
