@@ -28,6 +28,7 @@ COMMANDS = {
     "token": "make a token for a record",
     "copy": "copy all records from a SQLite file to PostgreSQL",
     "keys": "list, rotate or retire the keys of tokens",
+    "openapi": "print or write the OpenAPI document of a workspace",
     "schema": "print or write the JSON Schemas of all kinds of file",
     "docs": "print or write the reference of steps, filters and functions",
 }

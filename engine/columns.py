@@ -16,7 +16,7 @@ from engine.texts import bool_hint
 from engine.values import ANY, OBJECT, Kind, conversion, fits, list_of
 from engine.workspace import Table
 
-_ADDS = frozenset({"add_record", "add_or_edit_record", "bulk_add_records"})
+ADDS = frozenset({"add_record", "add_or_edit_record", "bulk_add_records"})
 _TAKE_ID = frozenset({"add_record", "add_or_edit_record", "bulk_patch_records"})
 
 
@@ -54,13 +54,13 @@ class Columns(StackWalk):
         spans, values = entry_spans(node), entry_values(node)
         for name, value in given.items():
             self._column_value(table, name, value, spans.get(name, node.span), values.get(name))
-        if step.name in _ADDS:
+        if step.name in ADDS:
             keys = matched(step.arguments["where"]) if "where" in step.arguments else {}
             self._missing_columns(step, table, {**given, **dict.fromkeys(keys, ANY)})
         if step.name == "bulk_patch_records" and "id" not in given:
             self.report("SW125", f"{what} for '{table.name}' lacks 'id'", node.span, "it says which record is meant")
         if "id" in given and step.name not in _TAKE_ID and not step.arguments.get("allow_id_field"):
-            hint = "add 'allow_id_field: true'" if step.name in _ADDS else "an id never changes"
+            hint = "add 'allow_id_field: true'" if step.name in ADDS else "an id never changes"
             self.report("SW164", f"'{step.name}' can't set the id", spans.get("id", node.span), hint)
 
     def _column_value(self, table: Table, name: str, kind: Kind, span: Span, value: Node | None) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -41,16 +42,27 @@ PASSWORD_RULES: Mapping[str, str] = {
 TRANSFORMS = ("trim", "lower", "upper")
 RULES = ("min", "max", "pattern", "starts_with", *TRANSFORMS, *PASSWORD_RULES)
 
-# Longer passwords are refused before any hashing: hashing is what an attacker would have us do.
-PASSWORD_MAX_CHARACTERS = 4096
+# Longer passwords are refused before any hashing: hashing is what an attacker would have us do. However many bytes a
+# character takes, these fit into what is hashed, so that a schema can say all of it.
+PASSWORD_MAX_CHARACTERS = 1024
 # RFC 5321 §4.5.3.1.3 bounds a path to 256 octets, the address within to 254.
 EMAIL_MAX_CHARACTERS = 254
-# A practical subset of RFC 5321 §4.1.2 with the letters of RFC 6531: no quoted local parts, no address literals.
-# Written with negated classes, since classes of all letters take forty times as long to compile.
-_NOT = r"\s@()<>,:;\\\"\[\]\x00-\x1f\x7f"
-_LABEL = rf"[^{_NOT}.-]+(-+[^{_NOT}.-]+)*"
-EMAIL_PATTERN = rf"^[^{_NOT}]+@{_LABEL}(\.{_LABEL})*$"
-DATE_PATTERN = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
+
+
+def email_pattern(excluded: str = "") -> str:
+    """A practical subset of RFC 5321 §4.1.2 with the letters of RFC 6531: no quoted local parts, no address literals.
+
+    Written with negated classes, since classes of all letters take forty times as long to compile; `excluded` is what
+    these shall negate besides.
+    """
+    letter = rf'\s@()<>,:;\\"\[\]\x00-\x1f\x7f-\x9f{excluded}'
+    label = rf"[^{letter}.-]+(-+[^{letter}.-]+)*"
+    return rf"^[^{letter}]+@{label}(\.{label})*$"
+
+
+EMAIL_PATTERN = email_pattern()
+_YEAR = "([0-9]{3}[1-9]|[0-9]{2}[1-9][0-9]|[0-9][1-9][0-9]{2}|[1-9][0-9]{3})"  # 0001 to 9999
+DATE_PATTERN = rf"^{_YEAR}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
 UUID_PATTERN = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 _POINT_SCHEMA = {
     "type": "object",
@@ -126,6 +138,11 @@ class Field:
         return self.type == "password" or self.sensitive
 
     @property
+    def holds_secret(self) -> bool:
+        """Whether it, or a property within it, is secret."""
+        return self.is_secret or any(each.holds_secret for each in self.properties)
+
+    @property
     def is_masked(self) -> bool:
         """Whether what a record gives of it is masked."""
         return self.is_secret or self.visibility == "internal"
@@ -191,9 +208,9 @@ class Field:
 
     def schema(self) -> dict[str, Any]:
         """Its JSON Schema (draft 2020-12): what is published and what requests are validated with."""
-        schema = self._item_schema()
+        schema = self.item_schema()
         if self.is_list:
-            schema = {"type": "array", "items": schema} | _bounds(self.rules, "minItems", "maxItems")
+            schema = {"type": "array", "items": schema} | bounds(self.rules, "minItems", "maxItems")
         if self.nullable:
             schema = (
                 {"type": ["null", *_as_list(schema["type"])], **_without_type(schema)} if "type" in schema else schema
@@ -206,22 +223,21 @@ class Field:
             schema["description"] = self.description
         return schema
 
-    def _item_schema(self) -> dict[str, Any]:
+    def item_schema(self) -> dict[str, Any]:
+        """The JSON Schema of its value, of each value where it is a list; null is left aside."""
         rules = {} if self.is_list else self.rules
         match self.type:
             case "int":
-                return {"type": "integer", "minimum": INT_MIN, "maximum": INT_MAX} | _bounds(
-                    rules, "minimum", "maximum"
-                )
+                return {"type": "integer", "minimum": INT_MIN, "maximum": INT_MAX} | bounds(rules, "minimum", "maximum")
             case "decimal":
-                return {"type": "number"} | _bounds(rules, "minimum", "maximum")
+                return {"type": "number"} | bounds(rules, "minimum", "maximum")
             case "timestamp":
                 return {
                     "type": ["integer", "string"],
                     "format": "date-time",
                     "minimum": TIMESTAMP_MIN,
                     "maximum": TIMESTAMP_MAX,
-                } | _bounds(rules, "minimum", "maximum")
+                } | bounds(rules, "minimum", "maximum")
             case "bool":
                 return {"type": "boolean"}
             case "enum":
@@ -250,28 +266,28 @@ class Field:
             schema |= {"format": "password", "maxLength": PASSWORD_MAX_CHARACTERS}
         if self.required and not self.is_list and self.type in ("text", "password"):
             schema["minLength"] = 1
-        schema |= _bounds(rules, "minLength", "maxLength")
-        patterns = list(_patterns(rules))
+        schema |= bounds(rules, "minLength", "maxLength")
+        patterns = list(patterns_of(rules))
         if patterns:
             schema["allOf"] = [{"pattern": pattern} for pattern in patterns]
         return schema
 
 
-def _patterns(rules: Mapping[str, Any]) -> Iterable[str]:
+def patterns_of(rules: Mapping[str, Any], letters: Mapping[str, str] = PASSWORD_RULES) -> Iterator[str]:
+    """The patterns that a text must match by its rules; `letters` are what each rule of passwords counts."""
     if "pattern" in rules:
         yield str(rules["pattern"])
     if "starts_with" in rules:
-        yield "^" + "".join(
-            f"\\{c}" if not c.isalnum() and c.isascii() and not c.isspace() else c for c in rules["starts_with"]
-        )
-    for rule, letters in PASSWORD_RULES.items():
+        yield "^" + re.sub(r"[\^$.*+?()\[\]{}|/\\]", r"\\\g<0>", rules["starts_with"])
+    for rule, letter in letters.items():
         if rules.get(rule):
-            yield f"^([\\s\\S]*?{letters}){{{rules[rule]}}}"
+            yield f"^([\\s\\S]*?{letter}){{{rules[rule]}}}"
 
 
-def _bounds(rules: Mapping[str, Any], low: str, high: str) -> dict[str, Any]:
-    bounds = {low: rules.get("min"), high: rules.get("max")}
-    return {name: value for name, value in bounds.items() if value is not None}
+def bounds(rules: Mapping[str, Any], low: str, high: str) -> dict[str, Any]:
+    """The rules `min` and `max` under the names that a JSON Schema has for them."""
+    found = {low: rules.get("min"), high: rules.get("max")}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _as_list(value: object) -> list[Any]:

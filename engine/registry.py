@@ -113,6 +113,8 @@ class Definition:
     result holds only items of which the filter's condition is true.
     `is_prepared`: `call` takes a `load` first, runs once at load, and returns the operation that runs. `composes`: it
     is given the arguments as they were read, and its operation says which nodes' values it is called with.
+    `faults`: the errors by which a step may end its run, beside those that end any: `input_error`, `bad_request`,
+    `unavailable` and `fatal`.
     """
 
     name: str
@@ -132,6 +134,7 @@ class Definition:
     charges: bool = False
     keeps: bool = False
     composes: bool = False
+    faults: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
 
     def parameter(self, name: str) -> Parameter | None:
@@ -208,6 +211,7 @@ def step(
     writes: bool = False,
     outside: bool = False,
     composes: bool = False,
+    faults: tuple[str, ...] = (),
 ) -> Callable[[F], F]: ...
 def step(call: Any = None, /, **options: Any) -> Any:
     """Registers a step: the first parameter after `run` is written beside its name."""

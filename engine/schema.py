@@ -29,6 +29,7 @@ TEST_PATTERN = f"^{_METHOD} /(api:[A-Za-z0-9_-]+/)?{_PATH}$"
 NAME_PATTERN = "^[A-Za-z_][A-Za-z0-9_]*$"
 SOURCE_PATTERN = "^[a-z][a-z0-9_-]{0,39}$"  # it is part of a file's name
 PATH_PATTERN = "^[A-Za-z_][A-Za-z0-9_/-]*$"
+ENV_PATTERN = r"^\$env\.[A-Za-z_][A-Za-z0-9_]*$"
 # Every step takes these beside its own arguments.
 STEP_KEYS: Mapping[str, Schema] = {
     "as": {"type": "string", "pattern": NAME_PATTERN, "description": "The variable that holds the result."},
@@ -216,6 +217,8 @@ def _workspace() -> tuple[Schema, list[str]]:
         "description": _TEXT,
         "canonical": {**_TEXT, "pattern": "^[A-Za-z0-9_-]+$"},
         "unknown_input": {"enum": ["refuse", "ignore"]},
+        "version": {**_TEXT, "description": "The version that the OpenAPI documents name."},
+        "openapi": _OPENAPI,
         "cors": _CORS,
         "env": _FIELDS,
         "body_limit": {"type": "integer", "minimum": 1, "description": "Bytes of a request's body."},
@@ -229,6 +232,19 @@ def _workspace() -> tuple[Schema, list[str]]:
     }, []
 
 
+_OPENAPI: Schema = {
+    "type": ["string", "object"],
+    "if": {"type": "string"},
+    "then": {"enum": ["public", "off"]},
+    "else": {
+        "properties": {
+            "token": {**_TEXT, "pattern": ENV_PATTERN, "description": "The environment variable that holds the token."}
+        },
+        "required": ["token"],
+        "additionalProperties": False,
+    },
+    "description": "Who may read the OpenAPI document: anyone, nobody, or who brings a token.",
+}
 _CORS: Schema = {
     "type": "object",
     "properties": {
@@ -247,6 +263,7 @@ def _group() -> tuple[Schema, list[str]]:
         "group": {**_TEXT, "pattern": PATH_PATTERN},
         "description": _TEXT,
         "canonical": {**_TEXT, "pattern": "^[A-Za-z0-9_-]+$"},
+        "openapi": _OPENAPI,
         "cors": _CORS,
     }, []
 
@@ -414,7 +431,8 @@ _FILES = {
 
 def _pattern(_: Any, pattern: str, value: object, __: Schema) -> Iterator[ValidationError]:
     """As ECMA 262 has it, whose `$` is the end of the text; Python's is before a last line break too."""
-    if isinstance(value, str) and not re.search(pattern.replace("$", r"\Z"), value):
+    ended = pattern[:-1] + r"\Z" if pattern.endswith("$") else pattern
+    if isinstance(value, str) and not re.search(ended, value):
         yield ValidationError(f"{value!r} does not match {pattern!r}")
 
 
@@ -513,6 +531,7 @@ _AUTHOR_TYPES = {
 _PATTERN_HINTS = {
     ENDPOINT_PATTERN: "write a verb and a path, as in 'POST /auth/login'",
     TEST_PATTERN: "write a verb and a path, as in 'POST /auth/login'",
+    ENV_PATTERN: "name a variable that 'env:' of the workspace declares, as in $env.DOCS_TOKEN",
     NAME_PATTERN: "start with a letter and use letters, digits and _",
     SOURCE_PATTERN: "start with a lower-case letter and use these, digits, - and _, 40 at most",
 }

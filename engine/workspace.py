@@ -18,6 +18,7 @@ from engine.values import Kind, object_of
 
 DEFAULT_BODY_LIMIT = 1 << 20
 DEFAULT_TIME_LIMIT = 30.0
+DEFAULT_VERSION = "1.0.0"
 LIVE = "live"  # the data source that is always there
 
 
@@ -32,6 +33,15 @@ class Cors:
     max_age: int = 86400
 
 
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """Who may read a group's OpenAPI document: anyone where it `is_public`, else whoever brings the token that an
+    environment variable holds, else nobody."""
+
+    is_public: bool = True
+    variable: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class Group:
     """Endpoints under one `/api:{canonical}`."""
@@ -40,6 +50,7 @@ class Group:
     canonical: str
     cors: Cors
     description: str = ""
+    openapi: Publication = Publication()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,10 +155,25 @@ class Endpoint:
         """`POST /auth/login`, as tests and logs name it."""
         return f"{self.method} {self.path}"
 
+    @property
+    def address(self) -> str:
+        """`POST /api:main/auth/login`, which no other group's endpoint has."""
+        return f"{self.method} /api:{self.group.canonical}{self.path}"
+
     @cached_property
     def parameters(self) -> tuple[str, ...]:
         """The names in braces of its path."""
         return tuple(re.findall(r"\{(\w+)\}", self.path))
+
+    @cached_property
+    def has_body(self) -> bool:
+        """Whether clients send its input in a body.
+
+        That of a DELETE goes into the URL, unless a part of it is secret, which no URL may carry, or a file.
+        """
+        if self.method == "DELETE":
+            return any(each.holds_secret or each.type == "file" for each in self.input)
+        return self.method not in ("GET", "HEAD")
 
     @property
     def route(self) -> str:
@@ -194,6 +220,7 @@ class Workspace:
 
     name: str
     group: Group
+    version: str = DEFAULT_VERSION
     unknown_input: str = "refuse"
     body_limit: int = DEFAULT_BODY_LIMIT
     time_limit: float = DEFAULT_TIME_LIMIT
@@ -208,9 +235,18 @@ class Workspace:
     broken: frozenset[tuple[str, str]] = frozenset()
     root: Path = Path()
 
+    @property
+    def every_group(self) -> list[Group]:
+        """The default group and those that have a file."""
+        return [self.group, *self.groups.values()]
+
     def is_broken(self, kind: str, name: str | None = None) -> bool:
         """Whether a file that can't be read declares, or may declare, a thing of this kind and name."""
         return is_broken(self.broken, kind, name)
+
+    def endpoints_named(self, name: str) -> list[Endpoint]:
+        """The endpoints whose name or whole address a test's file gives."""
+        return [each for each in self.endpoints if name in (each.name, each.address)]
 
     def endpoint(self, name: str) -> Endpoint | None:
         """The endpoint named `POST /auth/login`, or `login` by the path alone where one verb has it."""

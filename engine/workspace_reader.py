@@ -17,15 +17,18 @@ from engine.source import Document
 from engine.source import Path as Keys
 from engine.stack import Block, StackReader
 from engine.syntax import Column, Lambda, Node, Variable, walk, with_variables
+from engine.values import TEXT
 from engine.workspace import (
     DEFAULT_BODY_LIMIT,
     DEFAULT_TIME_LIMIT,
+    DEFAULT_VERSION,
     LIVE,
     Cors,
     Endpoint,
     Function,
     Group,
     Index,
+    Publication,
     Rule,
     Table,
     TestFile,
@@ -38,6 +41,7 @@ MAX_FILES = 20_000
 _DECLARATION = re.compile(
     rf"""(?m)^["']?({"|".join(schema.FILE_KINDS)})["']?[ ]*:[ ]*(?:[&!]\S*[ ]+)?["']?([A-Za-z_][\w/-]*)"""
 )
+_TOKEN_HINT = "declare it as a text that is always there, and leave it sensitive"
 
 T = TypeVar("T")
 
@@ -52,6 +56,14 @@ def read_workspace(root: Path, shown_as: str | None = None, *, tests: bool = Tru
         if tests or not is_test(path):
             reader.read(path)
     return reader.workspace(), reader.problems
+
+
+def read_tests(root: Path) -> tuple[TestFile, ...]:
+    """The test files of a workspace that can be read."""
+    reader = _Reader(root, "")
+    for path in filter(is_test, stack_files(root)):
+        reader.read(path)
+    return reader.tests()
 
 
 def stack_files(root: Path) -> list[Path]:
@@ -128,9 +140,9 @@ class _Reader:
         self.problems.append(Problem(code, message, span, hint))
 
     def workspace(self) -> Workspace:
-        settings = self._settings()
-        default = Group("", settings.get("canonical", "main"), _cors(settings.get("cors", {})))
-        groups = self._named("group", lambda document: self._group(document, default.cors))
+        settings, env = self._settings(), self._env()
+        default = self._default_group(settings, env)
+        groups = self._named("group", lambda document: self._group(document, default, env))
         tables = self._resolved(self._named("table", self._table))
         id_types = {name: table.id.type for name, table in tables.items() if "id" in table.columns}
         functions = self._named("function", lambda document: self._function(document, id_types))
@@ -138,20 +150,24 @@ class _Reader:
         return Workspace(
             name=settings.get("workspace", self.root.resolve().name),
             group=default,
+            version=settings.get("version", DEFAULT_VERSION),
             unknown_input=settings.get("unknown_input", "refuse"),
             body_limit=settings.get("body_limit", DEFAULT_BODY_LIMIT),
             time_limit=settings.get("time_limit", DEFAULT_TIME_LIMIT),
             data_sources=self._data_sources(),
-            env=self._env(),
+            env=env,
             groups=groups,
             tables=tables,
             endpoints=tuple(self._opened(each, tables) for each in self._distinct(endpoints)),
             functions=functions,
-            tests=tuple(TestFile(_text(document, "test"), document) for document in self.documents["test"]),
+            tests=self.tests(),
             documents=tuple(document for documents in self.documents.values() for document in documents),
             broken=frozenset(self.broken),
             root=self.root,
         )
+
+    def tests(self) -> tuple[TestFile, ...]:
+        return tuple(TestFile(_text(document, "test"), document) for document in self.documents["test"])
 
     def _settings(self) -> dict[str, Any]:
         first, more = self.documents["workspace"][:1], self.documents["workspace"][1:]
@@ -198,15 +214,40 @@ class _Reader:
                 made[name], spans[name] = make(document), span
         return made
 
-    def _group(self, document: Document, cors: Cors) -> Group:
+    def _default_group(self, settings: Mapping[str, Any], env: Iterable[Field]) -> Group:
+        return Group(
+            "",
+            settings.get("canonical", "main"),
+            _cors(settings.get("cors", {})),
+            settings.get("description", ""),
+            self._publication(self.documents["workspace"][0], env) if "openapi" in settings else Publication(),
+        )
+
+    def _group(self, document: Document, default: Group, env: Iterable[Field]) -> Group:
         data = _mapping(document)
         name = data["group"]
         return Group(
             name,
             data.get("canonical", name.replace("/", "-")),
-            _cors(data["cors"]) if "cors" in data else cors,
+            _cors(data["cors"]) if "cors" in data else default.cors,
             data.get("description", ""),
+            self._publication(document, env) if "openapi" in data else default.openapi,
         )
+
+    def _publication(self, document: Document, env: Iterable[Field]) -> Publication:
+        """Who may read a group's contract; a token is in an environment variable that is always there."""
+        written = document.value(("openapi",))
+        if isinstance(written, str):
+            return Publication(is_public=written == "public")
+        name = written["token"].removeprefix("$env.")
+        known, span = {each.name: each for each in env}, document.span(("openapi", "token"))
+        if name not in known:
+            if not is_broken(self.broken, "workspace", None):
+                hint = did_you_mean(name, known) or f"declare it: 'env: {{{name}: text}}' in the workspace's file"
+                self._report("SW069", f"unknown environment variable '{name}'", span, hint)
+        elif known[name].kind != TEXT.masked():
+            self._report("SW069", f"'{name}' can't be a token: it is {known[name].kind}", span, _TOKEN_HINT)
+        return Publication(is_public=False, variable=name)
 
     def _table(self, document: Document) -> Table:
         data = _mapping(document)

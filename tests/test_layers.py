@@ -73,6 +73,7 @@ LAYERS = [
     "security",
     "store",
     "program",
+    "openapi",
     "http",
     "testing",
     "shipped",
@@ -82,7 +83,13 @@ LAYERS = [
 ]
 
 # They choose a module by what was asked for, so that a server's start doesn't wait for what it won't use.
-LOADERS = {"engine.__main__", "engine.cli.serve", "engine.store.drivers", "engine.testing.pytest_plugin"}
+LOADERS = {
+    "engine.__main__",
+    "engine.cli.serve",
+    "engine.http.contract",
+    "engine.store.drivers",
+    "engine.testing.pytest_plugin",
+}
 
 
 def name_of(path: Path) -> str:

@@ -70,6 +70,24 @@ WORKSPACES: dict[str, tuple[dict[str, str], list[str]]] = {
     ),
     "an unknown type": ({"a": "table: t\ncolumns: {id: int, name: string}\n"}, ["a.yaml:2:26: SW053 'string' is not known here"]),
     "an unknown key": ({"a": "table: t\ncolums: {id: int}\n"}, ["a.yaml:2:1: SW051 'colums' is not known here"]),
+    "a contract for nobody": (
+        {"w": "workspace: w\nopenapi: private\n", "g": "group: g\nopenapi: {token: DOCS}\n"},
+        [
+            "g.yaml:2:18: SW055 'DOCS' is not a name that can stand here",
+            "w.yaml:2:10: SW053 'private' is not known here",
+        ],
+    ),
+    "a contract's token from nowhere": (
+        {"w": "workspace: w\nenv: {DOCS: text}\n", "g": "group: g\nopenapi: {token: $env.DOC}\n"},
+        ["g.yaml:2:18: SW069 unknown environment variable 'DOC'"],
+    ),
+    "a contract's token that may lack": (
+        {"w": "workspace: w\nenv: {DOCS?: text, PORT: int}\nopenapi: {token: $env.DOCS}\n", "g": "group: g\nopenapi: {token: $env.PORT}\n"},
+        [
+            "g.yaml:2:18: SW069 'PORT' can't be a token: it is an int",
+            "w.yaml:3:18: SW069 'DOCS' can't be a token: it is a text or null",
+        ],
+    ),
     "auth by a table without it": (
         {"t": "table: t\ncolumns: {id: int}\n", "a": "endpoint: GET /x\nauth: t\nstack: []\n"},
         ["a.yaml:2:7: SW121 the table 't' has no 'auth: true'"],

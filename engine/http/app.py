@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from engine.errors import FAULTS, Fault
 from engine.http.bodies import Patience
+from engine.http.contract import Contract
 from engine.http.data_sources import endpoints_of
 from engine.http.logs import Report
 from engine.http.responses import BASE, NOT_FOUND, Answer, dumps, fatal, refusal
@@ -26,7 +27,7 @@ _NAMES = {status: name for name, (status, _) in FAULTS.items()} | {400: "bad_req
 
 
 class Server(Starlette):
-    """Serves `/api:…` from a program that can be swapped, `/healthz`, and the pages in `routes`.
+    """Serves `/api:…` from a program that can be swapped, its contract, `/healthz`, and the pages in `routes`.
 
     A request under `/api:` passes no middleware and no list of routes.
     """
@@ -41,8 +42,9 @@ class Server(Starlette):
         patience: Patience | None = None,
     ) -> None:
         """`startup` and `shutdown` are awaited in order, before the first request and after the last."""
+        self._contract = Contract()
         super().__init__(
-            routes=[Route("/healthz", self._health), *routes],
+            routes=[Route("/healthz", self._health), *self._contract.routes, *routes],
             exception_handlers={HTTPException: _refuse, Exception: _fail},
             lifespan=_lifespan,
         )
@@ -55,6 +57,7 @@ class Server(Starlette):
         """Serve `program` from the next request on; those that run keep the one they began with."""
         report = Report(program.services.log, program.services.clock)
         endpoints = endpoints_of(program, self._patience, report)
+        self._contract.swap(program, report)
         self.program, self._endpoints, self._report = program, endpoints, report
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from engine.errors import Fault
-from engine.http.responses import NO_TOKEN
+from engine.security.tokens import BAD_TOKEN, NO_TOKEN
 
 
 def bearer(headers: Iterable[tuple[bytes, bytes]]) -> str:
@@ -26,7 +26,7 @@ def bearer(headers: Iterable[tuple[bytes, bytes]]) -> str:
             only = value.strip().lower() == b"true"
     given = xano if only else own
     if len(given) > 1:
-        raise Fault("unauthorized", "Invalid token.", reason="token")
+        raise Fault("unauthorized", BAD_TOKEN, reason="token")
     token = _token(given[0], bare=only) if given else b""
     if not token:
         raise Fault("unauthorized", NO_TOKEN, reason="no_token")

@@ -31,7 +31,7 @@ class Inputs:
         self._limit = body_limit
         self._patience = patience
         self._fields = {each.name: each for each in shape.fields}
-        self._secrets = frozenset(each.name for each in shape.fields if _holds_secret(each))
+        self._secrets = frozenset(each.name for each in shape.fields if each.holds_secret)
         self._files = tuple(each for each in shape.fields if each.type == "file")
         self._takes_nothing = not shape.fields
 
@@ -109,10 +109,6 @@ class Inputs:
             for each in self._files
             if each.name in files
         }
-
-
-def _holds_secret(field: Field) -> bool:
-    return field.is_secret or any(map(_holds_secret, field.properties))
 
 
 def _put(data: Data, name: str, value: object) -> None:

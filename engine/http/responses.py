@@ -24,7 +24,6 @@ BASE: Headers = (
 _PLAIN = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
 NOT_FOUND = "Unable to locate request."
-NO_TOKEN = "Unauthorized - Authentication Required"
 
 
 def dumps(value: object) -> bytes:
@@ -67,10 +66,11 @@ async def write(send: Send, answer: Answer, more: Headers, id: str, *, head: boo
     """Send an answer with `more` headers; to a HEAD request without its body."""
     status, headers, body = answer
     end = direct(send)
-    if end is not None and not (head or status == 204) and end.answer(status, headers + more, id, body):
+    has_body = status not in (204, 304)
+    if end is not None and has_body and not head and end.answer(status, headers + more, id, body):
         return
     sent = [*headers, *more, (b"x-request-id", id.encode())]
-    if status != 204:
+    if has_body:
         sent.append((b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": status, "headers": sent})
     await send({"type": "http.response.body", "body": b"" if head else body})

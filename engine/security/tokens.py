@@ -25,6 +25,9 @@ MAX_CACHED = 1024  # tokens
 LEEWAY = 5  # seconds that another server's clock may be ahead; none after the expiry
 NEVER = 253_402_300_799  # seconds: the end of the year 9999, the `exp` of a token without one
 
+# What a client is told, whatever is wrong with its token, and where it brings none.
+BAD_TOKEN, NO_TOKEN = "Invalid token.", "Unauthorized - Authentication Required"
+
 Purpose = Literal["access", "refresh", "reset", "mfa"]
 _PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 
@@ -210,7 +213,7 @@ class _Opener:
 
 
 def _refusal() -> Fault:
-    return Fault("unauthorized", "Invalid token.", reason="token")
+    return Fault("unauthorized", BAD_TOKEN, reason="token")
 
 
 # The header and the parts

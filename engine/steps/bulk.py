@@ -10,7 +10,7 @@ from engine.steps.records import Operation, rejecting
 from engine.values import Record
 
 
-@step(writes=True)
+@step(writes=True, faults=("conflict",))
 def bulk_add_records(
     load: Load, table: TableName, items: Rows, allow_id_field: Flag = False, on_duplicate: Rejection = None
 ) -> list[Record]:
@@ -27,7 +27,7 @@ def bulk_add_records(
     return rejecting(operation, on_duplicate)  # type: ignore[return-value]
 
 
-@step(writes=True)
+@step(writes=True, faults=("conflict",))
 def bulk_edit_records(
     load: Load,
     table: TableName,
@@ -51,7 +51,7 @@ def bulk_edit_records(
     return rejecting(_limited(operation, limit), on_duplicate)  # type: ignore[return-value]
 
 
-@step(writes=True)
+@step(writes=True, faults=("not_found", "conflict"))
 def bulk_patch_records(load: Load, table: TableName, items: Rows, on_duplicate: Rejection = None) -> list[Record]:
     """Changes the records whose `id` the objects of a list name, each in the columns that its object has.
 
@@ -66,7 +66,7 @@ def bulk_patch_records(load: Load, table: TableName, items: Rows, on_duplicate: 
     return rejecting(load.storage.patch_all(table, load.secrets(table)), on_duplicate)  # type: ignore[return-value]
 
 
-@step(writes=True)
+@step(writes=True, faults=("conflict",))
 def bulk_delete_records(
     load: Load, table: TableName, where: Where = None, all: Flag = False, limit: int | None = None
 ) -> int:

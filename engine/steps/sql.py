@@ -9,7 +9,7 @@ from engine.registry import Choice, Statement, step
 from engine.values import Secret
 
 
-@step
+@step(faults=("conflict",))
 def direct_database_query(
     load: Load,
     sql: Statement,
@@ -38,7 +38,7 @@ def direct_database_query(
     return operation
 
 
-@step(outside=True)
+@step(outside=True, faults=("conflict",))
 def external_database_query(
     load: Load,
     sql: Statement,

@@ -12,7 +12,7 @@ from engine.registry import Flag, TableName, step
 from engine.workspace import Index, Table
 
 
-@step(writes=True)
+@step(writes=True, faults=("conflict",))
 def truncate_table(load: Load, table: TableName, reset: Flag = False) -> None:
     """Deletes all records of a table, however many; with `reset: true` its ids begin at 1 again.
 
@@ -25,7 +25,7 @@ def truncate_table(load: Load, table: TableName, reset: Flag = False) -> None:
     return operation
 
 
-@step
+@step(faults=("not_found",))
 def get_database_schema(load: Load, table: TableName = None, path: str | None = None) -> object:
     """What a table's file declares: its columns, indexes and references; of all tables where none is named.
 

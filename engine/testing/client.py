@@ -48,18 +48,12 @@ def call_of(endpoint: Endpoint, input: Any, headers: Mapping[str, str]) -> Call:
     path = f"/api:{endpoint.group.canonical}{endpoint.path}"
     for name in endpoint.parameters:
         path = path.replace(f"{{{name}}}", quote(written(given.pop(name)), safe=""))
-    if _has_query(endpoint):
+    if not endpoint.has_body:
         return Call(endpoint.method, path, _query(given), headers, None)
     if input is None or (isinstance(input, dict) and not given):
         return Call(endpoint.method, path, "", headers, None)
     body = orjson.dumps(given if isinstance(input, dict) else input)
     return Call(endpoint.method, path, "", {"content-type": _JSON, **headers}, body)
-
-
-def _has_query(endpoint: Endpoint) -> bool:
-    if endpoint.method == "DELETE":
-        return not any(field.is_secret for field in endpoint.input)
-    return endpoint.method in ("GET", "HEAD")
 
 
 def _query(values: Mapping[str, Any]) -> str:

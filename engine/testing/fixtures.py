@@ -233,9 +233,9 @@ class _Reader:
     def _target(self, path: Path) -> Target | None:
         name = self.document.value(path)
         function = self.workspace.functions.get(name) if path == ("test",) else None
-        found = [each for each in self.workspace.endpoints if name in (each.name, _address(each))]
+        found = self.workspace.endpoints_named(name)
         if len(found) > 1:
-            hint = "write its whole address: " + " or ".join(map(_address, found))
+            hint = "write its whole address: " + " or ".join(each.address for each in found)
             self._report("SW402", f"'{name}' is in {len(found)} groups", self.document.span(path), hint)
             return None
         target = function or next(iter(found), None)
@@ -293,8 +293,3 @@ class _Reader:
 
     def _report(self, code: str, message: str, span: Span, hint: str = "") -> None:
         self.problems.append(Problem(code, message, span, hint))
-
-
-def _address(endpoint: Endpoint) -> str:
-    """`POST /api:main/auth/login`."""
-    return f"{endpoint.method} /api:{endpoint.group.canonical}{endpoint.path}"

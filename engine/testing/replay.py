@@ -50,6 +50,7 @@ class _Held:
 
 
 Opener = Callable[[Path, Mapping[str, Table]], Store]
+Observer = Callable[[Exchange, Answer], object]
 
 
 def in_file(folder: Path, tables: Mapping[str, Table]) -> Store:
@@ -60,12 +61,14 @@ def in_file(folder: Path, tables: Mapping[str, Table]) -> Store:
 class Harness:
     """A workspace with the services of tests, for replaying one case after the other. Close it in the end.
 
-    `open_store` opens the storage of what is kept in a folder.
+    `open_store` opens the storage of what is kept in a folder; `observe` is told of each request and its answer.
     """
 
-    def __init__(self, checked: Checked, open_store: Opener = in_file) -> None:
+    def __init__(
+        self, checked: Checked, open_store: Opener = in_file, observe: Observer = lambda exchange, answer: None
+    ) -> None:
         """Raises `Problems` where the workspace has errors."""
-        self._open_store = open_store
+        self._open_store, self._observe = open_store, observe
         self._workspace = checked.workspace
         self._tables = checked.workspace.tables
         self._order = _referenced_first(self._tables)
@@ -169,6 +172,7 @@ class Harness:
         run = self._sources[exchange.data_source].run()
         given = _evaluated(exchange.input, run, variables)
         answer = await self._answer(exchange, given, run, variables)
+        self._observe(exchange, answer)
         variables |= {
             "input": given, "response": answer.body, "status": answer.status, "headers": answer.headers,
             "steps": self._held.trace.results,
