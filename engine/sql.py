@@ -26,6 +26,8 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+# PostgreSQL's comments nest, SQLite's don't: what one of them skips the other runs.
+_NESTED = re.compile(r"/\*(?:(?!\*/).)*/\*", re.DOTALL)
 # What the language would put a value in for. A path of JSON (`'$.size'`, `'$[0]'`) is none.
 _PASTED = re.compile(r"\$\{[^}]*\}?|\$[A-Za-z_]\w*(?:\.\w+)*")
 
@@ -73,12 +75,22 @@ class Sql:
     def is_named(self) -> bool:
         return bool(self.placeholders) and self.placeholders[0].text != "?"
 
-    def numbered(self, mark: str) -> str:
-        """The text with `mark` and a number, from 1, for each placeholder."""
+    def numbered(self, mark: str, *, strict: bool = False) -> str:
+        """The text with `mark` and a number, from 1, for each placeholder.
+
+        `strict`: a name in "…" is spelt as SQLite takes for a name alone. Else it is a text where nothing is called so,
+        while PostgreSQL may find a whole record by it.
+        """
+        spelt = {
+            each: f"{mark}{self.parameters.index(each.text[1:]) + 1 if self.is_named else place}"
+            for place, each in enumerate(self.placeholders, 1)
+        }
+        if strict:
+            quoted = (each for each in self.tokens if each.text.startswith('"'))
+            spelt |= {each: "`" + each.text[1:-1].replace('""', '"').replace("`", "``") + "`" for each in quoted}
         parts, end = [], 0
-        for place, token in enumerate(self.placeholders, 1):
-            number = self.parameters.index(token.text[1:]) + 1 if self.is_named else place
-            parts += [self.text[end : token.start], f"{mark}{number}"]
+        for token, text in sorted(spelt.items(), key=lambda each: each[0].start):
+            parts += [self.text[end : token.start], text]
             end = token.end
         return "".join([*parts, self.text[end:]])
 
@@ -169,6 +181,9 @@ def _misplaced(sql: Sql, more: tuple[Token, ...]) -> Iterator[Problem]:
         yield Problem("SW181", f"'{first.text}' can't begin the SQL of a step", sql.place(first), hint)
     elif sql.verb in ("replace", "values"):
         yield Problem("SW181", f"'{sql.verb}' can't follow a WITH in the SQL of a step", sql.origin.whole, hint)
+    if found := _NESTED.search(sql.text):
+        place = sql.origin.span(found.end() - 2, found.end())
+        yield Problem("SW181", "a comment can't stand in a comment", place, "end the first one before it")
     if more:
         hint = "write a step for each; they are one transaction all the same"
         yield Problem("SW181", f"a second statement begins with '{more[0].text}'", sql.place(more[0]), hint)

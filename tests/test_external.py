@@ -15,6 +15,7 @@ import pytest
 from engine.errors import Fault
 from engine.testing import replay
 from tests.storages import POSTGRES
+from tests.storages import storage as current
 from tests.support import USER, answer, checked, messages, program, write
 
 WORKSPACE = "workspace: it\nenv: {SHOP: text, OPEN: {type: text, sensitive: false, default: x}}\n"
@@ -190,3 +191,12 @@ def test_a_fixture_sleeps_without_waiting(tmp_path: Path) -> None:
     test = "test: POST /it\ncases:\n  - name: it\n    response: 20000\n"
     written: list[str] = []
     assert replay.run_folder(write(tmp_path, {"it": stack, "it.test.yaml": test}), "", None, written.append), written
+
+
+@pytest.mark.parametrize("secret", ["password", "*"])
+def test_the_workspace_s_own_database_is_none_of_others(tmp_path: Path, storage: str, secret: str) -> None:
+    """No check of the SQL would keep its secrets."""
+    url = current().url(tmp_path)
+    ended = ask(tmp_path, url, query(f"'SELECT {secret} FROM \"user\"'"), "- return: $r")
+    assert (ended.name, ended.reason) == ("fatal", "value")
+    assert "own database" in ended.message

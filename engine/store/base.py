@@ -118,6 +118,10 @@ class ReadingRun(Run, Protocol):
     def time_limit(self) -> float:
         """Seconds."""
 
+    @property
+    def services(self) -> Any:
+        """What all runs share, every storage among it."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
@@ -226,6 +230,9 @@ class Store(Operations, Protocol):
     tables: Mapping[str, Table]
 
     def session(self) -> Session: ...
+
+    def holds(self, database: object) -> bool:
+        """Whether its records are in a database: a file's path, or a URL."""
 
     async def close(self) -> None:
         """Finish what is being committed and let go of everything."""

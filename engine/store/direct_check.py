@@ -79,7 +79,7 @@ class Examiner:
 
         self.connection.set_authorizer(note)
         try:
-            self.connection.execute(f"EXPLAIN {sql.numbered('?')}", [None] * len(sql.parameters)).close()
+            self.connection.execute(f"EXPLAIN {sql.numbered('?', strict=True)}", [None] * len(sql.parameters)).close()
         except sqlite3.Error as error:
             return [self._explained(sql, str(error))]
         finally:

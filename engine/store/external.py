@@ -44,11 +44,14 @@ def external(sql: Sql, *, single: bool) -> Write:
         if not 0 < seconds <= MOST_SECONDS:
             raise value_fault(f"a statement may take up to {MOST_SECONDS:g} seconds")
         values = bound(sql, args)
+        database = _opened(connection)
+        if any(store.holds(database) for store in run.services.every_store):  # whose secrets no check would keep
+            raise value_fault("the connection leads to the workspace's own database: use direct_database_query")
         if sql.writes:
             run.has_effects = True
         try:
             async with asyncio.timeout(seconds):
-                rows = await _rows(sql, _opened(connection), values, limit, seconds)
+                rows = await _rows(sql, database, values, limit, seconds)
         except TimeoutError:
             message = f"the external database took longer than {seconds:g} seconds"
             raise Fault("fatal", message, reason="timeout") from None

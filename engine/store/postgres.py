@@ -157,6 +157,9 @@ class PostgresStore(Writes):
     def session(self) -> PostgresSession:
         return PostgresSession(self.pool)
 
+    def holds(self, database: object) -> bool:
+        return isinstance(database, DatabaseUrl) and database.place == self.url.place
+
     async def close(self) -> None:
         await self.pool.close()
 

@@ -230,6 +230,10 @@ class SqliteStore(Writes):
     def session(self) -> SqliteSession:
         return SqliteSession(self)
 
+    def holds(self, database: object) -> bool:
+        own = self.reader.execute("PRAGMA database_list").fetchone()[2]  # empty where it is in memory
+        return isinstance(database, Path) and bool(own) and database.exists() and database.samefile(own)
+
     async def close(self) -> None:
         await self.writer.close()
         self.reading.close()

@@ -11,6 +11,7 @@ from engine.errors import SetupError
 SCHEMES = ("postgresql", "postgres")
 CONNECTIONS = 10  # that a process holds at most, where the URL doesn't say
 MOST_CONNECTIONS = 1000
+_HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 LONGEST_NAME = 63  # bytes of a schema's; the server cuts longer ones, and two could become the same
 
 
@@ -61,6 +62,14 @@ class DatabaseUrl:
 
     def __str__(self) -> str:
         return self.shown
+
+    @property
+    def place(self) -> tuple[str, int, str, str]:
+        """Where the tables are, whoever asks for them: the host, its port, the database, and its `search_path`."""
+        parts, options = urlsplit(self._text), _options(urlsplit(self._text).query)
+        host = unquote(options.get("host", "")) or parts.hostname or "localhost"
+        path = unquote(options.get("search_path", "")) or "public"
+        return "localhost" if host in _HERE else host, parts.port or 5432, unquote(parts.path), path
 
     def reveal(self) -> str:
         """The whole URL, the password included."""
