@@ -323,6 +323,24 @@ def test_only_the_first_mistakes_are_told_one_by_one(shop: Path) -> None:
     assert lines[SHOWN:] == [f"… and {5000 - SHOWN} more", "nothing was imported"]
 
 
+def test_a_file_that_is_there_already_is_told_from_its_first_line(shop: Path) -> None:
+    name = given(shop, "name,email\n" + "".join(f"A,{number}@b.io\n" for number in reversed(range(3000))))
+    assert called(shop, "import", name, "person").status == 0
+    lines = called(shop, "import", name, "person").err.splitlines()
+    assert lines[:SHOWN] == [f"in.csv:{number + 2}: 'email' must be unique." for number in range(SHOWN)]
+    assert lines[SHOWN:] == [f"… and {3000 - SHOWN} more", "nothing was imported"]
+
+
+def test_what_only_some_records_must_have_alone(shop: Path) -> None:
+    text = (
+        "table: seat\ncolumns: {id: int, n: int, taken: bool}\nindexes: [{columns: [n], unique: true, where: taken}]\n"
+    )
+    write(shop / "stacks", {"seat": text})
+    rows_ = [f"{n},{'true' if n in (3, 7, 9) else 'false'}" for n in (1, 1, 3, 3, 7, 3, 9, 2)]
+    ended = called(shop, "import", given(shop, "n,taken\n" + "\n".join(rows_)), "seat")
+    assert ended.err == "in.csv:5: 'n' must be unique.\nin.csv:7: 'n' must be unique.\nnothing was imported\n"
+
+
 WORDS = [
     ("import nowhere.csv person", "'nowhere.csv': No such file or directory"),
     ("import in.csv persn", "there is no table 'persn': did you mean 'person'?"),

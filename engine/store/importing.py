@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from bisect import insort
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from typing import Any, Protocol
 from engine.errors import Fault, SetupError, did_you_mean
 from engine.security.passwords import HASH_PATTERN
 from engine.store.base import Run, quoted
+from engine.store.constraints import not_unique
 from engine.store.rows import Draft, moment
 from engine.store.rules import Rules
 from engine.store.schema import refers
@@ -43,8 +45,8 @@ class Mistakes:
 
     def add(self, line: int, message: str) -> None:
         self.count += 1
-        if len(self.shown) < SHOWN:
-            self.shown.append((line, message))
+        insort(self.shown, (line, message), key=itemgetter(0))
+        del self.shown[SHOWN:]
 
     def add_fault(self, line: int, fault: Fault) -> None:
         payload: Any = fault.payload
@@ -55,7 +57,7 @@ class Mistakes:
             self.add(line, fault.message)
 
     def said(self, name: str) -> str:
-        lines = [f"{name}:{line}: {message}" for line, message in sorted(self.shown, key=itemgetter(0))]
+        lines = [f"{name}:{line}: {message}" for line, message in self.shown]
         more = [f"… and {self.count - len(lines)} more"] if self.count > len(lines) else []
         return "\n".join([*lines, *more, "nothing was imported"])
 
@@ -171,6 +173,7 @@ class Importer:
         [(staged,)] = self._connection.execute(f"SELECT count(*) FROM {_STAGED}")
         with target.filling(self._table, keep=lambda: not self.mistakes.count):
             before = self._count(target)
+            self._drop_repeated(target)
             for columns, staging in self._sets.items():
                 self._copy(target, columns, staging.number)
             self._check_changed(target)
@@ -204,6 +207,27 @@ class Importer:
         except Fault as fault:
             self.mistakes.add_fault(line, fault)
             return None
+
+    def _drop_repeated(self, target: Target) -> None:
+        """Name the records that have what others have, those before them in the file included, and copy the rest.
+
+        Asked of all at once: where a whole file is there already, it would take long to find out one by one.
+        """
+        for columns in () if self._update else self._table.unique:
+            for (line,) in target.rows(self._repeated(target, columns)):
+                self.mistakes.add_fault(line, not_unique(columns))
+
+    def _repeated(self, target: Target, columns: Iterable[str]) -> str:
+        """What drops the records that lie ready with values of unique columns which others have; it yields lines."""
+        names = list(map(quoted, columns))
+        same, present = (
+            " AND ".join(how.format(name) for name in names) for how in ("o.{0} = s.{0}", "s.{0} IS NOT NULL")
+        )
+        taken = f"EXISTS (SELECT 1 FROM {quoted(self._table.name)} AS o WHERE {same})"
+        number = f"row_number() OVER (PARTITION BY {', '.join(names)} ORDER BY {_PLACE})"
+        found = f"SELECT {_PLACE}, {number} AS number, {taken} AS taken FROM {target.staged} AS s WHERE {present}"
+        places = f"SELECT {_PLACE} FROM ({found}) AS f WHERE number > 1 OR taken"
+        return f"DELETE FROM {target.staged} WHERE {_PLACE} IN ({places}) RETURNING {_LINE}"
 
     def _copy(self, target: Target, columns: tuple[str, ...], number: int) -> None:
         names = ", ".join(map(quoted, self._table.columns))

@@ -54,7 +54,7 @@ class PostgresTarget:
         names = [*_MARKS, *table.columns]
         rows = self._ready.execute(f"SELECT {', '.join(map(quoted, names))} FROM temp.{quoted(STAGED)}")
         self._connection.fill(STAGED, None, names, as_bools(rows, columns, len(_MARKS)))
-        self._connection.script(f"ANALYZE {self.staged}")
+        self._connection.script(f"CREATE UNIQUE INDEX ON {self.staged} ({quoted(PLACE)}); ANALYZE {self.staged}")
 
     def literal(self, value: object) -> str:
         return DDL.literal(value)
