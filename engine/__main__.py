@@ -52,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if command not in COMMANDS:
         parser.error(f"there is no command '{command}': {did_you_mean(command, COMMANDS, listed=len(COMMANDS))}")
     module = importlib.import_module(f"engine.cli.{command}")
-    words = Words(prog=f"stackwright {command}", description=COMMANDS[command].capitalize() + ".")
+    summary = COMMANDS[command]
+    words = Words(prog=f"stackwright {command}", description=f"{summary[:1].upper()}{summary[1:]}.")
     module.declare(words)
     return run(module.run, words.parse_args(given[1:]))
 

@@ -56,8 +56,8 @@ def email_pattern(excluded: str = "") -> str:
     these shall negate besides.
     """
     letter = rf'\s@()<>,:;\\"\[\]\x00-\x1f\x7f-\x9f{excluded}'
-    label = rf"[^{letter}.-]+(-+[^{letter}.-]+)*"
-    return rf"^[^{letter}]+@{label}(\.{label})*$"
+    word = f"[^{letter}.-]+"
+    return rf"^[^{letter}]+@{word}((\.|-+){word})*$"
 
 
 EMAIL_PATTERN = email_pattern()

@@ -47,6 +47,7 @@ def test_the_wheel_carries_what_new_copies(wheel: Path) -> None:
             "server.py",
             wheel.name.split("-py3")[0] + ".dist-info",
         }
+        assert {f"engine/http/docs/docs.{ending}" for ending in ("html", "js", "css")} <= names
         for part in ("stacks", "schemas"):
             for path in (ROOT / part).rglob("*.*"):
                 carried = archive.read(f"engine/_shipped/{part}/{path.relative_to(ROOT / part).as_posix()}")
@@ -70,3 +71,5 @@ def test_the_wheel_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None:
         server.client() as client,
     ):
         assert client.post(SIGNUP, json=ADA).status_code == 200
+        assert client.get("/docs").status_code == 200
+        assert "User" in client.get("/openapi.json").json()["components"]["schemas"]
