@@ -29,6 +29,7 @@ COMMANDS = {
     "copy": "copy all records from a SQLite file to PostgreSQL",
     "keys": "list, rotate or retire the keys of tokens",
     "schema": "print or write the JSON Schemas of all kinds of file",
+    "explain": "say what a code of the checker means, with the mend",
     "docs": "print or write the reference of steps, filters and functions",
 }
 
