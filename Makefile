@@ -29,6 +29,7 @@ schema: .venv/ready
 
 docs: .venv/ready
 	@$(BIN)/stackwright docs --write docs/reference.md
+	@$(BIN)/stackwright explain --write docs/codes.md
 
 .venv/ready: pyproject.toml
 	@$(PYTHON) -m venv .venv

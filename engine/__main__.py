@@ -30,6 +30,7 @@ COMMANDS = {
     "keys": "list, rotate or retire the keys of tokens",
     "openapi": "print or write the OpenAPI document of a workspace",
     "schema": "print or write the JSON Schemas of all kinds of file",
+    "explain": "say what a code of the checker means, with the mend",
     "docs": "print or write the reference of steps, filters and functions",
 }
 

@@ -23,6 +23,12 @@ def contains_secret(kind: Kind) -> bool:
     return not kind.is_record and any(contains_secret(each) for each in (kind.fields or {}).values())
 
 
+def contains_stream(kind: Kind) -> bool:
+    """Whether a value of this kind is a stream, or holds one."""
+    parts = [kind.item] if kind.item is not None else (kind.fields or {}).values()
+    return kind.name == "stream" or (not kind.is_record and any(map(contains_stream, parts)))
+
+
 class Judge(ABC):
     """What the rules for all nodes share: kinds go into `kinds`, a node at a time, mistakes into `problems`.
 

@@ -10,7 +10,7 @@ from typing import Protocol
 from engine.errors import Span
 from engine.fields import Field
 from engine.infer import Inference
-from engine.judge import contains_secret
+from engine.judge import contains_secret, contains_stream
 from engine.scope import Scope
 from engine.stack import Block, Step, Word
 from engine.syntax import Node, walk
@@ -194,9 +194,10 @@ class StackWalk(Inference):
 
     def leaving(self, node: Node, kind: Kind, where: str) -> None:
         """Reports a secret that would leave through `where`, or a stream."""
-        if kind.name == "stream":
+        if contains_stream(kind):
+            stream = next((each for each in walk(node) if self.kinds.get(each, ANY).name == "stream"), node)
             hint = "walk it with for_each, or let the query return a list"
-            self.report("SW177", f"a stream can't leave in {where}", node.span, hint)
+            self.report("SW177", f"a stream can't leave in {where}", stream.span, hint)
         if contains_secret(kind):
             secret = next((each for each in walk(node) if self.kinds.get(each, ANY).secret), node)
             hint = "leave it out; a sensitive value that must leave says so with '| reveal'"

@@ -16,6 +16,7 @@ import pytest
 
 from engine.cli.findings import as_github
 from engine.cli.sarif import as_sarif
+from engine.codes import codes
 from engine.errors import Problem, Span, Text
 from tests.commands import ENGINE, ROOT, called, contents, stackwright
 from tests.support import write
@@ -431,3 +432,42 @@ def test_a_key_that_others_may_read(shop: Path, command: str) -> None:
     mend = "run chmod 600 data/keys/1.json"
     assert ended.err == f"data/keys/1.json may be read or written by others than its owner: {mend}\n"
     assert contents(shop) == before
+
+
+# explain
+
+
+def test_a_code_is_explained(shop: Path) -> None:
+    ended = stackwright(shop, "explain", "sw104")
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out == (
+        "SW104, error: what can't be set\n\n"
+        "`set` takes names, without a `$`, and paths into variables: `user.name`, `items[0].price`.\n\n"
+        "wrong:\n\n    - set: {$total: 1}\n    - return: 1\n\nright:\n\n    - set: {total: 1}\n    - return: $total\n"
+    )
+
+
+def test_several_codes_are_explained_in_turn(shop: Path) -> None:
+    ended = called(shop, "explain", "SW001", "SW240")
+    assert [line for line in ended.out.splitlines() if line.startswith("SW")] == [
+        "SW001, error: a file that can't be read",
+        "SW240, warning: a variable that is never used",
+    ]
+
+
+def test_all_codes_are_listed(shop: Path) -> None:
+    lines = called(shop, "explain").out.splitlines()
+    assert len(lines) == len(codes())
+    assert lines[0] == "SW001  error    a file that can't be read"
+    assert "SW240  warning  a variable that is never used" in lines
+
+
+def test_a_code_that_nobody_knows(shop: Path) -> None:
+    ended = called(shop, "explain", "SW1044")
+    assert (ended.status, ended.out, ended.err) == (1, "", "there is no code 'SW1044': did you mean 'SW144'?\n")
+
+
+def test_every_page_fits_a_code_scanners_rule(shop: Path) -> None:
+    span = Span(Text("x.yaml", ""), 1, 1, 1, 2)
+    log = json.loads(as_sarif([Problem(name, "x", span) for name in codes()]))
+    jsonschema.validate(log, SARIF)

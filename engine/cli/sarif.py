@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import Any
 from urllib.parse import quote
 
+from engine.cli.explain import page, section
 from engine.cli.findings import path_here, said
 from engine.codes import Code, codes
 from engine.errors import Problem, Span
@@ -35,6 +36,8 @@ def _rule(code: Code) -> dict[str, Any]:
     return {
         "id": code.name,
         "shortDescription": {"text": _escaped(code.title)},
+        "fullDescription": {"text": _escaped(code.why.strip())},
+        "help": {"text": page(code), "markdown": section(code)},
         "defaultConfiguration": {"level": code.severity},
     }
 

@@ -16,15 +16,41 @@ import yaml
 from engine.errors import Severity
 
 FAMILIES = ("yaml", "expressions", "files", "steps", "kinds", "habits", "database", "tests")
+# What the examples of all pages know beside their own files.
+TABLES = {
+    "user": """\
+table: user
+auth: true
+columns:
+  id: int
+  name: text
+  email: {type: email, unique: true}
+  password: {type: password, min: 8}
+  nickname?: text
+  role: {type: enum, values: [member, admin], default: member}
+""",
+    "note": """\
+table: note
+columns:
+  id: int
+  text: text
+""",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """One code. `severity` is that of each of its problems: only warnings can be ignored."""
+    """One code. `severity` is that of each of its problems: only warnings can be ignored.
+
+    `wrong` and `right` are files, or the steps of an endpoint; empty where a mistake can't be shown.
+    """
 
     name: str
     title: str
     severity: Severity
+    why: str
+    wrong: str = ""
+    right: str = ""
 
 
 @cache
@@ -37,4 +63,5 @@ def _family(name: str) -> Iterator[Code]:
     text = files(__name__).joinpath(f"{name}.yaml").read_text(encoding="utf-8")
     pages: Mapping[str, dict[str, Any]] = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     for code, page in pages.items():
-        yield Code(code, page["title"], page.get("severity", "error"))
+        severity = page.get("severity", "error")
+        yield Code(code, page["title"], severity, page["why"], page.get("wrong", ""), page.get("right", ""))
