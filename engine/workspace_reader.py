@@ -244,9 +244,9 @@ class _Reader:
         if name not in known:
             if not is_broken(self.broken, "workspace", None):
                 hint = did_you_mean(name, known) or f"declare it: 'env: {{{name}: text}}' in the workspace's file"
-                self._report("SW069", f"unknown environment variable '{name}'", span, hint)
+                self._report("SW070", f"unknown environment variable '{name}'", span, hint)
         elif known[name].kind != TEXT.masked():
-            self._report("SW069", f"'{name}' can't be a token: it is {known[name].kind}", span, _TOKEN_HINT)
+            self._report("SW070", f"'{name}' can't be a token: it is {known[name].kind}", span, _TOKEN_HINT)
         return Publication(is_public=False, variable=name)
 
     def _table(self, document: Document) -> Table:

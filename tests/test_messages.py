@@ -79,13 +79,13 @@ WORKSPACES: dict[str, tuple[dict[str, str], list[str]]] = {
     ),
     "a contract's token from nowhere": (
         {"w": "workspace: w\nenv: {DOCS: text}\n", "g": "group: g\nopenapi: {token: $env.DOC}\n"},
-        ["g.yaml:2:18: SW069 unknown environment variable 'DOC'"],
+        ["g.yaml:2:18: SW070 unknown environment variable 'DOC'"],
     ),
     "a contract's token that may lack": (
         {"w": "workspace: w\nenv: {DOCS?: text, PORT: int}\nopenapi: {token: $env.DOCS}\n", "g": "group: g\nopenapi: {token: $env.PORT}\n"},
         [
-            "g.yaml:2:18: SW069 'PORT' can't be a token: it is an int",
-            "w.yaml:3:18: SW069 'DOCS' can't be a token: it is a text or null",
+            "g.yaml:2:18: SW070 'PORT' can't be a token: it is an int",
+            "w.yaml:3:18: SW070 'DOCS' can't be a token: it is a text or null",
         ],
     ),
     "auth by a table without it": (
