@@ -156,7 +156,8 @@ class Postgres:
         """Takes everything away."""
         self.url(folder)
         schema = _schema(folder)
-        self._execute(f"DROP SCHEMA {schema} CASCADE; CREATE SCHEMA {schema}")
+        self._drop(schema)
+        self._execute(f"CREATE SCHEMA {schema}")
 
     def is_sound(self, folder: Path) -> bool:
         """The server itself sees to that."""
