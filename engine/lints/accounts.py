@@ -71,7 +71,7 @@ def _rejections(steps: list[Step]) -> Iterator[_Rejection]:
 
 
 def _asked(step: Step) -> frozenset[str]:
-    return frozenset(reads(step.arguments["condition"]))
+    return reads(step.arguments["condition"])
 
 
 def _ending(block: Block) -> Step | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.errors import Problem
-from engine.lints.reading import Subject, expressions, reads
+from engine.lints.reading import Subject, expressions, read_by, reads
 from engine.stack import Assignment, Step
 from engine.syntax import Binary, Column, Literal, Node, Variable, children
 from engine.workspace import Table
@@ -69,13 +69,13 @@ def _derived(steps: list[Step], roots: frozenset[str]) -> frozenset[str]:
         known = more
 
 
-def _stores(step: Step, roots: frozenset[str]) -> Iterator[tuple[str, set[str]]]:
+def _stores(step: Step, roots: frozenset[str]) -> Iterator[tuple[str, frozenset[str]]]:
     """What a step sets, and what it reads for that. A record that a client's id finds is the database's word."""
     if step.name == "set":
         assignments: tuple[Assignment, ...] = step.arguments["variables"]
         yield from ((each.name, reads(each.value)) for each in assignments)
     elif step.result is not None and (roots == _CALLER or step.name in ("for_each", "repeat")):
-        yield step.result.text, reads(list(step.arguments.values()))
+        yield step.result.text, read_by(step)
 
 
 def _is_guarded(steps: list[Step], callers: frozenset[str]) -> bool:
@@ -83,7 +83,7 @@ def _is_guarded(steps: list[Step], callers: frozenset[str]) -> bool:
     for step in steps:
         if step.name == "validate_password":
             return True
-        if step.name in ("precondition", "if", "switch", "while") and reads(list(step.arguments.values())) & callers:
+        if step.name in ("precondition", "if", "switch", "while") and read_by(step) & callers:
             return True
         if step.name == "run_function" and reads(step.arguments.get("with")) & callers:
             return True
