@@ -315,11 +315,11 @@ class QueryChecker:
 
     def of_group(self, node: Node, columns: Mapping[str, Kind], groups: Mapping[str, Kind]) -> Kind:
         """The kind of an expression over a group: an aggregate's column stands for the list of its values."""
+        before = len(self.checker.problems)
         values: dict[Node, Kind] = {}
         for found in aggregated(node):
             of = found.of.of if is_distinct(found.of) and isinstance(found.of, Filter) else found.of
             values[found] = self.aggregated(found, of, columns)
-        before = len(self.checker.problems)
         if self.ungrouped(node, {id(each) for each in values}, columns, groups):
             return ANY
         lists = {unparse(each): kind for each, kind in values.items()}

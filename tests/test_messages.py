@@ -36,6 +36,7 @@ def problems_of(folder: Path, mistake: dict[str, Any]) -> list[Problem]:
 def test_every_mistake_has_one_message_that_can_be_read_at_a_glance() -> None:
     messages = [message for mistake in MISTAKES for message in mistake["problems"]]
     assert len(MISTAKES) >= 200
+    assert all(len(set(mistake["problems"])) == len(mistake["problems"]) for mistake in MISTAKES)
     assert max(len(message.splitlines()) for message in messages) < 10
 
 

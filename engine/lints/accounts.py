@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from engine.errors import Problem, Span
 from engine.lints.reading import Subject, reads
+from engine.openings import steps_in
 from engine.stack import Block, Step
 from engine.syntax import Node
 from engine.unparse import unparse
@@ -26,52 +27,55 @@ class _Rejection:
 def told_apart(subject: Subject) -> Iterator[Problem]:
     """Warns of a login that answers an unknown account otherwise, or sooner, than a wrong password (ASVS 6.3.8)."""
     steps = list(subject.steps)
-    if subject.auth:  # the caller has an account
-        return
     found = [step for step in steps if step.name == "get_record" and subject.is_account(step.arguments["table"].text)]
     accounts = {step.result.text for step in found if step.result}
-    place = next((at for at, step in enumerate(steps) if step.name == "validate_password" and step.result), None)
-    if place is None or not reads(steps[place].arguments["against"]) & accounts:
-        return
-    right = {step.result.text for step in steps if step.name == "validate_password" and step.result}
+    place = next((at for at, step in enumerate(steps) if _is_check(step)), None)
+    if subject.auth or place is None or not reads(steps[place].arguments["against"]) & accounts:
+        return  # a caller who is logged in has an account
+    right = {step.result.text for step in steps if _is_check(step) and step.result}
     before, after = list(_rejections(steps[:place])), list(_rejections(steps[place:]))
-    wrong = next((each for each in after if each.asks & right), None)
-    if wrong is not None:
-        yield from _compared(before, after[: after.index(wrong)], wrong, accounts, steps[place])
+    wrong = next((at for at, each in enumerate(after) if each.asks & right), None)
+    if wrong is None:
+        return
+    telling = next((each for each in (*before, *after[:wrong]) if each.asks & accounts), None)
+    guard = next((step for step in steps[:place] if _holds_check(step) and _asked(step) & accounts), None)
+    sooner = telling if telling in before else guard
+    if telling is not None and telling.answer != after[wrong].answer:
+        message, hint = "otherwise than a wrong password", "answer both alike: the same error, message and payload"
+        yield Problem("SW251", f"an unknown account is answered {message}", telling.span, hint, "warning")
+    elif sooner is not None:
+        message = "an unknown account is answered sooner than a wrong password"
+        yield Problem("SW252", message, sooner.span, _hash_first(steps[place]), "warning")
 
 
-def _compared(
-    before: list[_Rejection], after: list[_Rejection], wrong: _Rejection, accounts: set[str], check: Step
-) -> Iterator[Problem]:
-    """The first ending that depends on the account and isn't that of a `wrong` password."""
-    for each in (*before, *after):
-        if not each.asks & accounts:
-            continue
-        if each.answer != wrong.answer:
-            message = "an unknown account is answered otherwise than a wrong password"
-            hint = "answer both alike: the same error, message and payload"
-            yield Problem("SW251", message, each.span, hint, "warning")
-            return
-        if each in before:
-            message = "an unknown account is answered sooner than a wrong password"
-            account = min(each.asks & accounts)
-            hint = f"check the password first, against '${account}?.…': against null it takes as long"
-            yield Problem("SW252", message, each.span, hint, "warning")
-            return
+def _hash_first(check: Step) -> str:
+    against = unparse(check.arguments["against"]).replace("?.", ".").replace(".", "?.", 1)
+    return f"check the password first, against '{against}': against null it takes as long"
+
+
+def _is_check(step: Step) -> bool:
+    return step.name == "validate_password" and step.result is not None
+
+
+def _holds_check(step: Step) -> bool:
+    """Whether a password is checked only where an `if` says so."""
+    return step.name == "if" and any(map(_is_check, steps_in(step.arguments["then"])))
 
 
 def _rejections(steps: list[Step]) -> Iterator[_Rejection]:
+    """The ways for a run to end that some steps have, with what they depend on."""
     for step in steps:
         if step.name == "precondition":
             yield _Rejection(_asked(step), _answer(step, "bad_request"), step.span)
         elif step.name == "if":
-            ending = _ending(step.arguments["then"])
-            if ending is not None:
-                yield _Rejection(_asked(step), _answer(ending, "return"), step.span)
+            for block in (step.arguments["then"], step.arguments.get("else", ())):
+                ending = None if any(map(_is_check, steps_in(block))) else _ending(block)
+                if ending is not None:
+                    yield _Rejection(_asked(step), _answer(ending, "return"), step.span)
 
 
 def _asked(step: Step) -> frozenset[str]:
-    return frozenset(reads(step.arguments["condition"]))
+    return reads(step.arguments["condition"])
 
 
 def _ending(block: Block) -> Step | None:

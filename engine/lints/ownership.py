@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.errors import Problem
-from engine.lints.reading import Subject, expressions, reads
+from engine.lints.reading import Subject, expressions, read_by, reads
 from engine.stack import Assignment, Step
 from engine.syntax import Binary, Column, Literal, Node, Variable, children
 from engine.workspace import Table
 
 _REACHES = {
     "get_record": "get",
+    "query_all_records": "get",
     "edit_record": "change",
     "patch_record": "change",
     "add_or_edit_record": "change",
+    "bulk_edit_records": "change",
     "delete_record": "delete",
+    "bulk_delete_records": "delete",
 }
+_TESTS = frozenset({"count", "exists"})  # what a query returns that shows no record
 _CLIENT = frozenset({"input", "request"})
 _CALLER = frozenset({"auth"})
 
@@ -37,7 +41,8 @@ def unowned(subject: Subject) -> Iterator[Problem]:
         table = subject.tables.get(step.arguments["table"].text) if verb else None
         if table is None or not _has_owner(table, subject) or _is_a_test(step, read):
             continue
-        place = _by_id(step.arguments["where"], table, clients, callers)
+        where: Node | None = step.node("where")
+        place = _by_id(where, table, clients, callers) if where is not None else None
         if place is not None:
             message = f"any caller can {verb} any '{table.name}' by its id"
             yield Problem("SW250", message, place.span, _mend(table, subject), "warning")
@@ -64,13 +69,13 @@ def _derived(steps: list[Step], roots: frozenset[str]) -> frozenset[str]:
         known = more
 
 
-def _stores(step: Step, roots: frozenset[str]) -> Iterator[tuple[str, set[str]]]:
+def _stores(step: Step, roots: frozenset[str]) -> Iterator[tuple[str, frozenset[str]]]:
     """What a step sets, and what it reads for that. A record that a client's id finds is the database's word."""
     if step.name == "set":
         assignments: tuple[Assignment, ...] = step.arguments["variables"]
         yield from ((each.name, reads(each.value)) for each in assignments)
     elif step.result is not None and (roots == _CALLER or step.name in ("for_each", "repeat")):
-        yield step.result.text, reads(list(step.arguments.values()))
+        yield step.result.text, read_by(step)
 
 
 def _is_guarded(steps: list[Step], callers: frozenset[str]) -> bool:
@@ -78,7 +83,7 @@ def _is_guarded(steps: list[Step], callers: frozenset[str]) -> bool:
     for step in steps:
         if step.name == "validate_password":
             return True
-        if step.name in ("precondition", "if", "switch", "while") and reads(list(step.arguments.values())) & callers:
+        if step.name in ("precondition", "if", "switch", "while") and read_by(step) & callers:
             return True
         if step.name == "run_function" and reads(step.arguments.get("with")) & callers:
             return True
@@ -104,13 +109,16 @@ def _equalities(node: Node) -> Iterator[tuple[str, Node]]:
         case Binary("and", left, right):
             yield from _equalities(left)
             yield from _equalities(right)
-        case Binary("==", Column(name), value) | Binary("==", value, Column(name)):
+        case Binary("==", Column(name), value) | Binary("==", value, Column(name)) | Binary("in", Column(name), value):
             yield name, value
 
 
 def _is_a_test(step: Step, read: frozenset[str]) -> bool:
     """Whether a record is only looked for: of what it holds nothing is read."""
-    return step.name == "get_record" and (step.result is None or step.result.text not in read)
+    if step.name not in ("get_record", "query_all_records"):
+        return False
+    is_read = step.result is not None and step.result.text in read
+    return not is_read or step.arguments.get("return") in _TESTS
 
 
 def _read_beyond_null(subject: Subject) -> frozenset[str]:

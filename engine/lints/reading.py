@@ -64,6 +64,11 @@ def variables(node: Node, hidden: frozenset[str] = frozenset()) -> Iterator[Vari
         yield from variables(child, hidden)
 
 
-def reads(value: object) -> set[str]:
-    """The names of the variables that a step's arguments, or some of them, read."""
-    return {each.name for node in expressions(value) for each in variables(node)}
+def reads(value: object) -> frozenset[str]:
+    """The names of the variables that a step's argument, or several, read."""
+    return frozenset(each.name for node in expressions(value) for each in variables(node))
+
+
+def read_by(step: Step) -> frozenset[str]:
+    """The names of the variables that a step itself reads, before it runs any step within."""
+    return reads(list(step.arguments.values()))

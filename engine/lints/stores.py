@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from engine.errors import Problem, Span
-from engine.lints.reading import Subject, expressions, reads
+from engine.lints.reading import Subject, read_by, reads
 from engine.stack import Assignment, Block, Branch, Case, Step
 from engine.syntax import ListOf, Literal, Node, ObjectOf, children
 
 Live = frozenset[str]  # the variables whose values are read later
 NONE: Live = frozenset()
-MAX_ROUNDS = 10  # of a loop: what is live settles after as many as it has loops within, at most
+MAX_ROUNDS = 10  # of a loop: what is live settles after one or two; past this it is taken as it is
 
 
 def never_read(subject: Subject) -> Iterator[Problem]:
@@ -20,9 +20,10 @@ def never_read(subject: Subject) -> Iterator[Problem]:
 
     A variable that is never read at all has a warning of its own.
     """
+    answered = reads(subject.response)
     flow = _Flow()
-    flow.before(subject.stack, frozenset(reads(subject.response)), _Ways())
-    read = set().union(*(reads(list(step.arguments.values())) for step in subject.steps), reads(subject.response))
+    flow.before(subject.stack, answered, _Ways())
+    read = answered.union(*map(read_by, subject.steps))
     begun: set[str] = set()
     for span, store in sorted(flow.stores.items(), key=lambda each: (each[0].line, each[0].column)):
         name = store.name
@@ -82,7 +83,7 @@ class _Flow:
         if step.result is not None:
             self.store(step.result.text, step.result.span, live)
             live -= {step.result.text}
-        return live | reads(list(step.arguments.values())) | ways.failed
+        return live | read_by(step) | ways.failed
 
     def set(self, step: Step, live: Live, ways: _Ways) -> Live:
         assignments: tuple[Assignment, ...] = step.arguments["variables"]
@@ -103,23 +104,24 @@ class _Flow:
     def _any(self, step: Step, blocks: Iterable[Block], live: Live, ways: _Ways) -> Live:
         """A step that takes one of several ways, after it has read what it asks."""
         taken = NONE.union(*(self.before(each, live, ways) for each in blocks))
-        return taken | _asked(step) | ways.failed
+        return taken | read_by(step) | ways.failed
 
     def loop(self, step: Step, live: Live, ways: _Ways) -> Live:
-        """A loop ends after any round, or before the first."""
-        given = {step.result.text} if step.result is not None else set()
-        return self._rounds(step, live, ways, live | _asked(step)) - given | _asked(step)
+        """A loop ends after any round, or before the first; what it hands to a round is set by none before."""
+        given = frozenset({step.result.text}) if step.result is not None else NONE
+        return self._rounds(step, live, ways, live | read_by(step), given)
 
     def while_(self, step: Step, live: Live, ways: _Ways) -> Live:
-        # One that asks nothing is left by its breaks alone.
-        asked = _asked(step)
-        return self._rounds(step, live, ways, live | asked if asked else NONE)
+        condition = step.arguments["condition"]
+        if isinstance(condition, Literal) and condition.value is True:  # it is left by its breaks alone
+            return self._rounds(step, live, ways, NONE)
+        return self._rounds(step, live, ways, live | read_by(step))
 
-    def _rounds(self, step: Step, live: Live, ways: _Ways, head: Live) -> Live:
+    def _rounds(self, step: Step, live: Live, ways: _Ways, head: Live, given: Live = NONE) -> Live:
         """What is read after a round began; `head` is where the loop may end with it."""
         for _ in range(MAX_ROUNDS):
             inside = replace(ways, breaks=live, continues=head)
-            again = head | self.before(step.arguments["do"], head, inside)
+            again = head | (self.before(step.arguments["do"], head, inside) - given)
             if again == head:
                 break
             head = again
@@ -129,10 +131,10 @@ class _Flow:
         return (ways.breaks if step.name == "break" else ways.continues) | ways.always
 
     def return_(self, step: Step, live: Live, ways: _Ways) -> Live:
-        return frozenset(reads(list(step.arguments.values()))) | ways.always | ways.failed
+        return read_by(step) | ways.always | ways.failed
 
     def throw(self, step: Step, live: Live, ways: _Ways) -> Live:
-        return frozenset(reads(list(step.arguments.values()))) | ways.failed
+        return read_by(step) | ways.failed
 
     def group(self, step: Step, live: Live, ways: _Ways) -> Live:
         return self.before(step.arguments["steps"], live, ways) | ways.failed
@@ -144,11 +146,6 @@ class _Flow:
         outside = replace(ways, failed=failed, always=ways.always | (failed if finally_ else NONE))
         caught = self.before(step.arguments["catch"], after, outside) if "catch" in step.arguments else failed
         return self.before(step.arguments["steps"], after, replace(outside, failed=caught))
-
-
-def _asked(step: Step) -> Live:
-    """What a step that holds blocks reads before it runs any."""
-    return frozenset(name for node in expressions(list(step.arguments.values())) for name in reads(node))
 
 
 def _set_by(step: Step) -> Iterator[str]:
