@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from operator import itemgetter
@@ -239,7 +239,7 @@ def _typed(field: Field) -> Convert | None:
     if field.type == "int":
         return _whole
     if field.type == "timestamp":
-        return to_milliseconds
+        return to_milliseconds if field.is_list else _bounded_moment(field.rules)
     if field.type == "date":
         return _real_date
     if field.type == "uuid":
@@ -278,6 +278,23 @@ def _real_date(text: str) -> str:
         return date.fromisoformat(text).isoformat()
     except ValueError:
         raise ValueError("Input is not a date of the calendar.") from None
+
+
+def _bounded_moment(rules: Mapping[str, Any]) -> Convert:
+    """Reads a timestamp within the bounds of its rules: the schema can compare numbers, and no text."""
+    low, high = rules.get("min"), rules.get("max")
+    if low is None and high is None:
+        return to_milliseconds
+
+    def read(value: int | float | str) -> int:
+        moment = to_milliseconds(value)
+        if low is not None and moment < low:
+            raise ValueError(f"Value is less than the minimum value of {low}")
+        if high is not None and moment > high:
+            raise ValueError(f"Value is greater than the maximum value of {high}")
+        return moment
+
+    return read
 
 
 def to_milliseconds(value: int | float | str) -> int:

@@ -326,6 +326,21 @@ def test_i_7_json_has_at_most_64_levels(
 
 
 @pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("1999", "Value is less than the minimum value of 2000"),
+        ('"1970-01-01T00:00:01.999Z"', "Value is less than the minimum value of 2000"),
+        ("3001", "Value is greater than the maximum value of 3000"),
+        ('"1970-01-01T01:00:03.001+01:00"', "Value is greater than the maximum value of 3000"),
+    ],
+)
+def test_a_timestamp_is_within_its_bounds_however_it_is_written(inputs: Make, written: str, message: str) -> None:
+    bounded = inputs("{at: {type: timestamp, min: 2000, max: 3000}}")
+    assert refusal(lambda: send(bounded, b'{"at":%b}' % written.encode())).message == message
+    assert send(bounded, b'{"at":"1970-01-01T00:00:02Z"}') == {"at": 2000}
+
+
+@pytest.mark.parametrize(
     ("declared", "body", "expected"),
     [
         ("{n: int}", b'{"n":2.0}', {"n": 2}),

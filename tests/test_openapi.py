@@ -164,6 +164,7 @@ ACCEPTED: list[tuple[str, list[Any]]] = [
     ("email", ADDRESSES), ("{type: email, trim: true, lower: true}", ADDRESSES),
     ("int", NUMBERS), ("{type: int, min: 1, max: 5}", NUMBERS), ("{type: int, nullable: true}", NUMBERS), ("decimal", NUMBERS), ("{type: decimal, max: 1.2}", NUMBERS),
     ("bool", [True, False, 0, "true", None]), ("date", DATES), ("timestamp", MOMENTS), ("{type: timestamp, nullable: true}", MOMENTS),
+    ("{type: timestamp, min: 0}", [-1, 0, 5, "1969-12-31T23:59:59Z"]),
     ("uuid", ["7f9c24e8-3b12-4fef-91e0-2c3d4e5f6a7b", "7F9C24E8-3B12-4FEF-91E0-2C3D4E5F6A7B", "7f9c24e83b124fef91e02c3d4e5f6a7b", "", 1]),
     ("{type: enum, values: [a, b]}", ["a", "b", "c", "", 1, None]), ("{type: enum, values: [a], nullable: true}", ["a", None, "b"]),
     ("json", [None, 1, "a", [], {}]), ("object", [{}, {"a": 1}, [], None]), ("vector", []),

@@ -13,9 +13,15 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from jsonschema_rs import is_valid
+from orjson import loads
 from test_fuzz import KINDS, Writer, family_of, is_known, values_of
 
 from engine.check import Checked
+from engine.http.responses import dumps
+from engine.openapi.answers import own_outcomes
+from engine.openapi.outcomes import Outcomes
+from engine.openapi.schemas import kind_schema
 from engine.program import build, check_folder
 from engine.run import Services, as_fault, perform
 from engine.stack_walk import CheckedStack
@@ -284,5 +290,10 @@ def _runs(bench: Bench, checked: Checked, stack: CheckedStack, values: dict[str,
         known = all(map(is_known, stack.kinds.values()))
         assert fault.reason != "kind" or not known, f"{text}\n{values}\n{fault.message}"
         assert fault.reason != "internal", f"{text}\n{values}\n{fault.message}"
+        [endpoint] = checked.endpoints
+        published = {each.error for each in (*Outcomes(checked).endpoint(endpoint), *own_outcomes(endpoint))}
+        assert fault.name in published, f"{text}\n{values}\n{fault}"
     else:
         assert conforms(value, stack.result), f"{text}\n{values}\n{value!r}\n{stack.result!r}"
+        published_schema = kind_schema(stack.result)
+        assert is_valid(published_schema, loads(dumps(value))), f"{text}\n{values}\n{value!r}\n{published_schema}"

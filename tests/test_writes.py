@@ -159,7 +159,7 @@ REFUSED = [
      {"limit": "Input must be from 1 to 10000."}),
     ("- bulk_add_records: user\n  items: [{name: a, email: a@x.io, password: long enough},"
      " {name: b, email: b@x.io, password: '${ (1..3000) | map($x => \"ä\") | join(\"\") }'}]", None, "input_error",
-     {"items[1]": "The password is longer than 4096 bytes."}),
+     {"items[1].password": "Input exceeds the maximum length of 1024 characters"}),
     (ADD, [{"name": "a\0b", "motto": "\ud800"}], "input_error",
      {"items[0].name": "Input holds a NUL character.", "items[0].motto": "Input holds half a surrogate pair."}),
     (ADD, [{"name": "a", "size": 2**63}], "input_error",

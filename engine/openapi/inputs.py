@@ -88,7 +88,7 @@ def _item_schema(field: Field, closed: bool) -> Schema:
         case "int":
             return {**field.item_schema(), "format": "int64"}
         case "timestamp":
-            return _timestamp(field.item_schema())
+            return _timestamp(field)
         case "text" | "password" | "email":
             return _text(field)
     return field.item_schema()
@@ -98,9 +98,12 @@ def _any_object() -> Schema:
     return {"type": "object", "additionalProperties": True}
 
 
-def _timestamp(schema: Schema) -> Schema:
+def _timestamp(field: Field) -> Schema:
+    schema = field.item_schema()
     limits = {name: schema[name] for name in ("minimum", "maximum")}
     number = {"type": "integer", "format": "int64", **limits, "description": "Milliseconds since the epoch."}
+    if not field.is_list and ("min" in field.rules or "max" in field.rules):
+        return number  # of a text a schema can't say when it is
     return {"anyOf": [number, {"type": "string", "format": "date-time", "pattern": _MOMENT}]}
 
 

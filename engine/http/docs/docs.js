@@ -87,7 +87,7 @@ function list(operations) {
 
 function entry(operation) {
   const method = element("span", { class: "method" }, operation.method.toUpperCase());
-  return element("li", {}, element("a", { href: `#${operation.operationId}` }, method, operation.path));
+  return element("li", {}, element("a", { href: `#${operation.operationId}` }, method, " ", operation.path));
 }
 
 function sections(operations) {
@@ -103,7 +103,7 @@ function paragraph(text) {
 function article(operation) {
   const method = element("span", { class: "method" }, operation.method.toUpperCase());
   return element("article", { id: operation.operationId },
-    element("h3", {}, method, element("code", {}, operation.path)),
+    element("h3", {}, method, " ", element("code", {}, operation.path)),
     paragraph(operation.description || operation.summary),
     security(operation), parameters(operation), body(operation), responses(operation), trial(operation));
 }
@@ -197,9 +197,11 @@ function responses(operation) {
   const each = Object.entries(operation.responses).map(([status, given]) => {
     const response = resolved(given);
     const media = Object.values(response.content || {})[0] || {};
+    const [first, ...more] = response.description.split("\n");
     return element("details", { open: status === "200" },
-      element("summary", {}, element("strong", { class: status < 300 ? "good" : "bad" }, status), ` ${response.description.split("\n")[0]}`),
-      response.description.includes("\n") ? paragraph(response.description) : null,
+      element("summary", {}, element("strong", { class: status < 300 ? "good" : "bad" }, status), " ",
+        more.length ? `${first.replace(/^- /, "")} (or one of ${more.length} more)` : first),
+      more.length ? paragraph(response.description) : null,
       media.schema ? element("p", {}, typeOf(media.schema)) : null, media.schema ? fields(media.schema) : null, ...examples(media));
   });
   return element("div", {}, element("h4", {}, "Responses"), ...each);
