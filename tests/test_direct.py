@@ -286,7 +286,7 @@ def test_what_is_refused_before_it_runs(tmp_path: Path, sql: str, codes: list[st
 
 
 def test_a_statement_in_a_function_is_checked_too(tmp_path: Path) -> None:
-    function = "function: f\nstack:\n  - if: true\n    then:\n      - direct_database_query: DELETE FROM nte\n"
+    function = "function: f\nstack:\n  - if: now() > 5\n    then:\n      - direct_database_query: DELETE FROM nte\n"
     assert messages(checked(tmp_path, {"note": NOTE, "user": USER, "f": function}).problems) == [
         "5:44 error SW184 unknown table 'nte'"
     ]
