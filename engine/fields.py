@@ -82,7 +82,7 @@ _POINT_SCHEMA = {
     "additionalProperties": False,
 }
 # What is known of a file; where it lies is the business of whatever stored it.
-_FILE_SCHEMA: Mapping[str, Any] = {
+FILE_SCHEMA: Mapping[str, Any] = {
     "type": "object",
     "properties": {
         "name": {"type": "string"},
@@ -203,7 +203,7 @@ class Field:
         """The column as a write is checked: null is what an optional value left out is, and what `falls_back`."""
         nullable = self.may_be_null or falls_back
         if self.type == "file":
-            return replace(self, nullable=nullable, type="json", json_schema=_FILE_SCHEMA)
+            return replace(self, nullable=nullable, type="json", json_schema=FILE_SCHEMA)
         return replace(self, nullable=nullable, properties=tuple(each.stored() for each in self.properties))
 
     def schema(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import httpx
 import orjson
 import pytest
 
@@ -150,6 +151,19 @@ def test_a_refusal_is_in_the_log_without_the_token(tmp_path: Path) -> None:
     [entry] = asyncio.run(run())
     assert (entry["status"], entry["path"], entry["code"]) == (401, "/apispec:back", "ERROR_CODE_UNAUTHORIZED")
     assert "guess" not in str(entry)
+
+
+@pytest.mark.parametrize(("path", "server"), [("openapi.json", "/v1"), ("apispec:shop", "/v1/api:shop")])
+def test_behind_a_prefix(tmp_path: Path, path: str, server: str) -> None:
+    async def run() -> list[httpx.Response]:
+        async with hosted(tmp_path, OPEN) as site:
+            transport = httpx.ASGITransport(site.server, root_path="/v1")
+            async with httpx.AsyncClient(transport=transport, base_url="http://it") as client:
+                return [await client.get(f"/v1/{each}") for each in (path, "docs", "docs/docs.js")]
+
+    document, *pages = asyncio.run(run())
+    assert document.json()["servers"] == [{"url": server}]
+    assert [page.status_code for page in pages] == [200, 200]
 
 
 def test_a_new_program_has_a_new_contract(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ from engine.values import (
     BOOL,
     DATE,
     DECIMAL,
+    FILE,
     INT,
     NEVER,
     NULL,
@@ -95,6 +96,13 @@ def test_a_kind_as_a_schema(kind: Kind, schema: dict[str, Any]) -> None:
 
 def test_a_point_is_a_schema_of_its_parts() -> None:
     jsonschema.validate({"type": "point", "data": {"lng": 1, "lat": 2.5}}, kind_schema(POINT))
+
+
+def test_a_file_may_be_a_stored_one() -> None:
+    schema = kind_schema(FILE)
+    jsonschema.validate({"name": "a", "type": "text/plain", "size": 1}, closed(schema))
+    jsonschema.validate({"name": "a", "type": "text/plain", "size": 1, "path": "/a", "meta": {}}, closed(schema))
+    assert not jsonschema.Draft202012Validator(schema).is_valid({"name": "a"})
 
 
 def test_a_record_stands_for_its_table(tmp_path: Path) -> None:
@@ -514,6 +522,29 @@ def test_the_documents_of_a_page_are_some_of_openapi(tmp_path: Path, page: str) 
     OpenAPIV31SpecValidator(whole(found)).validate()
     for group in found.workspace.every_group:
         OpenAPIV31SpecValidator(documents.of_group(group.canonical)).validate()
+
+
+def test_one_path_whatever_its_parameters_are_called(tmp_path: Path) -> None:
+    files = {
+        "a": "endpoint: GET /a/{id}/b/{n}\ninput: {id: int, n: int}\nstack: []\n",
+        "b": "endpoint: DELETE /a/{a_id}/b/{id}\ninput: {id: text, a_id: int, n?: int}\nstack: []\n",
+    }
+    document = whole(checked(tmp_path, files))
+    [item] = document["paths"].values()
+    named = [(each["in"], each["name"], each["schema"]["type"]) for each in item["delete"]["parameters"]]
+    assert named == [("path", "n", "string"), ("path", "id", "integer"), ("query", "n", "integer")]
+    OpenAPIV31SpecValidator(document).validate()
+
+
+def test_a_form_that_differs_has_a_name_of_its_own(tmp_path: Path) -> None:
+    files = {"it": "endpoint: POST /it\ninput: {n: {type: int, nullable: true}, l: 'int[]'}\nstack: []\n"}
+    document = whole(checked(tmp_path, files))
+    content = document["paths"]["/api:main/it"]["post"]["requestBody"]["content"].values()
+    names = [each["schema"]["$ref"].rpartition("/")[2] for each in content]
+    assert names == ["PostItInput", "PostItForm", "PostItMultipart"]
+    form, multipart = (document["components"]["schemas"][name]["properties"] for name in names[1:])
+    assert (form["n"]["type"], form["l"]["minItems"]) == ("integer", 1)
+    assert multipart["n"]["type"] == ["integer", "null"]
 
 
 def test_unknown_input_may_be_ignored(tmp_path: Path) -> None:

@@ -130,7 +130,8 @@ class _Served:
     def _make(self, prefix: str, wanted: frozenset[str] | str) -> Resource:
         one: Callable[..., Any] = self._documents.of_group
         every: Callable[..., Any] = self._documents.whole
-        made = one(wanted, f"{prefix}/") if isinstance(wanted, str) else every(wanted, f"{prefix}/")
+        server = prefix or "/"
+        made = one(wanted, server) if isinstance(wanted, str) else every(wanted, server)
         canonicals = [wanted] if isinstance(wanted, str) else wanted
         is_public = all(each.openapi.is_public for canonical in canonicals for each in self._groups[canonical])
         return Resource.of(orjson.dumps(made), _JSON, caching=KEPT if is_public else (NO_STORE,))

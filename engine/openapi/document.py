@@ -11,14 +11,16 @@ from engine.errors import Fault
 from engine.openapi.answers import HEADER_COMPONENTS, SCHEMAS, Answers, error_schemas, shared_responses
 from engine.openapi.examples import MAX_EXAMPLES, Sample, masked, samples
 from engine.openapi.inputs import FORM, JSON, MULTIPART, bodies, body_fields, encodings, parameters
-from engine.openapi.names import operation_ids, pascal, slug, unique
+from engine.openapi.names import PARAMETER, operation_ids, pascal, slug, unique
 from engine.openapi.outcomes import Outcomes
 from engine.openapi.schemas import Schema, kind_schema
 from engine.shapes import Shape
 from engine.values import Kind
-from engine.workspace import Endpoint, Table, TestFile, Workspace
+from engine.workspace import Endpoint, Group, Table, TestFile, Workspace
 
 _BEARER = "A token for a record of '{name}', as create_token makes them, sent as `Authorization: Bearer …`."
+
+_SUFFIXES: Mapping[str, str] = {JSON: "Input", FORM: "Form", MULTIPART: "Multipart"}
 
 
 class Documents:
@@ -49,8 +51,12 @@ class Documents:
 
     def _document(self, title: str, description: str, server: str, chosen: Mapping[Endpoint, str]) -> Schema:
         paths: Schema = {}
+        first: dict[str, str] = {}
         for endpoint, path in chosen.items():
-            paths.setdefault(path, {})[endpoint.method.lower()] = self._operation(endpoint)
+            # Paths that differ in nothing but the names of their parameters are one.
+            shared = first.setdefault(PARAMETER.sub("{}", path), path)
+            names = dict(zip(endpoint.parameters, PARAMETER.findall(shared), strict=True))
+            paths.setdefault(shared, {})[endpoint.method.lower()] = self._operation(endpoint, names)
         info = {"title": title, "version": self._workspace.version}
         return {
             "openapi": "3.1.0",
@@ -68,17 +74,20 @@ class Documents:
         for name in names:
             yield {"name": name, **({"description": descriptions[name]} if descriptions.get(name) else {})}
 
-    def _tag(self, group: Any) -> str:
+    def _tag(self, group: Group) -> str:
         return group.name or self._workspace.name
 
     def _tags_of(self, endpoint: Endpoint) -> list[str]:
         return list(endpoint.tags) or [self._tag(endpoint.group)]
 
-    def _operation(self, endpoint: Endpoint) -> Schema:
+    def _operation(self, endpoint: Endpoint, names: Mapping[str, str]) -> Schema:
+        """The operation of an endpoint; `names` are what the parameters of its path are called there."""
         given = parameters(endpoint, closed=self._closed)
         examples = list(self._inputs(endpoint))
         for parameter in given:
             _exemplify(parameter, examples)
+            if parameter["in"] == "path":
+                parameter["name"] = names[parameter["name"]]
         body = self._body(endpoint, examples)
         return {
             "operationId": self._ids[endpoint],
@@ -151,7 +160,7 @@ class _Names:
         self._taken = set(error_schemas())
         self._records = {name: unique(pascal(name), self._taken) for name in workspace.tables}
         self._bodies: dict[str, Schema] = {}
-        self._given: dict[tuple[Endpoint, str], str] = {}
+        self._given: dict[Endpoint, dict[str, str]] = {}
 
     def reference(self, kind: Kind) -> Schema | None:
         """A `$ref` for whole records of a table."""
@@ -162,13 +171,13 @@ class _Names:
 
     def of_body(self, endpoint: Endpoint, media: str, schema: Schema) -> str:
         """The component of a request's body: one for all media types whose bodies are the same."""
-        for other in (JSON, FORM, MULTIPART):
-            name = self._given.get((endpoint, other), "")
-            if name and self._bodies[name] == schema:
-                return name
-        name = self._given.get((endpoint, media)) or unique(pascal(self._ids[endpoint]) + "Input", self._taken)
-        self._given[endpoint, media], self._bodies[name] = name, schema
-        return name
+        given = self._given.setdefault(endpoint, {})
+        same = next((name for name in given.values() if self._bodies[name] == schema), None)
+        if media not in given:
+            suffix = _SUFFIXES[media] if given else "Input"
+            given[media] = same or unique(pascal(self._ids[endpoint]) + suffix, self._taken)
+            self._bodies[given[media]] = schema
+        return given[media]
 
     def schemas(self) -> dict[str, Schema]:
         return {**{self._records[name]: _record(table) for name, table in self._tables.items()}, **self._bodies}

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from engine.workspace import Endpoint
 
-_PARAMETER = re.compile(r"\{(\w+)\}")
+PARAMETER = re.compile(r"\{(\w+)\}")
 MAX_SLUG = 40  # characters
 
 
@@ -32,7 +32,7 @@ def operation_ids(endpoints: Iterable[Endpoint]) -> Mapping[Endpoint, str]:
 
 
 def _spoken(path: str) -> str:
-    return _PARAMETER.sub(r" by \1 ", path)
+    return PARAMETER.sub(r" by \1 ", path)
 
 
 def unique(name: str, taken: set[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from engine.fields import FILE_SCHEMA
 from engine.values import ANY, Kind
 
 Schema = dict[str, Any]
@@ -19,6 +20,8 @@ _BY_NAME: Mapping[str, Schema] = {
     "timestamp": {"type": "integer", "format": "int64", "description": "Milliseconds since the epoch."},
     "uuid": {"type": "string", "format": "uuid"},
     "date": {"type": "string", "format": "date"},
+    # Of one that is stored more is known than of one that was just sent.
+    "file": {name: part for name, part in FILE_SCHEMA.items() if name != "additionalProperties"},
 }
 _TEXT: Schema = {"type": "string"}
 _OPEN_OBJECT: Schema = {"type": "object", "additionalProperties": True}
@@ -44,7 +47,7 @@ def kind_schema(kind: Kind, reference: Reference = unnamed) -> Schema:
 def _written_out(kind: Kind, reference: Reference) -> Schema:
     if kind.name == "list":
         return _list(kind.item or ANY, reference)
-    if kind.fields is not None:
+    if kind.fields is not None and kind.name == "object":
         return _object(kind, reference)
     if kind.name == "object":
         return dict(_OPEN_OBJECT)
