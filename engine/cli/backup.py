@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sqlite3
 import sys
 from pathlib import Path
 
-from engine.cli.tables import database_failure
+from engine.cli.tables import require_database
 from engine.errors import SetupError
 from engine.http.serve import Settings
 from engine.store import backup
@@ -29,9 +28,7 @@ def run(options: argparse.Namespace) -> int:
     if not settings.workspace.is_dir():
         raise SetupError(f"there is no workspace folder '{settings.workspace}': name yours with --workspace")
     name = read_workspace(settings.workspace)[0].name  # a mistake in a stack must not be in a backup's way
-    try:
-        backup.write(backup.Place(name, settings.database_path, settings.keys), options.file)
-    except sqlite3.Error as error:
-        raise database_failure(settings.database_path, error) from error
+    require_database(settings)
+    backup.write(backup.Place(name, settings.storage, settings.keys), options.file)
     sys.stdout.write(f"wrote {options.file}, {options.file.stat().st_size} bytes\n")
     return 0

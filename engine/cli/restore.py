@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sqlite3
 import sys
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from engine.cli.tables import database_failure
 from engine.errors import SetupError
 from engine.http.serve import Settings, checked_workspace, make_private
 from engine.store import backup
@@ -33,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
     if not options.file.is_file():
         raise SetupError(f"there is no file '{options.file}'")
     make_private(settings.data)
-    place = backup.Place(workspace.name, settings.database_path, settings.keys)
+    place = backup.Place(workspace.name, settings.storage, settings.keys)
     try:
         made = backup.restore(place, options.file)
         with open_catalog(settings.storage, change=False) as catalog:
@@ -42,8 +40,6 @@ def run(options: argparse.Namespace) -> int:
         with suppress(OSError):
             settings.data.rmdir()  # where it was made for this alone, it is empty
         raise
-    except sqlite3.Error as error:
-        raise database_failure(settings.database_path, error) from error
     moment = datetime.fromtimestamp(made / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
     sys.stdout.write(f"restored the database and the keys of {moment} UTC\n")
     if is_behind:

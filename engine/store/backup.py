@@ -7,31 +7,51 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
-import sqlite3
 import tempfile
 import time
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from engine.errors import SetupError
 from engine.security.keys import KEY_FILE, MAX_FILE, KeyRing, key_files
+from engine.store import sqlite_backup
 from engine.store.sqlite import create_file
-from engine.store.writer import is_busy
+from engine.store.storage import Database, postgres
 
 FORMAT = 1
-MANIFEST, DATABASE, KEYS = "backup.json", "database.sqlite3", "keys"
+MANIFEST, KEYS = "backup.json", "keys"
 
 _MAX_MANIFEST = 10_000  # bytes
 _QUICK = 1  # of zlib's levels: half the size at four times the speed of the usual one
 # What zipfile raises for a file that isn't one, is damaged, encrypted, or packed in a way that it doesn't know.
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, RuntimeError)
-_UNUSABLE = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
+
+
+class Snapshots(Protocol):
+    """What a storage keeps in a backup."""
+
+    @property
+    def ENTRIES(self) -> re.Pattern[str]:
+        """The names of its files."""
+
+    @property
+    def KIND(self) -> str:
+        """`a SQLite database`."""
+
+    def pack(self, database: Any, packed: zipfile.ZipFile, folder: Path) -> None:
+        """Put a database into a zip file as it is at one moment; `folder` is for what is needed meanwhile."""
+
+    def restored(self, database: Any, packed: zipfile.ZipFile, folder: Path) -> AbstractContextManager[None]:
+        """Within it, a database is what a zip file holds; at its end others may use it.
+
+        Raises SetupError, and changes nothing, where the file is damaged or a server uses the database.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,24 +59,23 @@ class Place:
     """Whose database and keys are meant, and where they are."""
 
     workspace: str
-    database: Path
+    database: Database
     keys: Path
+
+    @property
+    def snapshots(self) -> Snapshots:
+        return sqlite_backup if isinstance(self.database, Path) else postgres("pg_backup")
 
 
 def write(place: Place, target: Path) -> None:
     """Write a backup to `target`, for our user alone, while servers go on. Raises SetupError where it is there."""
-    if not place.database.is_file():
-        raise SetupError(f"there is no database '{place.database}' yet: the first start of the server makes one")
     if target.exists():  # before all the work; what counts is whether it is there at the end
         raise SetupError(f"'{target}' is there already, nothing was written")
     with tempfile.TemporaryDirectory(prefix=".backup-", dir=target.parent) as folder:
-        copy, whole = Path(folder, DATABASE), Path(folder, "backup.zip")
-        create_file(copy)
-        with closing(sqlite3.connect(place.database)) as connection:
-            connection.execute("VACUUM INTO ?", (str(copy),))
+        whole = Path(folder, "backup.zip")
         create_file(whole)
         with whole.open("r+b") as file:
-            _pack(file, copy, place)
+            _pack(file, Path(folder), place)
             os.fsync(file.fileno())
         _take(target)
         whole.replace(target)
@@ -70,11 +89,11 @@ def _take(target: Path) -> None:
         raise SetupError(f"'{target}' is there already, nothing was written") from None
 
 
-def _pack(file: Any, database: Path, place: Place) -> None:
+def _pack(file: Any, folder: Path, place: Place) -> None:
     manifest = {"format": FORMAT, "workspace": place.workspace, "made": time.time_ns() // 1_000_000}
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=_QUICK) as packed:
         packed.writestr(MANIFEST, json.dumps(manifest))
-        packed.write(database, DATABASE)
+        place.snapshots.pack(place.database, packed, folder)
         for key in key_files(place.keys):
             with suppress(FileNotFoundError):  # retired meanwhile
                 packed.writestr(f"{KEYS}/{key.name}", key.read_bytes())
@@ -83,41 +102,24 @@ def _pack(file: Any, database: Path, place: Place) -> None:
 def restore(place: Place, backup: Path) -> int:
     """Put a backup in the place of a database and its keys; when it was made (milliseconds since the epoch).
 
-    The database is replaced in one transaction: what was there before stays beside it, in SQLite's journal, until all
-    of the new one is. Raises SetupError, and changes nothing, where the file is no backup of this workspace, is
-    damaged, or a server uses the database.
+    The database is replaced in one transaction. Raises SetupError, and changes nothing, where the file is no backup of
+    this workspace, is damaged, or a server uses the database.
     """
-    with tempfile.TemporaryDirectory(prefix=".restore-", dir=place.keys.parent) as folder:
-        made = _unpack(backup, place, Path(folder))
-        with _alone(place.database) as connection:
-            with closing(sqlite3.connect(Path(folder, DATABASE))) as source:
-                source.backup(connection)
-            connection.execute("PRAGMA locking_mode = NORMAL")
-            connection.execute("PRAGMA journal_mode = WAL")
-            _replace(Path(folder, KEYS), place.keys, Path(folder, "before"))
-    return made
-
-
-def _unpack(backup: Path, place: Place, folder: Path) -> int:
-    try:
-        with zipfile.ZipFile(backup) as packed:
-            made = _made(packed, place, backup)
-            for name in packed.namelist():
-                if name == DATABASE or (name.startswith(f"{KEYS}/") and KEY_FILE.fullmatch(name[len(KEYS) + 1 :])):
-                    _extract(packed, name, folder / name)
-                elif name != MANIFEST:
-                    raise SetupError(f"'{backup}' is no backup: it holds '{name[:100]}'")
-    except _UNREADABLE as error:
-        raise SetupError(f"'{backup}' is no backup, or it is damaged: {error}") from None
-    _check_database(folder / DATABASE, backup)
-    if (folder / KEYS).exists():
-        KeyRing.open(folder / KEYS)  # refuses what is no key
+    with tempfile.TemporaryDirectory(prefix=".restore-", dir=place.keys.parent) as temporary:
+        folder = Path(temporary)
+        try:
+            with zipfile.ZipFile(backup) as packed:
+                made = _made(packed, place, backup)
+                _check_names(packed, place, backup)
+                _unpack_keys(packed, folder)
+                with place.snapshots.restored(place.database, packed, folder):
+                    _replace(folder / KEYS, place.keys, folder / "before")
+        except _UNREADABLE as error:
+            raise SetupError(f"'{backup}' is no backup, or it is damaged: {error}") from None
     return made
 
 
 def _made(packed: zipfile.ZipFile, place: Place, backup: Path) -> int:
-    if not packed.getinfo(DATABASE).file_size:
-        raise ValueError("its database is empty")
     if MANIFEST not in packed.namelist() or packed.getinfo(MANIFEST).file_size > _MAX_MANIFEST:
         raise SetupError(f"'{backup}' is no backup: it doesn't say whose it is")
     manifest = json.loads(packed.read(MANIFEST))
@@ -128,60 +130,34 @@ def _made(packed: zipfile.ZipFile, place: Place, backup: Path) -> int:
     return int(manifest["made"])
 
 
-def _extract(packed: zipfile.ZipFile, name: str, path: Path) -> None:
-    if name != DATABASE and packed.getinfo(name).file_size > MAX_FILE:
-        raise ValueError(f"'{name}' is too long for a key")
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    create_file(path)
-    with packed.open(name) as source, path.open("r+b") as target:
-        shutil.copyfileobj(source, target)
+def _check_names(packed: zipfile.ZipFile, place: Place, backup: Path) -> None:
+    """Raises SetupError for a file that none of ours is called, or that another storage keeps."""
+    for name in packed.namelist():
+        if name == MANIFEST or _is_key(name) or place.snapshots.ENTRIES.fullmatch(name):
+            continue
+        if sqlite_backup.ENTRIES.fullmatch(name):
+            raise SetupError(
+                f"'{backup}' holds {sqlite_backup.KIND}: restore it without STACKWRIGHT_DATABASE_URL, then run"
+                " `stackwright copy`"
+            )
+        raise SetupError(f"'{backup}' is no backup of {place.snapshots.KIND}: it holds '{name[:100]}'")
 
 
-def _check_database(path: Path, backup: Path) -> None:
-    try:
-        with closing(sqlite3.connect(path)) as connection:
-            found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
-    except sqlite3.DatabaseError as error:
-        found = str(error)
-    if found != "ok":
-        raise SetupError(f"the database in '{backup}' is damaged: {found}")
+def _is_key(name: str) -> bool:
+    return name.startswith(f"{KEYS}/") and KEY_FILE.fullmatch(name[len(KEYS) + 1 :]) is not None
 
 
-@contextmanager
-def _alone(database: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that nobody else has beside it, with a database that is made where there is none.
-
-    Whoever has a database open in WAL mode shares a lock on its file, so that its journal can't be changed.
-    """
-    create_file(database)
-    connection = sqlite3.connect(database, isolation_level=None, timeout=1)
-    try:
-        try:
-            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-            connection.execute("PRAGMA journal_mode = DELETE")
-            connection.execute("BEGIN EXCLUSIVE")
-            connection.execute("COMMIT")
-        except sqlite3.DatabaseError as error:
-            if is_busy(error):
-                raise SetupError(
-                    f"a server or a command uses '{database}': stop it first, nothing was changed"
-                ) from None
-            if error.sqlite_errorcode not in _UNUSABLE:
-                raise
-            connection.close()
-            connection = _afresh(database)
-        yield connection
-    finally:
-        connection.close()
-
-
-def _afresh(database: Path) -> sqlite3.Connection:
-    """A connection with a new database; what was no database is kept beside it."""
-    for path in (database, Path(f"{database}-wal"), Path(f"{database}-shm")):
-        with suppress(FileNotFoundError):
-            path.rename(f"{path}.damaged")
-    create_file(database)
-    return sqlite3.connect(database, isolation_level=None)
+def _unpack_keys(packed: zipfile.ZipFile, folder: Path) -> None:
+    for name in filter(_is_key, packed.namelist()):
+        if packed.getinfo(name).file_size > MAX_FILE:
+            raise ValueError(f"'{name}' is too long for a key")
+        path = folder / name
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        create_file(path)
+        with packed.open(name) as source, path.open("r+b") as target:
+            shutil.copyfileobj(source, target)
+    if (folder / KEYS).exists():
+        KeyRing.open(folder / KEYS)  # refuses what is no key
 
 
 def _replace(new: Path, folder: Path, old: Path) -> None:
