@@ -233,7 +233,7 @@ class StackReader:
         return tuple(
             Branch(
                 self.expression((*path, place, "if")),
-                self.block((*path, place, "then")),
+                self._read_block((*path, place, "then")),
                 self.document.span((*path, place)),
             )
             for place in range(len(self._shaped(path, list)))
@@ -241,7 +241,7 @@ class StackReader:
 
     def _read_cases(self, path: Path) -> tuple[Case, ...]:
         return tuple(
-            Case(Word(key, self.document.key_span((*path, key))), self.block((*path, key)))
+            Case(Word(key, self.document.key_span((*path, key))), self._read_block((*path, key)))
             for key in self._shaped(path, dict)
         )
 
@@ -345,5 +345,8 @@ def _at(data: Any, path: Path) -> Any:
     for key in path:
         if isinstance(data, str):
             return None  # a step written as plain text has no arguments
-        data = data[key]
+        try:
+            data = data[key]
+        except (KeyError, TypeError):
+            raise _Unreadable from None  # the schema says what is missing
     return data
