@@ -224,7 +224,17 @@ def using(name: str) -> Iterator[None]:
 
 def on_sqlite(test: F) -> F:
     """A test that is about SQLite's file."""
-    only = pytest.mark.parametrize("storage", ["sqlite"], indirect=True, scope="module")
+    return _on("sqlite", test)
+
+
+def on_postgres(test: F) -> F:
+    """A test that is about PostgreSQL's server."""
+    return _on("postgres", test)
+
+
+def _on(name: str, test: F) -> F:
+    names = [name] if name in STORAGES else []
+    only = pytest.mark.parametrize("storage", names, indirect=True, scope="module")
     marked: F = only(pytest.mark.usefixtures("storage")(test))
     return marked
 

@@ -574,14 +574,15 @@ CHANGED = edited("  note?: text\n", "  more?: text\n").replace(
 )
 
 
-def test_one_process_migrates_and_the_others_wait(folder: Path) -> None:
+@pytest.mark.parametrize(("text", "name"), [(CHANGED, "thing"), (RENAMED, "item")])
+def test_one_process_migrates_and_the_others_wait(folder: Path, text: str, name: str) -> None:
     many(folder, 50_000)
-    tables_of(folder / "stacks", CHANGED, OWNER)
+    tables_of(folder / "stacks", text, OWNER)
     made = migrators(folder, 4)
     *others, one = sorted(int(each.communicate(timeout=60)[0]) for each in made)
     assert (others, one > 0) == ([0, 0, 0], True)
-    with store_of(folder, CHANGED, OWNER) as store:
-        assert asyncio.run(store.counts()) == {"thing": 49_993, "owner": 1}
+    with store_of(folder, text, OWNER) as store:
+        assert asyncio.run(store.counts()) == {name: 49_993, "owner": 1}
 
 
 @pytest.mark.parametrize("seconds", [0.02, 0.1, 0.3])

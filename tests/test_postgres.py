@@ -61,7 +61,7 @@ async def added(store: PostgresStore, n: int) -> None:
 async def terminated(store: PostgresStore) -> None:
     """Has the server end all connections of the store, as a restart does."""
     made = await asyncpg.connect(store.url.reveal())
-    mine = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'stackwright'"
+    mine = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'stackwright%'"
     await made.execute(f"{mine} AND backend_start < now() AND pid <> pg_backend_pid()")
     await made.close()
     await asyncio.sleep(0.05)

@@ -10,10 +10,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.commands import ROOT, environment, serve
+from tests.storages import on_postgres, storage
 
 PAGES = {path.name: path.read_text("utf-8") for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
 TERMINALS = [
@@ -23,6 +25,8 @@ TERMINALS = [
 ]
 TOLD = re.compile(r"eyJ[\w.-]+…?|(?<=\"created_at\":)\d+|[\d.]+ ms|\d+ bytes")  # what is another one each time
 LACKING = [name for name in ("bash", "curl", "sed", "cut") if shutil.which(name) is None]
+LACKS = pytest.mark.skipif(bool(LACKING), reason=f"missing: {', '.join(LACKING)}")
+ON_POSTGRES = "postgresql.md"
 
 
 def commands(terminal: str) -> Iterator[tuple[str, str]]:
@@ -42,11 +46,28 @@ def terminal_in(folder: Path, is_served: bool) -> Iterator[str]:
         yield ""
 
 
-@pytest.mark.skipif(bool(LACKING), reason=f"missing: {', '.join(LACKING)}")
-@pytest.mark.parametrize(
-    ("page", "terminal"), TERMINALS, ids=[f"{page} {next(commands(each))[0][:40]}" for page, each in TERMINALS]
-)
+def pages(*names: str) -> Any:
+    """The parameters of a test: the terminals on these pages, or on all others."""
+    chosen = [each for each in TERMINALS if (each[0] in names) or (not names and each[0] != ON_POSTGRES)]
+    ids = [f"{page} {next(commands(each))[0][:40]}" for page, each in chosen]
+    return pytest.mark.parametrize(("page", "terminal"), chosen, ids=ids)
+
+
+@LACKS
+@pages()
 def test_a_terminal_shows_what_happens(tmp_path: Path, page: str, terminal: str) -> None:
+    assert_shown(tmp_path, page, terminal)
+
+
+@LACKS
+@on_postgres
+@pages(ON_POSTGRES)
+def test_a_terminal_shows_what_happens_on_postgresql(tmp_path: Path, page: str, terminal: str) -> None:
+    assert_shown(tmp_path, page, terminal)
+
+
+def assert_shown(tmp_path: Path, page: str, terminal: str) -> None:
+    """Run what a terminal shows, with the shipped stacks."""
     shutil.copytree(ROOT / "stacks", tmp_path / "stacks")
     with terminal_in(tmp_path, "localhost:8000" in terminal) as address:
         lines = [
@@ -56,7 +77,7 @@ def test_a_terminal_shows_what_happens(tmp_path: Path, page: str, terminal: str)
         done = subprocess.run(
             ["bash", "-c", "\n".join(lines)],
             cwd=tmp_path,
-            env=environment(PATH=path),
+            env=environment(**storage().settings(tmp_path), PATH=path),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sqlite3
 import sys
 from pathlib import Path
 
 from engine.cli.data_sources import place_of
-from engine.cli.tables import database_failure
+from engine.cli.tables import require_database
 from engine.errors import Problems, SetupError
 from engine.http.serve import Settings
 from engine.store import backup
@@ -33,9 +32,7 @@ def run(options: argparse.Namespace) -> int:
     workspace, problems = read_workspace(settings.workspace)  # a mistake in a stack must not be in a backup's way
     if workspace.is_broken("workspace"):  # whose it is and which data sources there are, nobody can tell
         raise Problems(problems)
-    try:
-        backup.write(place_of(settings, workspace), options.file)
-    except sqlite3.Error as error:
-        raise database_failure(settings.database_path, error) from error
+    require_database(settings)
+    backup.write(place_of(settings, workspace), options.file)
     sys.stdout.write(f"wrote {options.file}, {options.file.stat().st_size} bytes\n")
     return 0

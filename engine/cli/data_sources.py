@@ -34,6 +34,6 @@ def require_data_source(settings: Settings, workspace: Workspace) -> None:
 
 
 def place_of(settings: Settings, workspace: Workspace) -> Place:
-    """Where the databases and the keys of a workspace are. Raises SetupError where they are in PostgreSQL."""
-    databases = {each.data_source: each.database_path for each in settings.sources(workspace)}
+    """Where the databases and the keys of a workspace are."""
+    databases = {each.data_source: each.storage for each in settings.sources(workspace)}
     return Place(workspace.name, databases, settings.keys)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import sqlite3
 import sys
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from engine.cli.data_sources import place_of
-from engine.cli.tables import database_failure
 from engine.errors import SetupError
 from engine.http.serve import Settings, checked_workspace, make_private
 from engine.store import backup
 from engine.store.plan import plan
-from engine.store.storage import open_catalog
+from engine.store.storage import Database, open_catalog
 from engine.workspace import LIVE, Workspace
 
 
@@ -43,8 +41,6 @@ def run(options: argparse.Namespace) -> int:
         with suppress(OSError):
             settings.data.rmdir()  # where it was made for this alone, it is empty
         raise
-    except sqlite3.Error as error:
-        raise database_failure(settings.database_path, error) from error
     moment = datetime.fromtimestamp(made / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
     sys.stdout.write(f"restored {_said(held)} and the keys of {moment} UTC\n")
     for name in behind:
@@ -53,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _is_behind(database: Path, workspace: Workspace) -> bool:
+def _is_behind(database: Database, workspace: Workspace) -> bool:
     with open_catalog(database, change=False) as catalog:
         return bool(plan(catalog, workspace.tables))
 

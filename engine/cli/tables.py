@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 
 from engine.errors import SetupError, did_you_mean
@@ -45,7 +44,3 @@ def require_database(settings: Settings) -> None:
     """Raises SetupError where there is no file yet."""
     if isinstance(settings.storage, Path) and not settings.storage.is_file():
         raise SetupError(f"there is no database '{settings.storage}' yet: the first start of the server makes one")
-
-
-def database_failure(path: Path, error: sqlite3.Error) -> SetupError:
-    return SetupError(f"the database '{path}' failed, nothing was changed: {error}")

@@ -94,13 +94,6 @@ class Settings:
         return [replace(self, data_source=name) for name in (LIVE, *workspace.data_sources)]
 
     @property
-    def database_path(self) -> Path:
-        """The file that the records are in. Raises SetupError where they are in PostgreSQL."""
-        if isinstance(self.storage, Path):
-            return self.storage
-        raise SetupError(f"the records are in '{self.storage}', and this works on a SQLite file: use psql and pg_dump")
-
-    @property
     def keys(self) -> Path:
         return self.data / "keys"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
@@ -56,6 +56,23 @@ class Blocking:
         """Put rows into a table, in bounded memory."""
         names = list(columns)
         self.wait(self.raw.copy_records_to_table(table, schema_name=schema, records=rows, columns=names))
+
+    def copy_out(self, table: str, columns: Sequence[str], write: Callable[[bytes], object]) -> None:
+        """Write all rows of a table as PostgreSQL's COPY has them."""
+
+        async def written(piece: bytes) -> None:
+            write(piece)
+
+        self.wait(self.raw.copy_from_table(table, columns=columns, output=written))
+
+    def copy_in(self, table: str, columns: Sequence[str], pieces: Iterable[bytes]) -> None:
+        """Put what `copy_out` wrote into a table."""
+
+        async def read() -> AsyncIterator[bytes]:
+            for piece in pieces:
+                yield piece
+
+        self.wait(self.raw.copy_to_table(table, columns=columns, source=read()))
 
     @contextmanager
     def transaction(

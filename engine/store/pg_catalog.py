@@ -21,11 +21,11 @@ TURN_SECONDS = 600  # for another process that changes tables
 WAIT_SECONDS = 30  # for runs that use a table
 
 _SCHEMA = "(SELECT oid FROM pg_namespace WHERE nspname = current_schema())"
-_TABLES = f"SELECT oid, relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = {_SCHEMA}"
+TABLES = f"SELECT oid, relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = {_SCHEMA}"
 _COLUMNS = f"""
     SELECT t.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, col_description(t.oid, a.attnum),
            f.conname, other.relname, f.confdeltype::text
-    FROM ({_TABLES}) t JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
+    FROM ({TABLES}) t JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
     LEFT JOIN LATERAL (
         SELECT conname, confrelid, confdeltype FROM pg_constraint
         WHERE contype = 'f' AND conrelid = t.oid AND conkey = ARRAY[a.attnum] ORDER BY conname LIMIT 1
@@ -34,7 +34,7 @@ _COLUMNS = f"""
     ORDER BY t.relname, a.attnum
 """
 _INDEXES = f"""
-    SELECT t.relname, c.relname FROM ({_TABLES}) t
+    SELECT t.relname, c.relname FROM ({TABLES}) t
     JOIN pg_index i ON i.indrelid = t.oid JOIN pg_class c ON c.oid = i.indexrelid
 """
 _ON_DELETE = {"c": "cascade", "n": "set_null", "d": "set_default"}
@@ -60,7 +60,7 @@ class PostgresCatalog:
             yield from self.connection.rows(sql)
 
     def tables(self) -> set[str]:
-        return {name for _, name in self.connection.execute(_TABLES)}
+        return {name for _, name in self.connection.execute(TABLES)}
 
     def columns(self, table: str) -> list[str]:
         return [name for of, name, *_ in self.connection.execute(_COLUMNS) if of == table]
@@ -123,9 +123,14 @@ def make_schema(connection: Blocking, name: str) -> None:
 def _column(row: Sequence[str], tables: Mapping[str, str], columns: Mapping[str, str]) -> FoundColumn:
     """A column by the names that it and the tables get."""
     stored, type_, required, comment, constraint, other, on_delete = row
-    reference = (tables.get(other, other), _ON_DELETE.get(on_delete, "restrict")) if other else NO_REFERENCE
+    reference = (tables.get(other, other), on_delete_of(on_delete)) if other else NO_REFERENCE
     name, author_type = columns.get(stored, stored), noted(comment, type_)
     return FoundColumn(name, stored, author_type, bool(required), reference, constraint or "")
+
+
+def on_delete_of(action: str) -> str:
+    """What becomes of a record whose reference goes, as in a table's file."""
+    return _ON_DELETE.get(action, "restrict")
 
 
 def _named(error: asyncpg.ForeignKeyViolationError, table: Table) -> str:

@@ -18,7 +18,7 @@ LONGEST = 63  # bytes of a name: PostgreSQL cuts what is longer
 KEPT = LONGEST - len(".0123456789ab.unique")  # bytes that are left of a name which had to be shortened
 _TYPES = {"int": "bigint", "timestamp": "bigint", "decimal": "double precision", "bool": "boolean"}
 TEXT = 'text COLLATE "C"'  # compared by code point, as the language does
-_MARK = "stackwright: "
+MARK = "stackwright: "  # what a comment begins with that is ours
 
 
 def check_names(tables: Mapping[str, Table]) -> None:
@@ -49,13 +49,13 @@ def definition(column: Field, filler: str = "") -> str:
 def commented(table: Table, column: Field) -> str:
     """The statement that notes the author's type beside a column."""
     where = f"{quoted(table.name)}.{quoted(column.name)}"
-    return f"COMMENT ON COLUMN {where} IS '{_MARK}{declared(column)}'"
+    return f"COMMENT ON COLUMN {where} IS '{MARK}{declared(column)}'"
 
 
 def noted(comment: str | None, type_: str) -> str:
     """The author's type of a column that is there, by its comment, else by PostgreSQL's `type_`."""
-    if comment and comment.startswith(_MARK):
-        return comment.removeprefix(_MARK)
+    if comment and comment.startswith(MARK):
+        return comment.removeprefix(MARK)
     return {"bigint": "int", "boolean": "bool", "double precision": "decimal"}.get(type_, type_)
 
 

@@ -202,7 +202,7 @@ class SqliteStore(Writes):
                     connection.execute("PRAGMA query_only = ON")
                 yield SqliteCatalog(connection)
         except sqlite3.Error as error:
-            raise _failure(path, error) from error
+            raise failure(path, error) from error
 
     @staticmethod
     @contextmanager
@@ -211,7 +211,7 @@ class SqliteStore(Writes):
         try:
             yield SqliteTarget(ready, str(path))
         except sqlite3.Error as error:
-            raise _failure(path, error) from error
+            raise failure(path, error) from error
 
     @classmethod
     def _opened(cls, path: Path, tables: Mapping[str, Table], synchronous: str) -> SqliteStore:
@@ -351,7 +351,7 @@ def _reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _failure(path: Path, error: sqlite3.Error) -> SetupError:
+def failure(path: Path, error: sqlite3.Error) -> SetupError:
     return SetupError(f"the database '{path}' failed, nothing was changed: {error}")
 
 
