@@ -313,7 +313,7 @@ def test_partial_and_descending_indexes(tmp_path: Path) -> None:
         answer(running, "POST /it")
     assert (caught.value.name, caught.value.payload) == ("conflict", {"params": ["owner", "slug"]})
     found = [str(row[1]).replace('"', "") for row in storage().structure(tmp_path)]
-    assert any("(owner, deleted_at DESC)" in sql for sql in found)
+    assert any("(owner, deleted_at DESC" in sql for sql in found)
     assert any("deleted_at IS NULL" in sql and "UNIQUE" in sql for sql in found)
 
 
