@@ -255,10 +255,14 @@ async def connect(url: DatabaseUrl, seconds: float | None = None) -> asyncpg.Con
     settings |= {"statement_timeout": f"{(seconds + BUSY_SECONDS) * 1000:.0f}"} if seconds else {}
     ours = {name: value for name, value in settings.items() if name not in url.options}
     made = await asyncpg.connect(url.reveal(), timeout=BUSY_SECONDS, command_timeout=seconds, server_settings=ours)
-    # Values of a kind that only shows when it runs are compared as this; columns are of `json`, whose text is ours.
-    await made.set_type_codec("jsonb", schema="pg_catalog", encoder=_json, decoder=str)
-    if "application_name" not in url.options:  # who restores a backup asks who else uses the schema
-        await made.execute("SELECT set_config('application_name', 'stackwright ' || current_schema(), false)")
+    try:
+        # Values of a kind that only shows when it runs are compared as this; columns are of `json`, whose text is ours.
+        await made.set_type_codec("jsonb", schema="pg_catalog", encoder=_json, decoder=str)
+        if "application_name" not in url.options:  # who restores a backup asks who else uses the schema
+            await made.execute("SELECT set_config('application_name', 'stackwright ' || current_schema(), false)")
+    except BaseException:
+        made.terminate()
+        raise
     return made
 
 
