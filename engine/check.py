@@ -42,12 +42,7 @@ class Checked:
 
 def check(workspace: Workspace, problems: Iterable[Problem] = ()) -> Checked:
     """Checks every stack of `workspace`; `problems` are those of reading it."""
-    checker = WorkspaceChecker(workspace)
-    endpoints = {endpoint: checker.endpoint(endpoint) for endpoint in workspace.endpoints}
-    functions = {name: checker.function(name) for name in workspace.functions}
-    checker.tables()
-    found = sorted([*problems, *checker.problems], key=lambda problem: problem.place)
-    return Checked(workspace, found, endpoints, functions)
+    return WorkspaceChecker(workspace).checked(problems)
 
 
 class WorkspaceChecker:
@@ -62,11 +57,19 @@ class WorkspaceChecker:
         known = object_of({each.name: each.kind for each in workspace.env})
         self._env = OBJECT if workspace.is_broken("workspace") else known
 
-    def tables(self) -> None:
-        """Checks what tables declare."""
+    def checked(self, problems: Iterable[Problem] = ()) -> Checked:
+        """The whole workspace; `problems` are those of reading it."""
+        endpoints = {endpoint: self.endpoint(endpoint) for endpoint in self.workspace.endpoints}
+        functions = {name: self.function(name) for name in self.workspace.functions}
         for table in self.workspace.tables.values():
-            self._defaults(table.columns.values())
-            self.problems += table_problems(table)
+            self.table(table)
+        found = sorted([*problems, *self.problems], key=lambda problem: problem.place)
+        return Checked(self.workspace, found, endpoints, functions)
+
+    def table(self, table: Table) -> None:
+        """Checks what a table declares."""
+        self._defaults(table.columns.values())
+        self.problems += table_problems(table)
 
     def endpoint(self, endpoint: Endpoint) -> CheckedStack:
         self._endpoint_header(endpoint)

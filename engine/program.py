@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,17 +12,13 @@ from typing import Any
 import engine.filters
 import engine.functions
 import engine.steps
-from engine.check import Checked, check
+from engine.check import Checked
 from engine.compile import Compiler, Plan
-from engine.errors import Fault, Problem, Problems, SetupError
+from engine.errors import Fault, Problems, SetupError
 from engine.run import Services
+from engine.session import Session
 from engine.shapes import Shape
-from engine.stack import Step
-from engine.store.schema import settled
-from engine.store.sql import compile_where
-from engine.store.sqlite_dialect import DIALECT
 from engine.workspace import Endpoint, Workspace
-from engine.workspace_reader import read_workspace
 
 LIBRARY = (engine.filters, engine.functions, engine.steps)  # importing them registered what stacks may use
 
@@ -76,56 +70,7 @@ def check_folder(root: Path, shown_as: str | None = None, *, tests: bool = True)
 
     Without `tests` the test files are left aside.
     """
-    with _without_collecting():
-        checked = check(*read_workspace(root, shown_as, tests=tests))
-        if checked.errors:
-            return checked
-        found = sorted([*checked.problems, *_unaskable(checked)], key=lambda problem: problem.place)
-        return replace(checked, problems=found)
-
-
-@contextmanager
-def _without_collecting() -> Iterator[None]:
-    """What is read and checked is kept: to look for garbage among it again and again takes a third of the time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
-def _unaskable(checked: Checked) -> list[Problem]:
-    """Conditions that are right but that no storage can be asked."""
-    found: list[Problem] = []
-    for table in checked.workspace.tables.values():
-        for index in table.indexes:
-            try:
-                settled(index.where, table)
-            except Problems as problems:
-                found += problems.problems
-    stacks = [(each.stack, checked.endpoints[each].kinds) for each in checked.workspace.endpoints]
-    stacks += [(each.stack, checked.functions[name].kinds) for name, each in checked.workspace.functions.items()]
-    for stack, kinds in stacks:
-        for step in _steps(stack):
-            if "where" in step.arguments:
-                table = checked.workspace.tables[step.arguments["table"].text]
-                try:
-                    compile_where(step.arguments["where"], table, kinds, DIALECT)
-                except Problems as problems:
-                    found += problems.problems
-    return found
-
-
-def _steps(value: object) -> list[Step]:
-    """All steps in a block, those of inner blocks included."""
-    if isinstance(value, Step):
-        return [value, *(step for argument in value.arguments.values() for step in _steps(argument))]
-    if isinstance(value, tuple):
-        return [step for each in value for step in _steps(each)]
-    block = getattr(value, "block", None)
-    return _steps(block) if isinstance(block, tuple) else []
+    return Session(root, shown_as, tests=tests).checked()
 
 
 def load(root: Path, services: Services, *, traced: bool = False, shown_as: str | None = None) -> Program:

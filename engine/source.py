@@ -16,7 +16,7 @@ from engine.errors import Problem, Problems, Span, Text
 from engine.origin import Mark, Origin, span_between
 from engine.yaml_reader import PROBLEM_LIMIT, Path, Place, compose
 
-__all__ = ["SIZE_LIMIT", "Document", "Path", "read", "read_file"]
+__all__ = ["SIZE_LIMIT", "Document", "Path", "load", "read"]
 
 SIZE_LIMIT = 1024 * 1024  # bytes of a file
 
@@ -73,8 +73,8 @@ class Document:
         return value
 
 
-def read_file(path: pathlib.Path, shown_as: str) -> Document:
-    """The document in the UTF-8 file at `path`, called `shown_as` in problems. Raises `Problems`."""
+def load(path: pathlib.Path, shown_as: str) -> Text:
+    """The text of the UTF-8 file at `path`, called `shown_as` in problems. Raises `Problems`."""
     nowhere = Text(shown_as, "")
     try:
         with path.open("rb") as file:
@@ -84,7 +84,7 @@ def read_file(path: pathlib.Path, shown_as: str) -> Document:
         raise Problems([Problem("SW001", message, _at(nowhere, 0))]) from error
     if len(content) > SIZE_LIMIT:
         raise Problems([_too_large(nowhere)])
-    return read(_decoded(content, shown_as))
+    return _decoded(content, shown_as)
 
 
 def read(text: Text) -> Document:

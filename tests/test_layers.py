@@ -14,6 +14,7 @@ ROOT = Path(__file__).parent.parent
 # A package is one layer. A module may import what stands before it, and the other modules of its own package.
 LAYERS = [
     "errors",
+    "memo",
     "values",
     "texts",
     "origin",
@@ -31,6 +32,7 @@ LAYERS = [
     "shapes",
     "stack",
     "workspace",
+    "stack_files",
     "workspace_reader",
     "scope",
     "bounds",
@@ -62,6 +64,9 @@ LAYERS = [
     "steps",
     "security",
     "store",
+    "askable",
+    "recheck",
+    "session",
     "program",
     "http",
     "testing",

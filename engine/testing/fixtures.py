@@ -77,6 +77,15 @@ def problems(workspace: Workspace) -> list[Problem]:
     return read_suites(workspace)[1]
 
 
+def file_problems(file: TestFile, workspace: Workspace) -> list[Problem]:
+    """What is wrong with one test file."""
+    try:
+        read_suite(file, workspace)
+    except Problems as broken:
+        return broken.problems
+    return []
+
+
 def read_suites(workspace: Workspace) -> tuple[list[Suite], list[Problem]]:
     """The suites of a workspace that can be read, and what is wrong with the others, in source order."""
     suites: list[Suite] = []
@@ -216,14 +225,14 @@ class _Reader:
     def _target(self, path: Path) -> Target | None:
         name = self.document.value(path)
         function = self.workspace.functions.get(name) if path == ("test",) else None
-        found = [each for each in self.workspace.endpoints if name in (each.name, _address(each))]
+        found = self.workspace.addressed(name)
         if len(found) > 1:
-            hint = "write its whole address: " + " or ".join(map(_address, found))
+            hint = "write its whole address: " + " or ".join(each.address for each in found)
             self._report("SW402", f"'{name}' is in {len(found)} groups", self.document.span(path), hint)
             return None
         target = function or next(iter(found), None)
         if target is None and not any(self.workspace.is_broken(kind, name) for kind in ("endpoint", "function")):
-            known = [each.name for each in self.workspace.endpoints]
+            known = self.workspace.endpoint_names()
             known += self.workspace.functions if path == ("test",) else ()
             what = "endpoint or function" if path == ("test",) else "endpoint"
             self._report("SW402", f"unknown {what} '{name}'", self.document.span(path), did_you_mean(name, known))
@@ -276,8 +285,3 @@ class _Reader:
 
     def _report(self, code: str, message: str, span: Span, hint: str = "") -> None:
         self.problems.append(Problem(code, message, span, hint))
-
-
-def _address(endpoint: Endpoint) -> str:
-    """`POST /api:main/auth/login`."""
-    return f"{endpoint.method} /api:{endpoint.group.canonical}{endpoint.path}"
