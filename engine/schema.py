@@ -165,8 +165,8 @@ def _workspace() -> tuple[Schema, list[str]]:
         "description": _TEXT,
         "canonical": {**_TEXT, "pattern": "^[A-Za-z0-9_-]+$"},
         "unknown_input": {"enum": ["refuse", "ignore"]},
-        "cors": _CORS,
         "env": _FIELDS,
+        "cors": _CORS,
         "body_limit": {"type": "integer", "minimum": 1, "description": "Bytes of a request's body."},
         "time_limit": {"type": "number", "exclusiveMinimum": 0, "description": "Seconds a run may take."},
     }, []
@@ -242,10 +242,10 @@ def _endpoint() -> tuple[Schema, list[str]]:
         "tags": {"type": "array", "items": _TEXT},
         "group": _TEXT,
         "auth": _TEXT,
+        "atomic": _FLAG,
         "input": _FIELDS,
         "stack": _STEPS,
         "response": {},
-        "atomic": _FLAG,
     }, ["stack"]
 
 
@@ -261,10 +261,10 @@ def _function() -> tuple[Schema, list[str]]:
 
 def _test() -> tuple[Schema, list[str]]:
     request: Schema = {
-        "input": {"description": "What is sent: a JSON body, or the path's parameters and the query."},
-        "send": {**_HEADERS, "description": "Request headers."},
         "auth": _SUBJECT,
         "token": {**_TEXT, "description": "The token sent: a text, or an expression as $response.authToken."},
+        "send": {**_HEADERS, "description": "Request headers."},
+        "input": {"description": "What is sent: a JSON body, or the path's parameters and the query."},
     }
     then = {
         "type": "object",
@@ -282,8 +282,8 @@ def _test() -> tuple[Schema, list[str]]:
         "properties": {
             "name": {**_TEXT, "minLength": 1},
             "records": _RECORDS,
-            "each": {"type": "array", "minItems": 1, "description": "Inputs, each of them a case of its own."},
             **request,
+            "each": {"type": "array", "minItems": 1, "description": "Inputs, each of them a case of its own."},
             **_EXPECTED,
             "then": {"type": "array", "items": then, "description": "Requests that follow, on the same records."},
         },

@@ -67,6 +67,10 @@ class Session:
         """What problems call the file at `path`."""
         return shown_path(path, self.root, self._shown_as)
 
+    def text(self, path: Path) -> str | None:
+        """What stands for the content of the file at `path`; None for the file's own."""
+        return self._texts.get(path)
+
     @property
     def files(self) -> dict[Path, StackFile]:
         """The files, in order."""

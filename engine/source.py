@@ -45,6 +45,18 @@ class Document:
         place = self._places[self._nearest(path)]
         return span_between(self.text, *(place.key or (place.start, place.end)))
 
+    def place(self, path: Path) -> Place:
+        """Where and how the value at `path` is written. Raises LookupError where there is none."""
+        return self._places[path]
+
+    def scalars(self) -> list[tuple[int, int]]:
+        """Start and end of every key and of every value that is no list or mapping, in the order of the file."""
+        found = [(key[0].index, key[1].index) for _, _, _, _, key in self._places.values() if key is not None]
+        for path, place in self._places.items():
+            if not isinstance(self.value(path), list | dict):
+                found.append((place.start.index, place.stop))
+        return sorted(found)
+
     def origin(self, path: Path) -> Origin:
         """The origin of the text at `path`. Raises LookupError where there is none."""
         place, value = self._places[path], self.value(path)

@@ -39,6 +39,13 @@ def stack_files(root: Path) -> list[Path]:
     return sorted(path for path in found if is_visible(path, root) and path.is_file())[:MAX_FILES]
 
 
+def workspace_root(path: Path) -> Path:
+    """The folder of the workspace that a file is in: the nearest above with a `workspace.yaml`, else its own."""
+    folders = path.absolute().parents
+    named = (folder for folder in folders if any((folder / f"workspace{end}").is_file() for end in (".yaml", ".yml")))
+    return next(named, folders[0])
+
+
 def is_visible(path: Path, root: Path) -> bool:
     """Whether no part of a path within `root` begins with a dot."""
     return not any(part.startswith(".") for part in path.relative_to(root).parts)

@@ -18,6 +18,7 @@ from engine.source import Path as Keys
 from engine.stack import Block, StackReader
 from engine.stack_files import StackFile, is_test, read_stack_file, shown_path, stack_files
 from engine.syntax import Column, Lambda, Node, Variable, walk, with_variables
+from engine.unparse import unparse
 from engine.workspace import (
     DEFAULT_BODY_LIMIT,
     DEFAULT_TIME_LIMIT,
@@ -224,7 +225,7 @@ class WorkspaceReader:
                 self._report("SW161", f"a rule knows columns alone, '${each.name}' is a variable", each.span, hint)
         columns = tuple(dict.fromkeys(each.name for each in walk(node) if isinstance(each, Column)))
         message = data.get("message", "") if isinstance(data, dict) else ""
-        message = message or f"The rule is not met: {document.value(at)}"
+        message = message or f"The rule is not met: {unparse(node)}"
         return Rule(with_variables(node), columns, message, document.span(at))
 
     def _over_columns(self, document: Document, path: Keys) -> Node | None:
