@@ -16,6 +16,8 @@ check: .venv/ready
 bench: .venv/ready
 	@$(BIN)/python -m benchmarks
 	@$(BIN)/python -m benchmarks.writes
+	@$(BIN)/python -m benchmarks.database
+	@$(BIN)/python -m benchmarks.transfer
 
 lint: .venv/ready
 	@$(BIN)/ruff check --quiet

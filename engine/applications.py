@@ -29,6 +29,8 @@ class Applications(Judge):
             self._unknown("filter", node.name, node.name_span, registry.filters(), registry.functions())
             self._skip([node.of, *node.arguments], scope)
             return ANY
+        if node.optional:
+            self.droppable.update(node.arguments)
         return self._applied(definition, [node.of, *node.arguments], node, scope)
 
     def _call(self, node: Call, scope: Scope) -> Kind:
@@ -97,7 +99,7 @@ class Applications(Judge):
         kind = self.infer(node, scope)
         self.check_argument(definition, parameter, kind, node)
         unify(parameter.kind, kind, bindings)
-        return kind
+        return self.known(node, kind)
 
     def check_argument(self, definition: Definition, parameter: Parameter, kind: Kind, node: Node) -> None:
         """Reports an argument that its parameter can't take."""
@@ -123,6 +125,7 @@ class Applications(Judge):
 
     def _misfits(self, node: Node, kind: Kind, wanted: Kinds) -> Iterator[tuple[Node, Kind, Kinds]]:
         """What is of none of the kinds `wanted`, with its kind and theirs: items of a list written out, or `node`."""
+        kind = self.known(node, kind)
         items = tuple(each.item or ANY for each in wanted if each.name == "list")
         if isinstance(node, ListOf) and items:
             for item in node.items:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from engine.clauses import Query
 from engine.errors import Problem, Problems
+from engine.openings import steps_in
 from engine.stack import Block, Step
 from engine.store.schema import settled
+from engine.store.select import Selector
 from engine.store.sql import compile_where
 from engine.store.sqlite_dialect import DIALECT
 from engine.syntax import Node
@@ -24,22 +27,17 @@ def unaskable_indexes(table: Table) -> Iterator[Problem]:
 
 
 def unaskable_steps(stack: Block, kinds: Mapping[Node, Kind], tables: Mapping[str, Table]) -> Iterator[Problem]:
-    """What is wrong with the conditions of a stack that was checked and has no errors."""
-    for step in _steps(stack):
-        if "where" in step.arguments:
-            table = tables.get(step.arguments["table"].text)
-            try:
-                if table is not None:
-                    compile_where(step.arguments["where"], table, kinds, DIALECT)
-            except Problems as problems:
-                yield from problems.problems
+    """What is wrong with the queries of a stack that was checked and has no errors."""
+    for step in steps_in(stack):
+        try:
+            _ask(step, tables, kinds)
+        except Problems as problems:
+            yield from problems.problems
 
 
-def _steps(value: object) -> list[Step]:
-    """All steps in a block, those of inner blocks included."""
-    if isinstance(value, Step):
-        return [value, *(step for argument in value.arguments.values() for step in _steps(argument))]
-    if isinstance(value, tuple):
-        return [step for each in value for step in _steps(each)]
-    block = getattr(value, "block", None)
-    return _steps(block) if isinstance(block, tuple) else []
+def _ask(step: Step, tables: Mapping[str, Table], kinds: Mapping[Node, Kind]) -> None:
+    """Raises `Problems` where a step asks what no storage can be asked."""
+    if step.definition.composes:
+        Selector(tables, kinds, DIALECT, lambda table: ()).check(Query(*step.filled))
+    elif "where" in step.arguments:
+        compile_where(step.arguments["where"], tables[step.arguments["table"].text], kinds, DIALECT)

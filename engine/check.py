@@ -66,6 +66,11 @@ class WorkspaceChecker:
         found = sorted([*problems, *self.problems], key=lambda problem: problem.place)
         return Checked(self.workspace, found, endpoints, functions)
 
+    @property
+    def errors(self) -> list[Problem]:
+        """The problems that are more than warnings."""
+        return [problem for problem in self.problems if problem.severity == "error"]
+
     def table(self, table: Table) -> None:
         """Checks what a table declares."""
         self._defaults(table.columns.values())

@@ -62,7 +62,7 @@ from engine.shapes import Shape
 from engine.stack import Assignment, Branch, Case, Step, Word, matched
 from engine.stack_walk import CheckedStack
 from engine.syntax import Attribute, Entry, Node, ObjectOf, Spread, Variable
-from engine.values import ANY
+from engine.values import ANY, Kind
 from engine.workspace import Endpoint, Function, Table
 
 STRIDE = 256  # rounds of a loop between two looks at the run's limits
@@ -103,10 +103,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Load:
-    """What a prepared step is given: the storage it prepares its operation with, and what its stack reads."""
+    """What a prepared step is given: the storage it prepares its operation with, and what is known of its stack."""
 
     storage: Any
     secret_reads: frozenset[tuple[str, str]]
+    kinds: Mapping[Node, Kind]
 
     def secrets(self, table: Table) -> tuple[str, ...]:
         """The secret columns of `table` that the stack reads."""
@@ -147,7 +148,7 @@ class StackLowering(ExpressionLowering):
     def __init__(self, compiler: Compiler, checked: CheckedStack, *, atomic: bool = True) -> None:
         super().__init__(checked.kinds, Names())
         self.compiler, self.atomic = compiler, atomic
-        self.load = Load(compiler.storage, checked.secret_reads)
+        self.load = Load(compiler.storage, checked.secret_reads, checked.kinds)
         self.used = {node.name for node in checked.kinds if isinstance(node, Variable)}
         self.is_async = self.writes = False
         self.loops: list[Loop] = []
@@ -184,8 +185,7 @@ class StackLowering(ExpressionLowering):
         outer, self.step = getattr(self, "step", step), step
         definition = step.definition
         if definition.family == "construct":
-            arguments = [step.arguments.get(each.name, each.default) for each in definition.parameters]
-            statements: list[ast.stmt] = definition.call(self, *arguments)
+            statements: list[ast.stmt] = definition.call(self, *step.filled)
         else:
             statements = self._call_step(step, definition)
         self.step = outer
@@ -201,6 +201,8 @@ class StackLowering(ExpressionLowering):
     # Steps that are functions.
 
     def _call_step(self, step: Step, definition: Definition) -> list[ast.stmt]:
+        if definition.composes:
+            return self._call_composed(step, definition)
         if definition.is_prepared:
             return self._call_prepared(step, definition)
         parameters = definition.parameters
@@ -232,6 +234,14 @@ class StackLowering(ExpressionLowering):
         made = call(self.names.bind(operation, step.name), name("run"), *values)
         statements = [*before, *self._kept(step, awaited(made) if is_async else made, is_async)]
         return self.written(statements) if definition.writes else statements
+
+    def _call_composed(self, step: Step, definition: Definition) -> list[ast.stmt]:
+        """A step whose operation says which nodes' values it is called with."""
+        operation = definition.call(self.load, *step.filled)
+        values = [self.revealed(node) for node in operation.parameters]
+        made = call(self.names.bind(operation.call, step.name), name("run"), *values)
+        self.writes = self.writes or operation.writes
+        return self._kept(step, awaited(made), is_async=True)
 
     def _prepared(
         self, argument: Any, parameter: Parameter, table: Table | None, before: list[ast.stmt]
@@ -306,16 +316,31 @@ class StackLowering(ExpressionLowering):
         self, items: ast.expr, variable: str, do: Sequence[Step], before: Sequence[ast.stmt] = (), counter: str = ""
     ) -> list[ast.stmt]:
         """Runs steps for each of a list or a range: by strides, which costs less than to count every round."""
-        body, is_left = self.body(do, counter)
         held, start = self.temporary(), self.temporary()
         stride: ast.expr = item(name(held), ast.Slice(name(start), binary(name(start), ast.Add(), const(STRIDE))))
+        rounds = self.rounds(stride, start, variable, do, before, counter)
+        starts = call("range", const(0), call("len", name(held)), const(STRIDE))
+        return [assign(held, items), ast.For(target(start), starts, rounds, [])]
+
+    def by_batches(
+        self, stream: ast.expr, variable: str, do: Sequence[Step], before: Sequence[ast.stmt], counter: str
+    ) -> list[ast.stmt]:
+        """Runs steps for each record of a stream, which comes in batches, each with the place of its first."""
+        held, start = self.temporary(), self.temporary()
+        rounds = self.rounds(name(held), start, variable, do, before, counter)
+        batch = ast.Tuple([target(start), target(held)], ast.Store())
+        return [ast.AsyncFor(batch, method(stream, "batches"), rounds, [])]
+
+    def rounds(
+        self, stride: ast.expr, start: str, variable: str, do: Sequence[Step], before: Sequence[ast.stmt], counter: str
+    ) -> list[ast.stmt]:
+        """Runs steps for each of a stride, the first of which is counted from `start`."""
+        body, is_left = self.body(do, counter)
         each: ast.expr = target(variable)
         if counter:
             stride, each = call("enumerate", stride, name(start)), ast.Tuple([target(counter), each], ast.Store())
         walk = ast.For(each, stride, [*before, *body] or [ast.Pass()], [ast.Continue()] if is_left else [])
-        rounds = [self.pause(is_due()), walk, *([ast.Break()] if is_left else [])]
-        starts = call("range", const(0), call("len", name(held)), const(STRIDE))
-        return [assign(held, items), ast.For(target(start), starts, rounds, [])]
+        return [self.pause(is_due()), walk, *([ast.Break()] if is_left else [])]
 
     def pause(self, test: ast.expr) -> ast.stmt:
         """Lets other runs go on where it is time to."""
@@ -410,13 +435,17 @@ def for_each(lowering: StackLowering, items: Expression, do: Block) -> list[ast.
     """
     variable = lowering.result_or_temporary()
     walked = lowering.revealed(items)
-    if lowering.kind(items).name != "list":
+    is_stream = lowering.kind(items).name == "stream"
+    if not is_stream and lowering.kind(items).name != "list":
         walked = lowering.helper(operators.entries, walked)
     counter = lowering.temporary() if "index" in lowering.used else ""
     before = [assign("v_index", name(counter))] if counter else []
     if lowering.kind(items).secret:
         before.append(assign(variable, lowering.helper(operators.secret, name(variable))))
-    loop = lowering.by_strides(method(name("run"), "charged", walked), variable, do, before, counter)
+    if is_stream:
+        loop = lowering.by_batches(walked, variable, do, before, counter)
+    else:
+        loop = lowering.by_strides(method(name("run"), "charged", walked), variable, do, before, counter)
     outer = [each.counter for each in lowering.loops if each.counter]
     return [*loop, assign("v_index", name(outer[-1]))] if outer else loop
 

@@ -75,7 +75,7 @@ class Control(StackWalk):
         if kind.name == "object":
             values = join_all((kind.fields or {}).values()) if kind.fields else ANY
             item = object_of({"key": TEXT, "value": values.masked() if contains_secret(kind) else values})
-        elif fits(kind, list_of(ANY)):
+        elif fits(kind, list_of(ANY)) or kind.name == "stream":
             item = kind.item or ANY
             item = item.masked() if kind.secret else item
         else:

@@ -101,6 +101,8 @@ class Inference(Operations, Applications):
             owner = owner.present()
         kind = self._member(owner, node)
         kind = self._beside(owner, node.name, kind)
+        if owner != self.kinds[node.of] and self.takes_null(node.of):  # in a query null goes on, as in SQL
+            return kind.maybe()
         # Only what may be absent becomes null under `?.`.
         if node.optional and (owner != self.kinds[node.of] or node.name in owner.optional or owner.fields is None):
             return kind.maybe()

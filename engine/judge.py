@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from engine.errors import Problem, Severity, Span
 from engine.narrow import narrowed, narrowed_null
 from engine.scope import Scope
-from engine.syntax import Node
+from engine.syntax import Column, Node, walk
 from engine.values import ANY, BOOL, Kind, fits
 from engine.wording import comparison, named, null_mend, shown
 
@@ -27,7 +27,8 @@ class Judge(ABC):
     """What the rules for all nodes share: kinds go into `kinds`, a node at a time, mistakes into `problems`.
 
     `reads` gathers the variables read, `secret_reads` the secret columns taken from records; `parameters` are those of
-    the lambdas around. Nothing is reported while `silent`.
+    the lambdas around. Nothing is reported while `silent`. `droppable` are the sides of a query's comparisons whose
+    null drops them.
     """
 
     def __init__(self) -> None:
@@ -37,6 +38,7 @@ class Judge(ABC):
         self.secret_reads: set[tuple[str, str]] = set()
         self.parameters: tuple[str, ...] = ()
         self.silent = 0
+        self.droppable: set[Node] = set()
 
     @abstractmethod
     def infer(self, node: Node, scope: Scope) -> Kind:
@@ -54,15 +56,26 @@ class Judge(ABC):
 
     def value(self, node: Node, scope: Scope, what: str) -> Kind:
         """The kind of an operand that can't be null."""
-        kind = self.infer(node, scope)
+        kind = self.known(node, self.infer(node, scope))
         if kind.may_be_null:
             self.null(node, what)
             return ANY.masked() if kind.secret else ANY  # one message a mistake
         return kind
 
+    def known(self, node: Node, kind: Kind) -> Kind:
+        """The `kind` of a node, with null ruled out where it is no mistake."""
+        if not kind.may_be_null or not self.takes_null(node):
+            return kind
+        return ANY if kind.name == "null" else kind.present()
+
+    def takes_null(self, node: Node) -> bool:
+        """Whether null is no mistake: in a query it makes a condition on a column false, or drops it."""
+        return node in self.droppable or any(isinstance(each, Column) for each in walk(node))
+
     def null(self, node: Node, what: str) -> None:
-        """Reports that `node` may be null where `what` says why it must not be."""
-        self.report("SW210", f"{named(node)} may be null here, {what}", node.span, null_mend(node, self.parameters))
+        """Reports that `node` may be null where `what` says why it must not be, unless it may in a query."""
+        if not self.takes_null(node):
+            self.report("SW210", f"{named(node)} may be null here, {what}", node.span, null_mend(node, self.parameters))
 
     def condition(self, node: Node, scope: Scope) -> tuple[Scope, Scope]:
         """Checks that `node` is a bool; what is known where it is true, and where it is false."""

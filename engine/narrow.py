@@ -15,6 +15,8 @@ Kinds = Mapping[Node, Kind]  # of every node in the condition
 def narrowed(node: Node, scope: Scope, truth: bool, kinds: Kinds) -> Scope:
     """What is known where the condition `node` was `truth`."""
     match node:
+        case Binary(optional=True) | Filter(optional=True):  # what may be dropped proves nothing
+            return scope
         case Unary("not", operand):
             return narrowed(operand, scope, not truth, kinds)
         case Binary("and", left, right) if truth:

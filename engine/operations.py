@@ -32,6 +32,8 @@ class Operations(Judge):
         return kind
 
     def _binary(self, node: Binary, scope: Scope) -> Kind:
+        if node.optional:
+            self.droppable.add(node.right)
         match node.operator:
             case "and" | "or":
                 true, false = self.condition(node.left, scope)

@@ -266,7 +266,7 @@ class Parser(Cursor):
         return Binary(operator, left, right, optional, operator_span, self.span(start))
 
     def dropped(self) -> bool:
-        """Whether the comparison has its `?`, which drops it where the right side is null."""
+        """Whether a comparison or filter has its `?`, which drops it where the right side is null."""
         token = self.token
         if token.text != "?" or token.start != self.end:
             return False
@@ -303,8 +303,9 @@ class Parser(Cursor):
         if self.token.text == ":":
             hint = f"write them in parentheses: {name.text}(…)"
             self.fail("SW027", "':' doesn't begin a filter's arguments", self.token, hint)
+        optional = self.dropped()
         arguments = self.sequence(self.argument) if self.token.text == "(" else []
-        return Filter(of, name.text, arguments, self.span_of(name), self.span(start))
+        return Filter(of, name.text, arguments, optional, self.span_of(name), self.span(start))
 
     def attribute(self, of: Node, start: int) -> Node:
         token = self.take()

@@ -104,13 +104,14 @@ class Rechecker(WorkspaceChecker):
     def _asked(self, owner: Endpoint | Function, check: Callable[[], CheckedStack]) -> CheckedStack:
         """A stack's check, and what of it no storage can be asked."""
         checked = check()
-        if not any(each.severity == "error" for each in self.problems):
+        # A query is only composed where all of its tables can be known.
+        if not self.errors and not self.workspace.is_broken("table"):
             self.problems += unaskable_steps(owner.stack, checked.kinds, self.workspace.tables)
         return checked
 
     def _indexed(self, table: Table, check: Callable[[], None]) -> None:
         check()
-        if not any(each.severity == "error" for each in self.problems):
+        if not self.errors:
             self.problems += unaskable_indexes(table)
 
     def _kept(self, what: str, owner: Endpoint | Function | Table, make: Callable[[], T]) -> T:

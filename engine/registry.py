@@ -48,10 +48,19 @@ TableName = Annotated[Any, Syntax("table")]  # a table of the workspace
 AuthTable = Annotated[Any, Syntax("auth_table")]  # a table with auth: true
 Where = Annotated[Any, Syntax("where")]  # {column: value}, or an expression over columns
 Match = Annotated[Any, Syntax("match")]  # {column: value}: what a record is known by
+Sort = Annotated[Any, Syntax("sort")]  # {column: asc | desc}
+Columns = Annotated[Any, Syntax("columns")]  # a list of columns
+Joins = Annotated[Any, Syntax("joins")]  # name → {table, where, type}
+Group = Annotated[Any, Syntax("group")]  # a list of columns, or name → expression over columns
+Evals = Annotated[Any, Syntax("evals")]  # name → expression over columns
+Addons = Annotated[Any, Syntax("addons")]  # name → column, or {table, on, …}
+Openings = Annotated[Any, Syntax("openings")]  # a list of columns that the request may ask of
+Sortable = Annotated[Any, Syntax("sortable")]  # a list of columns that the request may sort by
+Choice = Syntax("choice")  # one of the words of a Literal, written out
+Flag = Annotated[Any, Syntax("flag")]  # true or false, written out
 Data = Annotated[Any, Syntax("data")]  # {column: value}, or an object whose columns are known before it runs
 Changes = Annotated[Any, Syntax("changes")]  # {column: value}, or any object
 Rows = Annotated[Any, Syntax("rows")]  # a list of {column: value}
-Flag = Annotated[Any, Syntax("flag")]  # true or false, written out
 FunctionName = Annotated[Any, Syntax("function")]  # a function of the workspace
 Arguments = Annotated[Any, Syntax("arguments")]  # input name → value
 FaultName = Annotated[Any, Syntax("fault")]  # a name of the error table
@@ -101,7 +110,8 @@ class Definition:
     `declassifies`: the result of a secret argument is no secret. `writes`: it may change the database.
     `charges`: the run pays for the piped value's length. `keeps`: the result holds only items of which the filter's
     condition is true.
-    `is_prepared`: `call` takes a `load` first, runs once at load, and returns the operation that runs.
+    `is_prepared`: `call` takes a `load` first, runs once at load, and returns the operation that runs. `composes`: it
+    is given the arguments as they were read, and its operation says which nodes' values it is called with.
     """
 
     name: str
@@ -119,6 +129,7 @@ class Definition:
     writes: bool = False
     charges: bool = False
     keeps: bool = False
+    composes: bool = False
     aliases: tuple[str, ...] = ()
 
     def parameter(self, name: str) -> Parameter | None:
@@ -188,7 +199,9 @@ def function(call: Any = None, /, **options: Any) -> Any:
 @overload
 def step(call: F, /) -> F: ...
 @overload
-def step(*, result: ResultRule | None = None, declassifies: bool = False, writes: bool = False) -> Callable[[F], F]: ...
+def step(
+    *, result: ResultRule | None = None, declassifies: bool = False, writes: bool = False, composes: bool = False
+) -> Callable[[F], F]: ...
 def step(call: Any = None, /, **options: Any) -> Any:
     """Registers a step: the first parameter after `run` is written beside its name."""
     return _register("step", call, **options) if call else lambda call: _register("step", call, **options)
@@ -235,7 +248,8 @@ def _parameter(given: inspect.Parameter, hint: Any) -> Parameter:
     )
     syntax = next((note for note in getattr(hint, "__metadata__", ()) if isinstance(note, Syntax)), None)
     if syntax is not None:
-        return replace(parameter, syntax=syntax.name)
+        kind = _kind(hint) if syntax is Choice else ANY
+        return replace(parameter, syntax=syntax.name, kind=kind)
     if typing.get_origin(hint) is Callable or typing.get_origin(hint) is typing.get_origin(Callable[[], None]):
         arguments, returned = typing.get_args(hint)
         kinds = tuple(_kind(argument) for argument in arguments)

@@ -95,6 +95,11 @@ class Run:
         return str(uuid.UUID(int=self.services.chance.getrandbits(128), version=4))
 
     @property
+    def time_limit(self) -> float:
+        """The seconds that it may take."""
+        return self.services.time_limit
+
+    @property
     def random(self) -> random.Random:
         return self.services.chance
 

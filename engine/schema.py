@@ -52,7 +52,42 @@ _BRANCHES: Schema = {
         "additionalProperties": False,
     },
 }
-_BY_SYNTAX: Mapping[str, Schema] = {
+_NAME: Schema = {"type": "string", "pattern": NAME_PATTERN}
+_WHERE: Schema = {"type": ["object", "string"], "minProperties": 1}
+_COLUMNS: Schema = {"type": "array", "items": _NAME, "minItems": 1, "uniqueItems": True}
+_SORT: Schema = {"type": "object", "additionalProperties": {"enum": ["asc", "desc"]}, "minProperties": 1}
+_EVALS: Schema = {"type": "object", "propertyNames": _NAME, "minProperties": 1}
+_JOINS: Schema = {
+    "type": "object",
+    "propertyNames": _NAME,
+    "additionalProperties": {
+        "type": "object",
+        "properties": {"table": _TEXT, "where": _TEXT, "type": {"enum": ["inner", "left"]}},
+        "required": ["table"],
+        "additionalProperties": False,
+    },
+}
+_ADDON_OPTIONS: Schema = {
+    "table": _TEXT,
+    "by": _NAME,
+    "on": {"type": "object", "additionalProperties": _NAME, "minProperties": 1, "maxProperties": 1},
+    "where": _WHERE,
+    "sort": _SORT,
+    "output": _COLUMNS,
+    "limit": {"type": "integer", "minimum": 1, "maximum": 1000},
+    "return": {"enum": ["list", "first", "count", "exists"]},
+}
+MAX_ADDON_LEVELS = 3  # each level is one query more
+
+
+def _addons(levels: int) -> Schema:
+    nested = {"addon": _addons(levels - 1)} if levels > 1 else {}
+    addon = {"type": "object", "properties": {**_ADDON_OPTIONS, **nested}, "additionalProperties": False}
+    written = {"type": ["string", "object"], "if": {"type": "object"}, "then": addon}
+    return {"type": "object", "propertyNames": _NAME, "additionalProperties": written}
+
+
+BY_SYNTAX: Mapping[str, Schema] = {
     "value": {},
     "expression": {},
     "lambda": {},
@@ -63,8 +98,17 @@ _BY_SYNTAX: Mapping[str, Schema] = {
     "assignments": {"type": "object", "minProperties": 1},
     "table": {"type": "string"},
     "auth_table": {"type": "string"},
-    "where": {"type": ["object", "string"], "minProperties": 1},
+    "where": _WHERE,
     "match": {"type": "object", "minProperties": 1},
+    "sort": _SORT,
+    "columns": _COLUMNS,
+    "openings": _COLUMNS,
+    "sortable": _COLUMNS,
+    "joins": _JOINS,
+    "group": {"type": ["array", "object"], "items": _NAME, "propertyNames": _NAME},
+    "evals": _EVALS,
+    "addons": _addons(MAX_ADDON_LEVELS),
+    "choice": {},
     "data": {"type": ["object", "string"]},
     "changes": {"type": ["object", "string"]},
     "rows": {"type": ["array", "string"]},
@@ -100,11 +144,13 @@ def step_schema(definition: Definition, *, nested: bool = True) -> Schema:
 
 
 def _parameter_schema(parameter: Parameter, nested: bool) -> Schema:
-    schema = dict(_BY_SYNTAX[parameter.syntax])
+    schema = dict(BY_SYNTAX[parameter.syntax])
     if not nested:
         schema = _flattened(schema)
     if parameter.syntax == "table" and not parameter.required:
         schema["type"] = ["string", "null"]
+    if parameter.syntax == "choice":
+        schema["enum"] = list(parameter.kind.values)
     if parameter.syntax == "value" and parameter.kind.values:
         schema["examples"] = list(parameter.kind.values)
     return schema
@@ -209,6 +255,7 @@ def _table() -> tuple[Schema, list[str]]:
             "columns": {"type": "array", "items": _INDEXED, "minItems": 1},
             "unique": _FLAG,
             "where": {**_TEXT, "description": "Only the records that meet it are in the index."},
+            "type": {"enum": ["search"]},
         },
         "required": ["columns"],
         "additionalProperties": False,

@@ -14,7 +14,8 @@ from engine.syntax import Node, walk
 from engine.values import ANY, INT, Kind, fits
 from engine.workspace import Table, Workspace
 
-ASKS = frozenset({"get_record", "has_record", "validate_password", "create_token"})  # steps with a result and no effect
+# Steps with a result and no effect.
+ASKS = frozenset({"get_record", "has_record", "query_all_records", "validate_password", "create_token"})
 
 
 def auth_table_problems(workspace: Workspace, word: Word) -> Iterator[Problem]:
@@ -44,10 +45,14 @@ class Signatures(Columns):
             hint = "use POST, PUT, PATCH or DELETE"
             self.report("SW143", f"'{step.name}' writes, a {self.method} must not", step.span, hint, "warning")
         self._check_breadth(step)
-        if step.result is None and step.name in ASKS:
+        self._check_use(step)
+        return self.result(step, substitute(step.definition.returns, bindings), scope)
+
+    def _check_use(self, step: Step) -> None:
+        """A step that only asks must be asked for something; a lock is something."""
+        if step.result is None and step.name in ASKS and not step.arguments.get("lock", False):
             hint = "add 'as:' and use the result, or take the step out"
             self.report("SW149", f"'{step.name}' does nothing without 'as:'", step.span, hint, "warning")
-        return self.result(step, substitute(step.definition.returns, bindings), scope)
 
     def _check_breadth(self, step: Step) -> None:
         """A step that may write every record of a table must say so."""

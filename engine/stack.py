@@ -7,20 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engine import registry, schema
+from engine import clauses, registry, schema
+from engine.clauses import Word as Word
 from engine.errors import Problem, Problems, Span, did_you_mean
 from engine.parser import parse_expression, parse_value
 from engine.registry import Definition, Parameter
 from engine.source import Document, Path
 from engine.syntax import Binary, Column, Entry, ListOf, Literal, Node, ObjectOf
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Word:
-    """A name that an author wrote: of a table, a function, an error, a variable."""
-
-    text: str
-    span: Span
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,6 +66,11 @@ class Step:
     @property
     def name(self) -> str:
         return self.definition.name
+
+    @property
+    def filled(self) -> list[Any]:
+        """The arguments in the order of the signature, defaults where none is given."""
+        return [self.arguments.get(each.name, each.default) for each in self.definition.parameters]
 
     def node(self, name: str) -> Node | None:
         """The expression given for a parameter, if any was."""
@@ -235,7 +233,7 @@ class StackReader:
         return tuple(
             Branch(
                 self.expression((*path, place, "if")),
-                self.block((*path, place, "then")),
+                self._read_block((*path, place, "then")),
                 self.document.span((*path, place)),
             )
             for place in range(len(self._shaped(path, list)))
@@ -243,7 +241,7 @@ class StackReader:
 
     def _read_cases(self, path: Path) -> tuple[Case, ...]:
         return tuple(
-            Case(Word(key, self.document.key_span((*path, key))), self.block((*path, key)))
+            Case(Word(key, self.document.key_span((*path, key))), self._read_block((*path, key)))
             for key in self._shaped(path, dict)
         )
 
@@ -317,6 +315,11 @@ class StackReader:
     def _report(self, code: str, message: str, path: Path, hint: str = "") -> None:
         self.problems.append(Problem(code, message, self.document.span(path), hint))
 
+    condition_of = _read_where
+    _read_choice = clauses.read_choice
+    _read_sort, _read_columns, _read_joins = clauses.read_sort, clauses.read_columns, clauses.read_joins
+    _read_openings, _read_sortable = clauses.read_openings, clauses.read_sortable
+    _read_evals, _read_group, _read_addons = clauses.read_evals, clauses.read_group, clauses.read_addons
     _read_value = _read_expression = _read_data = _read_changes = _read_rows = value
     _read_table = _read_auth_table = _read_function = _read_fault = _word
 
@@ -342,5 +345,8 @@ def _at(data: Any, path: Path) -> Any:
     for key in path:
         if isinstance(data, str):
             return None  # a step written as plain text has no arguments
-        data = data[key]
+        try:
+            data = data[key]
+        except (KeyError, TypeError):
+            raise _Unreadable from None  # the schema says what is missing
     return data

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from engine.assignments import Assignments
 from engine.calls import Calls
 from engine.control import Control
+from engine.query_check import Queries
 from engine.scope import Scope
-from engine.signatures import Signatures
 from engine.stack import Step
 
 
-class StackChecker(Signatures, Assignments, Control, Calls):
+class StackChecker(Queries, Assignments, Control, Calls):
     """Checks one stack, each step by its rule."""
 
     def apply(self, step: Step, scope: Scope) -> Scope:
@@ -35,4 +35,5 @@ _RULES: Mapping[str, Callable[[StackChecker, Step, Scope], Scope]] = {
     "transaction": StackChecker._group,
     "try": StackChecker._try,
     "run_function": StackChecker._run_function,
+    "query_all_records": StackChecker._query,
 }

@@ -149,7 +149,10 @@ class StackWalk(Inference):
         return self.assign(step.result, kind, scope) if step.result else scope
 
     def leaving(self, node: Node, kind: Kind, where: str) -> None:
-        """Reports a secret that would leave through `where`."""
+        """Reports a secret that would leave through `where`, or a stream."""
+        if kind.name == "stream":
+            hint = "walk it with for_each, or let the query return a list"
+            self.report("SW177", f"a stream can't leave in {where}", node.span, hint)
         if contains_secret(kind):
             secret = next((each for each in walk(node) if self.kinds.get(each, ANY).secret), node)
             hint = "leave it out; a sensitive value that must leave says so with '| reveal'"

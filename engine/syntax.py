@@ -152,11 +152,15 @@ class Range(Node):
 
 @dataclass(slots=True, eq=False)
 class Filter(Node):
-    """`of | name(arguments)`; the arguments may be `Lambda`s."""
+    """`of | name(arguments)`; the arguments may be `Lambda`s.
+
+    `optional` is a name with a `?` after it: in a query the condition is dropped where its argument is null.
+    """
 
     of: Node
     name: str
     arguments: list[Node]
+    optional: bool
     name_span: Span
     span: Span
 

@@ -142,7 +142,7 @@ def _range(node: Range) -> str:
 
 def _filter(node: Filter) -> str:
     arguments = f"({_list(node.arguments)})" if node.arguments else ""
-    return f"{_inside(node.of, BINDING['|'])} | {node.name}{arguments}"
+    return f"{_inside(node.of, BINDING['|'])} | {node.name}{'?' * node.optional}{arguments}"
 
 
 def _lambda(node: Lambda) -> str:

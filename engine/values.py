@@ -173,7 +173,7 @@ LABELS = {
     "any": "a value of any kind", "null": "null", "never": "nothing", "bool": "a bool", "int": "an int",
     "decimal": "a decimal", "text": "a text", "email": "an email", "password": "a password", "uuid": "a uuid",
     "timestamp": "a timestamp", "date": "a date", "enum": "an enum", "object": "an object", "list": "a list",
-    "file": "a file", "lambda": "a lambda",
+    "file": "a file", "lambda": "a lambda", "stream": "a stream",
 }  # fmt: skip
 
 ANY, NULL, NEVER = Kind("any"), Kind("null"), Kind("never")

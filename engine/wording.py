@@ -67,8 +67,6 @@ def null_mend(node: Node, parameters: Container[str]) -> str:
     written, key = shown(node), key_of(node)
     if isinstance(node, Literal):
         return "write a value"
-    if isinstance(node, Column):
-        return f"rule null out: '{written} != null and …', or give a default: '({written} ?? …)'"
     if key is None:
         return f"give a default: '{written} ?? …', or set a variable to it and rule null out of that"
     if key.split(".")[0] in parameters:

@@ -43,13 +43,17 @@ class Group:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Index:
-    """An index of a table over one or several columns, of the records that meet `where`; `descending` names columns."""
+    """An index of a table over one or several columns, of the records that meet `where`; `descending` names columns.
+
+    One of the type `search` is for words in texts.
+    """
 
     columns: tuple[str, ...]
     unique: bool
     span: Span
     descending: frozenset[str] = frozenset()
     where: Node | None = None
+    type: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,6 +108,16 @@ class Table:
     def trait(self) -> object:
         """What is equal for two readings of it that differ in nothing but places and comments."""
         return repr(self.document and self.document.data), _types(self.columns.values())
+
+    @cached_property
+    def shown(self) -> Mapping[str, Kind]:
+        """The kinds of its columns as a query computes what it shows: private ones are plain, as they are named."""
+        return {name: kind.plain() if kind.private else kind for name, kind in (self.kind.fields or {}).items()}
+
+    @cached_property
+    def search(self) -> Index | None:
+        """Its search index."""
+        return next((index for index in self.indexes if index.type == "search"), None)
 
     @cached_property
     def unique(self) -> tuple[tuple[str, ...], ...]:

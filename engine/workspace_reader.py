@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from engine import schema
+from engine import openings, schema
 from engine.errors import Problem, Problems, Span, did_you_mean
 from engine.fields import Field, read_field, read_fields
 from engine.memo import Memo, Watched
@@ -96,6 +97,7 @@ class WorkspaceReader:
         id_types = Watched(self._memo, "id_types", {name: table.id.type for name, table in tables.items()})
         functions = self._named("function", lambda document: self._function(document, id_types))
         known = Watched(self._memo, "groups", groups)
+        known_tables = Watched(self._memo, "tables", tables, lambda table: table.trait)
         endpoints = self._each("endpoint", lambda document: self._endpoint(document, defaults, known, id_types))
         return Workspace(
             name=settings.get("workspace", self.root.resolve().name),
@@ -106,7 +108,10 @@ class WorkspaceReader:
             env=self._env(),
             groups=groups,
             tables=tables,
-            endpoints=tuple(self._distinct(endpoints)),
+            endpoints=tuple(
+                self._kept("opened", each, each.span.path, partial(self._opened, each, known_tables))
+                for each in self._distinct(endpoints)
+            ),
             functions=functions,
             tests=tuple(self._each("test", lambda document: TestFile(_text(document, "test"), document))),
             broken=frozenset(self.broken),
@@ -171,9 +176,12 @@ class WorkspaceReader:
         indexes = tuple(self._index(document, place) for place in range(len(data.get("indexes", ()))))
         for place, index in enumerate(indexes):
             for number, name in enumerate(index.columns):
+                where = document.span(("indexes", place, "columns", number))
                 if name not in columns:
-                    where = document.span(("indexes", place, "columns", number))
                     self._report("SW061", f"unknown column '{name}'", where, did_you_mean(name, columns))
+                elif index.type == "search" and not _is_searchable(columns[name]):
+                    self._report("SW067", f"'{name}' can't be searched: it holds no text that may be shown", where)
+        self._check_searches([index for index in indexes if index.type == "search"], columns.get("id"))
         self._check_renames(columns.values())
         rules = [self._rule(document, place) for place in range(len(data.get("checks", ())))]
         return Table(
@@ -208,7 +216,18 @@ class WorkspaceReader:
             span=document.span(path),
             descending=frozenset(name for name, order in columns if order == "desc"),
             where=self._over_columns(document, (*path, "where")) if "where" in data else None,
+            type=data.get("type", ""),
         )
+
+    def _check_searches(self, indexes: list[Index], id_: Field | None) -> None:
+        for index in indexes:
+            if index.where is not None or index.unique or index.descending:
+                hint = "leave 'unique', 'where' and the order out"
+                self._report("SW067", "a search index knows columns alone", index.span, hint)
+        for index in indexes[1:]:
+            self._report("SW067", "a second search index", index.span, "list all columns in one")
+        if indexes and id_ is not None and id_.type != "int":
+            self._report("SW067", "a search index needs a table whose id is an int", indexes[0].span)
 
     def _rule(self, document: Document, place: int) -> Rule | None:
         path: Keys = ("checks", place)
@@ -331,6 +350,17 @@ class WorkspaceReader:
             description=data.get("description", ""),
         )
 
+    def _opened(self, endpoint: Endpoint, tables: Mapping[str, Table]) -> Endpoint:
+        """The endpoint with the inputs that a query of its stack opens."""
+        for step in islice(openings.open_steps(endpoint.stack), 1, None):
+            hint = "a request's filter and sort can only be meant for one"
+            self._report("SW066", "a second query is open to the request", step.span, hint)
+        opened = list(openings.inputs(endpoint.stack, tables))
+        for each in endpoint.input:
+            if each.name in {field.name for field in opened}:
+                self._report("SW066", f"the input '{each.name}' is what the open query takes", each.span, "rename it")
+        return replace(endpoint, input=(*endpoint.input, *opened)) if opened else endpoint
+
     def _distinct(self, endpoints: Iterable[Endpoint]) -> Iterator[Endpoint]:
         seen: dict[tuple[str, str, str], Endpoint] = {}
         for endpoint in endpoints:
@@ -341,6 +371,10 @@ class WorkspaceReader:
             else:
                 seen[key] = endpoint
                 yield endpoint
+
+
+def _is_searchable(column: Field) -> bool:
+    return column.kind.family == "text" and not column.is_masked
 
 
 def _cors(options: Mapping[str, Any]) -> Cors:

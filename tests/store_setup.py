@@ -45,9 +45,13 @@ class FakeRun:
     db: Any
     passwords: Passwords = field(default_factory=lambda: Passwords(TEST_COST, threads=1))
     made: int = 0
+    time_limit: float = 30.0
 
     def now(self) -> int:
         return NOW
+
+    def charged(self, value: Any) -> Any:
+        return value
 
     def uuid(self) -> str:
         self.made += 1
@@ -100,12 +104,19 @@ def _kind(node: Node, kinds: Mapping[str, Kind]) -> Kind:
     return kinds.get(node.name, ANY) if isinstance(node, Variable) else ANY
 
 
-def asked(store: Any, table: str, text: str, values: Mapping[str, Any], *, known: bool) -> list[Any]:
-    """The ids of the records that `text` holds for; `known` says whether the variables' kinds are."""
+def asked(
+    store: Any, table: str, text: str, values: Mapping[str, Any], *, known: bool, variant: bool = False
+) -> list[Any]:
+    """The ids of the records that `text` holds for; `known` says whether the variables' kinds are.
+
+    With `variant` what is dropped is left out before the database is asked.
+    """
     kinds = {name: kind_of(value) for name, value in values.items()} if known else {}
     condition = where(store, table, text, **kinds)
     bound = condition.bound(tuple(_given(node, values) for node in condition.parameters))
-    sql = f'SELECT "id" FROM "{table}" WHERE {condition.sql} ORDER BY "id"'
+    dropped = {place for place in condition.optionals if bound[place] is None}
+    chosen = condition.variant(dropped) if variant else condition.sql
+    sql = f'SELECT "id" FROM "{table}" WHERE {chosen} ORDER BY "id"'
     return [row[0] for row in rows(store, sql, bound)]
 
 

@@ -107,6 +107,28 @@ FORMS = {
             where: name == "it" and age ==? $x
         """,
     ),
+    "queries": (
+        """
+        endpoint: GET /a
+        stack:
+          - query_all_records: user
+            as: users
+            eval: {n: "name|count"}
+            join: {b: {type: left, where: "b.id==user.id", table: boss}}
+            addon: {c: {where: "id>1", table: boss}}
+            where: "name|icontains?($input.q)"
+        """,
+        """
+        endpoint: GET /a
+        stack:
+          - query_all_records: user
+            where: name | icontains?($input.q)
+            join: {b: {table: boss, where: b.id == user.id, type: left}}
+            eval: {n: name | count}
+            addon: {c: {table: boss, where: id > 1}}
+            as: users
+        """,
+    ),
     "an expression that can't be read stays": (
         """
         endpoint: GET /a

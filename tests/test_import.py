@@ -198,6 +198,20 @@ STAY = """
 """
 
 
+def test_what_is_imported_is_searched_and_a_rule_may_walk_a_list(shop: Path) -> None:
+    text = """
+    table: page
+    columns: {id: int, title: {type: text, unique: true}}
+    checks: ["(title | split(' ') | filter($word => $word != '') | count) < 4"]
+    seed: [{title: Seeded here}]
+    indexes: [{columns: [title], type: search}]
+    """
+    write(shop / "stacks", {"page": text})
+    assert called(shop, "import", given(shop, "title\nAda L.\nBob\n"), "page").status == 0
+    found = 'SELECT rowid FROM "page.search" WHERE "page.search" MATCH \'%s\''
+    assert [rows(shop, found % word) for word in ("seeded", "ada", "bob")] == [[(1,)], [(2,)], [(3,)]]
+
+
 def test_the_rules_of_a_table_count_and_changes_are_timed(shop: Path) -> None:
     write(shop / "stacks", {"stay": STAY})
     ended = called(shop, "import", given(shop, "name,from\na,1\nb,9\n"), "stay")

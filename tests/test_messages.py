@@ -122,6 +122,29 @@ WORKSPACES: dict[str, tuple[dict[str, str], list[str]]] = {
         {"a": "endpoint: GET /x\nstack: [return: 1]\nresponse: 2\n"},
         ["a.yaml:3:11: SW141 the response is never reached"],
     ),
+    "two queries open to the request": (
+        {
+            "n": NOTE,
+            "a": "endpoint: GET /x\nstack:\n  - query_all_records: note\n    filterable: [text]\n    as: a\n"
+            "  - query_all_records: note\n    sortable: [text]\n    as: b\n  - return: [$a, $b]\n",
+        },
+        ["a.yaml:6:5: SW066 a second query is open to the request"],
+    ),
+    "an input that an open query takes": (
+        {
+            "n": NOTE,
+            "a": "endpoint: GET /x\ninput: {sort?: text}\nstack:\n  - query_all_records: note\n    sortable: [text]\n"
+            "    as: a\n  - return: $a\n",
+        },
+        ["a.yaml:2:9: SW066 the input 'sort' is what the open query takes"],
+    ),
+    "a function's open query": (
+        {
+            "n": NOTE,
+            "a": "function: f\nstack:\n  - query_all_records: note\n    sortable: [text]\n    as: a\n  - return: $a\n",
+        },
+        ["a.yaml:3:5: SW178 only an endpoint's query can be open to the request"],
+    ),
     "an object with more than its column has": (
         {
             "t": "table: t\ncolumns: {id: int, o: {type: 'object[]', properties: {a: int}}}\n",

@@ -591,3 +591,121 @@ def test_a_table_that_is_there_gets_no_first_records(folder: Path) -> None:
         assert [owner["name"] for owner in asyncio.run(store.dump("owner"))] == ["first"]
     changes = plan(sqlite3.connect(":memory:"), tables_of(folder / "stacks", BEFORE, seeded))
     assert [change.description for change in changes if change.seeded] == ["add 1 record to the table 'owner'"]
+
+
+SEARCHED = """
+table: page
+columns:
+  id: int
+  title: text
+  body?: text
+indexes:
+  - {columns: [COLUMNS], type: search}
+"""
+
+
+def found(store: SqliteStore, text: str, table: str = "page") -> list[int]:
+    condition = where(store, table, text)
+    sql = f'SELECT "id" FROM "{table}" WHERE {condition.sql} ORDER BY "id"'
+    values = condition.bound(tuple(getattr(node, "value", None) for node in condition.parameters))
+    return [row[0] for row in store.reader.execute(sql, values)]
+
+
+def test_a_search_index_follows_its_table_and_its_file(tmp_path: Path) -> None:
+    plain, *_ = SEARCHED.partition("indexes:")
+    with store_of(tmp_path, plain) as store:
+        asyncio.run(load(store, page=[{"title": "Ada"}, {"title": "Bob", "body": "for Ada"}]))
+    with store_of(tmp_path, SEARCHED.replace("COLUMNS", "title")) as store:
+        assert found(store, "title | search('ada')") == [1]
+        asyncio.run(changed(store))
+        assert found(store, "title | search('ada')") == [3]
+    with store_of(tmp_path, SEARCHED.replace("COLUMNS", "title, body")) as store:
+        assert found(store, "[title, body] | search('ada')") == [2, 3]
+        assert not plan(store.reader, store.tables)
+    with store_of(tmp_path, plain) as store:
+        names = [row[0] for row in store.reader.execute("SELECT name FROM sqlite_master")]
+        assert not [name for name in names if name.startswith("page.")]
+
+
+def test_a_search_index_outlives_a_table_made_anew(tmp_path: Path) -> None:
+    """A column that may be null from now on, one that is new, and another search after them."""
+    before = SEARCHED.replace("COLUMNS", "title")
+    after = before.replace(
+        "title: text", "title?: text\n  more: {type: text, default: x}\n  key: {type: uuid, default: uuid}"
+    )
+    with store_of(tmp_path, before) as store:
+        asyncio.run(load(store, page=[{"title": "Ada"}, {"title": "Bob"}]))
+    with store_of(tmp_path, after) as store:
+        assert found(store, "title | search('ada')") == [1]
+        asyncio.run(changed(store))
+        assert found(store, "title | search('ada')") == [3]
+        assert found(store, "title | search('bob')") == [2]
+        assert not plan(store.reader, store.tables)
+
+
+OTHER = "table: other\ncolumns: {id: int, t: text}\nindexes: [{columns: [t], type: search}]\n"
+TITLED = SEARCHED.replace("COLUMNS", "title")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "table", "column"),
+    [
+        ("table: page", "table: item\nwas: page", "item", "title"),
+        ("title: text", "head: {type: text, was: title}", "page", "head"),
+        ("body?: text", "text?: {type: text, was: body}", "page", "title"),
+        ("  body?: text\n", "", "page", "title"),
+        ("title: text", "title?: {type: enum, values: [Ada, Ada L., Eve]}", "page", "title"),
+    ],
+)
+def test_a_search_index_follows_new_names_and_tables_made_anew(
+    tmp_path: Path, before: str, after: str, table: str, column: str
+) -> None:
+    new = TITLED.replace(before, after).replace("[title]", f"[{column}]")
+    with store_of(tmp_path, TITLED, OTHER) as store:
+        asyncio.run(load(store, page=[{"title": "Ada"}, {"title": "Bob"}], other=[{"t": "ada"}]))
+    with contextlib.closing(connect(tmp_path / "data.db")) as connection:
+        migrate.apply(connection, tables_of(tmp_path / "stacks", new, OTHER), Risk.DESTRUCTIVE)
+    with store_of(tmp_path, new, OTHER) as store:
+        assert found(store, f"{column} | search('ada')", table) == [1]
+        assert found(store, "t | search('ada')", "other") == [1]
+        asyncio.run(changed(store, table, column))
+        assert found(store, f"{column} | search('ada')", table) == [3]
+        assert not plan(store.reader, store.tables)
+
+
+def test_a_table_that_goes_takes_its_search_index_along(tmp_path: Path) -> None:
+    with store_of(tmp_path, TITLED, OTHER):
+        pass
+    with contextlib.closing(connect(tmp_path / "data.db")) as connection:
+        migrate.apply(connection, tables_of(tmp_path / "stacks", OTHER), Risk.DESTRUCTIVE)
+        names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master")]
+    assert "other.search" in names
+    assert not [name for name in names if name.startswith("page")]
+
+
+def test_the_first_records_of_a_table_are_searched(tmp_path: Path) -> None:
+    with store_of(tmp_path, TITLED + "seed: [{title: Ada}, {title: Bob}]\n") as store:
+        assert found(store, "title | search('bob')") == [2]
+
+
+async def changed(store: SqliteStore, name: str = "page", column: str = "title") -> None:
+    run = await load(store, **{name: [{column: "Ada L."}]})
+    table = store.tables[name]
+    await store.edit(table, where(store, name, "id == 1"), (column,))(run, 1, "Eve")
+    await store.delete(table, where(store, name, "id == 1"))(run, 1)
+    await run.db.commit()
+
+
+@pytest.mark.parametrize(
+    ("columns", "indexes", "message"),
+    [
+        ("id: int, n: int", "[{columns: [n], type: search}]", "'n' can't be searched"),
+        ("id: int, n: password", "[{columns: [n], type: search}]", "'n' can't be searched"),
+        ("id: uuid, n: text", "[{columns: [n], type: search}]", "needs a table whose id is an int"),
+        ("id: int, n: text", "[{columns: [n], type: search}, {columns: [n], type: search}]", "a second search index"),
+    ],
+)
+def test_what_cant_be_searched_is_a_problem(tmp_path: Path, columns: str, indexes: str, message: str) -> None:
+    (tmp_path / "page.yaml").write_text(f"table: page\ncolumns: {{{columns}}}\nindexes: {indexes}\n")
+    _, problems = read_workspace(tmp_path)
+    assert [message in problem.message for problem in problems] == [True]

@@ -70,7 +70,9 @@ def bracketed(node: Node) -> str:
         case Range():
             return f"({bracketed(node.start)} .. {bracketed(node.stop)})"
         case Filter():
-            return f"({bracketed(node.of)} | {node.name}{list(map(bracketed, node.arguments)) or ''})"
+            return (
+                f"({bracketed(node.of)} | {node.name}{'?' * node.optional}{list(map(bracketed, node.arguments)) or ''})"
+            )
         case Attribute():
             return f"({bracketed(node.of)}{'?.' if node.optional else '.'}{node.name})"
         case Index():
@@ -115,6 +117,7 @@ def bracketed(node: Node) -> str:
         ("$l | map($x => $x if $x else $y)", "($l | map['(x => ($x if $x else $y))'])"),
         ("email == $input.email and active", "((email == ($input.email)) and active)"),
         ("status ==? $s and id in? $ids or id not in? $n", None),
+        ("name | contains?($q) and age == 1", "((name | contains?['$q']) and (age == 1))"),
         ("a\n  and\tb\r\n", "(a and b)"),
         ("now() - 1", "(now() - 1)"),
     ],
@@ -319,6 +322,7 @@ def test_whole_messages(text: str, message: str) -> None:
         ("$a.$b", "1:4: error SW037: '$b' can't follow '.'", "[$b]"),
         ("$a.", "1:3: error SW029: a name is missing after '.'", "$user.name"),
         ("a ==? 1", "1:5: error SW036: '?' after a comparison is only for queries", "null"),
+        ("$a | contains?('b')", "1:14: error SW036: '?' after a comparison is only for queries", "null"),
         ("$a; $b", "1:3: error SW027: ';' isn't part of an expression", "one value"),
         ("$a # note", "1:4: error SW027: '#' isn't part of an expression", "comments"),
     ],
@@ -512,7 +516,7 @@ def larger(nodes: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
         st.builds(Range, nodes, nodes, at),
         st.builds(Attribute, nodes, ANY_NAME, st.booleans(), at, at),
         st.builds(Index, nodes, nodes, st.booleans(), at),
-        st.builds(Filter, nodes, ANY_NAME, arguments, at, at),
+        st.builds(Filter, nodes, ANY_NAME, arguments, st.booleans(), at, at),
         st.builds(Call, NAMES, arguments, at, at),
         st.builds(ListOf, st.lists(nodes | spreads, max_size=3), at),
         st.builds(ObjectOf, entries, at),

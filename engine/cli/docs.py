@@ -62,6 +62,7 @@ def _parameters(definition: Definition) -> Iterator[str]:
     for place, parameter in enumerate(definition.parameters):
         written = definition.name if place == 0 and definition.family in ("step", "construct") else parameter.name
         kind = str(parameter.kind) if parameter.syntax == "value" else parameter.syntax.replace("_", " ")
+        kind = " | ".join(parameter.kind.values) if parameter.syntax == "choice" else kind
         optional = "" if parameter.required else ", optional"
         yield f"- `{written}`: {kind}{optional}"
     if definition.parameters:

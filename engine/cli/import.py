@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from engine.cli.progress import bar
 from engine.cli.tables import database_failure, format_of, is_up_to_date, table_of
@@ -20,6 +20,7 @@ from engine.errors import SetupError
 from engine.http.serve import Settings, checked_workspace, make_private
 from engine.run import milliseconds
 from engine.security.passwords import DEFAULT_COST, Passwords
+from engine.store import search
 from engine.store.base import Hasher
 from engine.store.importing import BATCH, Importer
 from engine.store.sources import FORMATS, Source
@@ -57,6 +58,9 @@ class Moment:
     def uuid(self) -> str:
         return str(uuid.uuid4())
 
+    def charged(self, value: Any) -> Any:
+        return value
+
     def is_due(self) -> bool:
         return False
 
@@ -83,6 +87,7 @@ def run(options: argparse.Namespace) -> int:
             if is_current or not importer.mistakes.count:
                 make_private(settings.data)
                 SqliteStore.update(settings.database_path, workspace.tables, settings.command("migrate"))
+                search.let_write(connection, [table])
                 connection.execute("ATTACH ? AS data", (str(settings.database_path),))
                 added, changed = importer.store()
     except sqlite3.Error as error:

@@ -2,6 +2,32 @@
 
 from __future__ import annotations
 
-from engine.filters import encoding, kinds, lists, measures, numbers, objects, patterns, secrecy, text, time
+from engine.filters import (
+    conditions,
+    encoding,
+    kinds,
+    lists,
+    measures,
+    moments,
+    numbers,
+    objects,
+    patterns,
+    secrecy,
+    text,
+    time,
+)
 
-__all__ = ["encoding", "kinds", "lists", "measures", "numbers", "objects", "patterns", "secrecy", "text", "time"]
+__all__ = [
+    "conditions",
+    "encoding",
+    "kinds",
+    "lists",
+    "measures",
+    "moments",
+    "numbers",
+    "objects",
+    "patterns",
+    "secrecy",
+    "text",
+    "time",
+]

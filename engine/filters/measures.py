@@ -137,6 +137,12 @@ def _radians(point: Mapping[str, Any]) -> tuple[float, float]:
 
 def point_of(lng: float, lat: float) -> dict[str, object]:
     """A point by its degrees. Raises Fault where there is none."""
-    made: dict[str, object] = {"type": "point", "data": {"lng": lng, "lat": lat}}
-    _radians(made)
-    return made
+    return checked_point({"type": "point", "data": {"lng": lng, "lat": lat}})
+
+
+def checked_point(point: Any) -> dict[str, object]:
+    """`point`, which is one. Raises Fault where it isn't."""
+    if not isinstance(point, dict):
+        raise kind_fault('a point is {type: "point", data: {lng, lat}}')
+    _radians(point)
+    return point

@@ -28,7 +28,8 @@ _REFERENCE = re.compile(r"\$(\$|[0-9]{1,2})")
 
 
 @functools.lru_cache(maxsize=256)
-def _compiled(pattern: str) -> Any:
+def compiled(pattern: str) -> Any:
+    """What RE2 makes of a pattern. Raises Fault value where it is none, range where it is too long."""
     if len(pattern) > MAX_PATTERN:
         raise range_fault(f"a pattern has at most {MAX_PATTERN} characters")
     options = re2.Options()
@@ -42,7 +43,7 @@ def _compiled(pattern: str) -> Any:
         raise value_fault(f"the pattern isn't a regular expression: {reason}") from error
 
 
-@registry.filter(result=content_checked(BOOL, (1, _compiled)), aliases=("regex_test",))
+@registry.filter(result=content_checked(BOOL, (1, compiled)), aliases=("regex_test",))
 def regex_matches(text: str, pattern: str) -> bool:
     """Whether a pattern matches anywhere in a text; `^` and `$` tie it to its ends.
 
@@ -54,15 +55,15 @@ def regex_matches(text: str, pattern: str) -> bool:
     "a" | regex_matches("(")            => fault kind
     "a" | regex_matches("(?=a)")        => fault kind
     """
-    return _compiled(pattern).search(text) is not None
+    return compiled(pattern).search(text) is not None
 
 
 def _replace_kind(kinds: list[Kind], literals: list[object]) -> Kind:
-    content_checked(TEXT, (1, _compiled))(kinds, literals)
+    content_checked(TEXT, (1, compiled))(kinds, literals)
     pattern = literal_at(literals, 1)
     if not isinstance(pattern, str):
         return TEXT
-    return content_checked(TEXT, (2, lambda text: _template(text, _compiled(pattern).groups)))(kinds, literals)
+    return content_checked(TEXT, (2, lambda text: _template(text, compiled(pattern).groups)))(kinds, literals)
 
 
 @registry.filter(result=_replace_kind)
@@ -76,10 +77,10 @@ def regex_replace(text: str, pattern: str, replacement: str) -> str:
     "abc" | regex_replace("x*", "-")                       => "-a-b-c-"
     "a" | regex_replace("a", "$1")                         => fault kind
     """
-    compiled = _compiled(pattern)
-    template = _template(replacement, compiled.groups)
+    program = compiled(pattern)
+    template = _template(replacement, program.groups)
     result, length = io.StringIO(), 0
-    for piece in _pieces(text, compiled, template):
+    for piece in _pieces(text, program, template):
         length += len(piece)
         room_for_text(length)
         result.write(piece)
@@ -99,9 +100,9 @@ def _part(reference: str) -> str | int:
     return reference if reference == "$" else int(reference)
 
 
-def _pieces(text: str, compiled: Any, template: list[str | int]) -> Iterator[str]:
+def _pieces(text: str, program: Any, template: list[str | int]) -> Iterator[str]:
     end = 0
-    for match in compiled.finditer(text):
+    for match in program.finditer(text):
         yield text[end : match.start()]
         yield from (part if isinstance(part, str) else match.group(part) or "" for part in template)
         end = match.end()

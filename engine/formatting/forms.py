@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from engine import registry
 from engine.fields import declaration_schema
-from engine.schema import FILE_KINDS, STEP_KEYS, file_schema
+from engine.schema import BY_SYNTAX, FILE_KINDS, STEP_KEYS, file_schema
 
 # `value`: an expression where it starts with `$`; `columns`: an expression in which bare names are columns.
 Texts = Literal["plain", "value", "expression", "columns"]
@@ -40,8 +40,8 @@ _BLOCKS = {"block": "steps", "branches": "branches", "cases": "cases"}
 _BY_SYNTAX = {
     **dict.fromkeys(("value", "data", "changes", "rows", "match", "arguments", "assignments", "duration"), "value"),
     **dict.fromkeys(("condition", "expression"), "expression"),
-    "where": "where",
-    "rejection": "rejection",
+    **dict.fromkeys(("evals", "group"), "computed"),
+    **{name: name for name in ("where", "joins", "addons", "rejection")},
     **_BLOCKS,
 }
 
@@ -62,6 +62,12 @@ def _keys(schema: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(schema["properties"])
 
 
+def _part(syntax: str) -> Mapping[str, Any]:
+    """The schema of one entry of a clause."""
+    part: Mapping[str, Any] = BY_SYNTAX[syntax]["additionalProperties"]
+    return part
+
+
 def _file(kind: str, **of: str) -> Form:
     return Form(order=_keys(file_schema(kind)), of=of)
 
@@ -78,6 +84,11 @@ def _forms() -> dict[str, Form]:
         "expression": Form("expression"),
         "columns": Form("columns"),
         "where": Form("columns", each="value"),
+        "computed": Form(each="columns"),
+        "joins": Form(each="join"),
+        "join": Form(order=_keys(_part("joins")), of={"where": "where"}),
+        "addons": Form(each="addon"),
+        "addon": Form(order=_keys(_part("addons")["then"]), of={"where": "where", "addon": "addons"}),
         "workspace": _file("workspace", cors="cors", env="fields"),
         "group": _file("group", cors="cors"),
         "cors": Form(order=_keys(cors)),

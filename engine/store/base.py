@@ -6,11 +6,12 @@ An operation is called as `operation(run, *values)`. It is a coroutine function 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from engine.clauses import Query
 from engine.errors import Fault
 from engine.syntax import Node
 from engine.values import Kind, Stored
@@ -31,15 +32,19 @@ BUSY_SECONDS = 5.0  # how long a write waits for its turn
 class Condition:
     """What a `where` became: text that never changes, and the expressions whose values are bound, in order.
 
-    The other two have one entry a parameter: `converts` what makes a value the one that is bound (None: it is
-    as it is), `names` the column it is for. `is_single`: no more than one record can match.
+    The next two have one entry a parameter: `converts` what makes a value the one that is bound (None: it is
+    as it is), `names` the column it is for. `optionals` are the places of the parameters whose null drops a
+    comparison; `variant` is the text where it is known which of them are null, for an index to be used. `is_single`:
+    by a unique key it holds for one record at most.
     """
 
     sql: str
     parameters: tuple[Node, ...]
     converts: tuple[Convert | None, ...]
     names: tuple[str, ...]
-    is_single: bool = False
+    optionals: tuple[int, ...]
+    variant: Callable[[Collection[int]], str]
+    is_single: bool
 
     def bound(self, values: tuple[Any, ...]) -> tuple[object, ...]:
         """The values to bind, made of the parameters' values."""
@@ -93,11 +98,34 @@ class Run(Protocol):
 
     def uuid(self) -> str: ...
 
+    def charged(self, value: Any) -> Any:
+        """`value`, after the run paid for its length."""
+
     def is_due(self) -> bool:
         """Whether others should get a turn before the run goes on."""
 
     async def breathe(self) -> None:
         """Lets others go on. Raises Fault where the run's time is over."""
+
+
+class ReadingRun(Run, Protocol):
+    """What reads that may take long ask of a run besides."""
+
+    @property
+    def time_limit(self) -> float:
+        """Seconds."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """An operation that composed its own parameters: it is called with the run and their values, in order.
+
+    `writes`: it takes the turn to write, which the run's end gives back.
+    """
+
+    call: Callable[..., Any]
+    parameters: tuple[Node, ...]
+    writes: bool = False
 
 
 class Operations(Protocol):
@@ -116,6 +144,12 @@ class Operations(Protocol):
 
     def has(self, table: Table, condition: Condition) -> Read:
         """`(run, *values) → bool`."""
+
+    def query(self, query: Query, kinds: Kinds, secrets: Callable[[Table], tuple[str, ...]]) -> Prepared:
+        """`(run, *values) →` what a query answers; `secrets` names the secret columns that are read of a table.
+
+        Raises `Problems` for what can't be asked.
+        """
 
     def add(self, table: Table, columns: tuple[str, ...], secrets: tuple[str, ...] = ()) -> Write:
         """`(run, *values) → dict`: the record as stored, and its `secrets` as `get` has them.

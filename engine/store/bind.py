@@ -9,11 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import orjson
+
+from engine.bounds import decimal
 from engine.errors import kind_fault
+from engine.filters.measures import checked_point
 from engine.shapes import input_fault
 from engine.store.base import Convert
 from engine.values import INT_MAX, INT_MIN, Kind, kind_of, reveal
 
+LAST = "\U0010ffff"
 SCALARS = ("number", "text", "bool")
 _TYPES = {"number": (int, float), "text": (str,), "bool": (bool,)}
 # Known to be these, a value is bound as it is; a decimal might be NaN.
@@ -78,6 +83,38 @@ def listing(target: Kind, label: str, optional: bool, bind: BindList) -> Convert
             raise input_fault([{"param": label, "message": str(error)}]) from None
 
     return convert
+
+
+def vector(label: str, size: int) -> Convert:
+    """The conversion of a list that is measured against a vector of so many numbers."""
+
+    def convert(value: Any) -> object:
+        value = reveal(value)
+        if value is None:
+            return None
+        items: list[Any] = [reveal(item) for item in value] if isinstance(value, list) else [None]
+        if not all(_is_storable(item, (int, float)) for item in items):
+            raise kind_fault(f"a vector is a list of numbers, '{label}' is measured against {kind_of(value)}")
+        if len(items) != size:
+            raise input_fault([{"param": label, "message": f"Input must have {size} items, it has {len(items)}."}])
+        return orjson.dumps([decimal(float(item)) for item in items]).decode()
+
+    return convert
+
+
+def point(value: Any) -> object:
+    """The conversion of a point that is measured. Raises Fault where it is none."""
+    value = reveal(value)
+    return None if value is None else orjson.dumps(checked_point(value)).decode()
+
+
+def after(prefix: str) -> str | None:
+    """The least text that is greater than all that start with `prefix`, by code points; None where there is none."""
+    kept = prefix.rstrip(LAST)
+    if not kept:
+        return None
+    code = ord(kept[-1]) + 1
+    return kept[:-1] + chr(0xE000 if 0xD800 <= code <= 0xDFFF else code)
 
 
 def _types(target: Kind) -> tuple[type, ...]:

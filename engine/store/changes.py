@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from engine.fields import Field
+from engine.store import search
 from engine.store.base import quoted
 from engine.store.schema import definition, index_sql
 from engine.workspace import Table
@@ -48,6 +49,15 @@ def create_table(name: str, columns: Iterable[Field]) -> str:
 def add_index(table: Table, name: str, columns: tuple[str, ...], unique: bool) -> Change:
     kind = "a unique index" if unique else "an index"
     return Change(table.name, f"add {kind} over {said(columns)} to the table '{table.name}'", (index_sql(table, name),))
+
+
+def add_search(table: Table) -> Change:
+    return Change(table.name, f"add the search index of the table '{table.name}'", tuple(search.made(table)))
+
+
+def drop_search(table: Table, name: str) -> Change:
+    """Drop the search index of a table that is called `name` as yet."""
+    return Change(table.name, f"drop the search index of the table '{name}'", tuple(search.dropped(name)))
 
 
 def said(names: Iterable[str]) -> str:

@@ -154,7 +154,7 @@ def _completed(table: Table) -> Iterator[Change]:
 
 
 def _indexed(table: Table, name: str, index: Index) -> Change:
-    kind = "a unique index" if index.unique else "an index"
+    kind = {"search": "a search index"}.get(index.type, "a unique index" if index.unique else "an index")
     description = f"add {kind} over {said(index.columns)} to the table '{table.name}'"
     return Change(table.name, description, (index_sql(table, name, index),))
 
@@ -271,7 +271,7 @@ class _TableOf:
     async def reindexed(self, found: set[str]) -> AsyncIterator[Change]:
         wanted = named_indexes(self.table)
         for name in sorted(found - wanted.keys()):
-            if name.endswith((".unique", ".index")):
+            if name.endswith((".unique", ".index", ".search")):
                 yield Change(self.table.name, f"drop the index '{name}'", (f"DROP INDEX {quoted(name)}",))
         for name, index in wanted.items():
             if name not in found:

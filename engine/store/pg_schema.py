@@ -9,6 +9,7 @@ from engine.errors import SetupError
 from engine.fields import Field
 from engine.store.base import quoted
 from engine.store.pg_dialect import DIALECT
+from engine.store.pg_search import vector
 from engine.store.rows import is_json
 from engine.store.schema import declared_indexes, settled
 from engine.workspace import Index, Table
@@ -64,13 +65,24 @@ def noted(comment: str | None, type_: str) -> str:
 
 def named_indexes(table: Table) -> dict[str, Index]:
     """All indexes by name."""
-    return {shortened(name): index for name, index in declared_indexes(table).items()}
+    found = declared_indexes(table)
+    if table.search is not None:
+        found[".".join([table.name, *table.search.columns, "search"])] = table.search
+    return {shortened(name): index for name, index in found.items()}
 
 
 def index_sql(table: Table, name: str, index: Index) -> str:
-    columns = ", ".join(quoted(each) + " DESC" * (each in index.descending) for each in index.columns)
+    if index.type == "search":
+        return f"CREATE INDEX {quoted(name)} ON {quoted(table.name)} USING gin ({vector(table, quoted)})"
+    columns = ", ".join(_sorted(table.columns[each], each in index.descending) for each in index.columns)
     where = " WHERE " + settled(index.where, table, DIALECT) if index.where else ""
     return f"CREATE {'UNIQUE ' * index.unique}INDEX {quoted(name)} ON {quoted(table.name)} ({columns}){where}"
+
+
+def _sorted(column: Field, descending: bool) -> str:
+    """A column of an index, in the order that queries sort by."""
+    nulls = DIALECT.nulls[descending] if column.may_be_null else ""
+    return f"{quoted(column.name)}{' DESC' * descending}{nulls}"
 
 
 def sequence_sql(table: Table, id: str) -> str:

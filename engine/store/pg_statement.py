@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,16 @@ class Statement:
             return await session.first(self.sql, values)
         except FAILURES as error:
             raise self._fault(error, values) from None  # its text may have values in it, which no log is for
+
+    async def rows(self, session: PostgresSession, values: Sequence[object], seconds: float) -> list[Any]:
+        """All rows. Raises Fault budget where they take longer than so many seconds."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await session.rows(self.sql, values)
+        except FAILURES as error:
+            if isinstance(error, TimeoutError):
+                raise Fault("fatal", f"a query took longer than {seconds:g} seconds", reason="budget") from None
+            raise self._fault(error, values) from None
 
     async def write(self, session: PostgresSession, values: Sequence[object]) -> list[Any]:
         """All rows of a statement that is part of what a session writes."""

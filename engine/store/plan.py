@@ -8,8 +8,9 @@ from contextlib import ExitStack, closing
 
 from sqlite_utils import Database
 
+from engine.store import search
 from engine.store.base import quoted
-from engine.store.changes import Change, Risk, add_index, counted, create_table
+from engine.store.changes import Change, Risk, add_index, add_search, counted, create_table
 from engine.store.schema import check_names, indexes_of
 from engine.store.table_changes import State, TableChanges
 from engine.workspace import Table
@@ -32,16 +33,18 @@ def plan(connection: sqlite3.Connection, tables: Mapping[str, Table]) -> list[Ch
         structure = opened.enter_context(closing(_after(connection, renames))) if renames else connection
         found, new = (Database(each, execute_plugins=False) for each in (structure, wanted))
         state = State(connection, found, new, sources)
+        known = {name: TableChanges(state, table) for name, table in tables.items() if sources[name] in there}
+        unsearched = [change for each in known.values() for change in each.unsearched()]
         changes = [
             change
             for name, table in tables.items()
             for change in (
-                TableChanges(state, table).changes()
-                if sources[name] in there
+                known[name].changes()
+                if name in known
                 else _created(table, HISTORY in there and _was_renamed(connection, name))
             )
         ]
-    return [*renames, *changes]
+    return [*unsearched, *renames, *changes]
 
 
 def leftovers(connection: sqlite3.Connection, tables: Mapping[str, Table]) -> list[Change]:
@@ -63,11 +66,13 @@ def _made(tables: Mapping[str, Table]) -> sqlite3.Connection:
 
 
 def _after(connection: sqlite3.Connection, renames: Iterable[Change]) -> sqlite3.Connection:
-    """The tables without their records, with everything renamed: SQLite itself rewrites what names a table."""
+    """The tables without their records and search indexes, with everything renamed: SQLite rewrites what names one."""
     made = sqlite3.connect(":memory:", isolation_level=None)
-    schema = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
-    for (sql,) in connection.execute(f"{schema} AND type <> 'view' ORDER BY type <> 'table'").fetchall():
-        if not sql.upper().startswith("CREATE VIRTUAL"):
+    schema = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+    found = connection.execute(f"{schema} AND type <> 'view' ORDER BY type <> 'table'").fetchall()
+    kept_by_triggers = {trigger for name, _ in found for trigger in search.triggers_of(name)}
+    for name, sql in found:
+        if not sql.upper().startswith("CREATE VIRTUAL") and name not in kept_by_triggers:
             made.execute(sql)
     for change in renames:
         for statement in change.statements:
@@ -97,6 +102,8 @@ def _created(table: Table, was_renamed: bool) -> Iterator[Change]:
         yield add_index(table, name, columns, unique)
     if table.seed:
         yield Change(table.name, f"add {counted(len(table.seed))} to the table '{table.name}'", seeded=table)
+    if table.search:
+        yield add_search(table)
 
 
 def _was_renamed(connection: sqlite3.Connection, name: str) -> bool:
@@ -111,4 +118,5 @@ def _rename(old: str) -> str:
 def _dropped(connection: sqlite3.Connection, name: str) -> Change:
     count = connection.execute(f"SELECT count(*) FROM {quoted(name)}").fetchone()[0]
     description = f"drop the table '{name}', which is in no file, with {counted(count)}"
-    return Change(name, description, (f"DROP TABLE {quoted(name)}",), Risk.DESTRUCTIVE)
+    searched = search.dropped(name) if search.found(connection, name) else ()
+    return Change(name, description, (*searched, f"DROP TABLE {quoted(name)}"), Risk.DESTRUCTIVE)

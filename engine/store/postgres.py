@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 import orjson
 
+from engine.clauses import Query
 from engine.errors import SetupError
 from engine.fields import Field
 from engine.shapes import input_fault, unknown_param
-from engine.store import pg_migrate
-from engine.store.base import BUSY_SECONDS, Condition, Kinds, Read, Run, Write, quoted
+from engine.store import find, pg_migrate
+from engine.store.asked import Ask, Values, lookup
+from engine.store.base import BUSY_SECONDS, Condition, Kinds, Prepared, Read, ReadingRun, Run, Write, quoted
 from engine.store.migrate import COMMAND
 from engine.store.pg_dialect import DIALECT
 from engine.store.pg_schema import sequence_sql
 from engine.store.pg_session import PostgresSession
 from engine.store.pg_statement import Statement
 from engine.store.pool import Pool
-from engine.store.rows import digester, masked_of, names_of, plain_of, row_maker, unmasked_of
+from engine.store.rows import Row, digester, masked_of, names_of, plain_of, row_maker, unmasked_of
+from engine.store.select import Selector
 from engine.store.sql import compile_where
 from engine.store.url import DatabaseUrl
 from engine.store.writes import Writes
@@ -29,6 +32,7 @@ from engine.syntax import Node
 from engine.values import Stored
 from engine.workspace import Table
 
+T = TypeVar("T")
 OLDEST = 13  # version whose functions we use
 STATEMENT_SECONDS = 60.0  # that a run waits for an answer, which never comes over a broken network
 
@@ -40,6 +44,20 @@ class Inserted(Statement):
         rows = await super().write(session, values)
         await session.write(sequence_sql(self.table, "$1"), (values[self.written.index("id")],))
         return rows
+
+
+class PostgresReads:
+    """See `asked.Reads`."""
+
+    dialect = DIALECT
+
+    def prepared(self, table: Table, sql: str, names: tuple[str, ...]) -> Ask:
+        rows = Statement(table, sql, names).rows
+
+        async def ask(run: ReadingRun, values: Values, finish: Callable[[list[Row]], T]) -> T:
+            return finish(await rows(run.db, values, run.time_limit))
+
+        return ask
 
 
 class PostgresSpelling:
@@ -66,6 +84,7 @@ class PostgresStore(Writes):
         super().__init__(PostgresSpelling())
         self.tables = tables
         self.url = url
+        self.reads = PostgresReads()
         self.pool = Pool(lambda: connect(url, STATEMENT_SECONDS), url.connections)
         self._loads: dict[tuple[str, tuple[str, ...]], Write] = {}
 
@@ -112,9 +131,11 @@ class PostgresStore(Writes):
         hidden = [table.columns[name] for name in secrets]
         make = row_maker(plain, hidden, table.name)
         names = names_of([*plain, *hidden])
-        first_of = "" if condition.is_single else ' ORDER BY "id" LIMIT 1'  # a sort that is none costs as much
-        sql = f"SELECT {names} FROM {quoted(table.name)} WHERE {condition.sql}{first_of}"
-        first = Statement(table, sql, condition.names).first
+        head = f"SELECT {names} FROM {quoted(table.name)} WHERE"
+        if not condition.is_single:
+            pick: Callable[[list[Row]], Any] = lambda rows: make(rows[0]) if rows else None  # noqa: E731
+            return lookup(self.reads, table, condition, f'{head} {{}} ORDER BY "id" LIMIT 1', pick)
+        first = Statement(table, f"{head} {condition.sql}", condition.names).first
         bound = condition.bound if any(condition.converts) else None
 
         async def get(run: Run, *values: Any) -> dict[str, object] | None:
@@ -124,13 +145,11 @@ class PostgresStore(Writes):
         return get
 
     def has(self, table: Table, condition: Condition) -> Read:
-        sql = f"SELECT 1 FROM {quoted(table.name)} WHERE {condition.sql} LIMIT 1"
-        first = Statement(table, sql, condition.names).first
+        sql = f"SELECT 1 FROM {quoted(table.name)} WHERE {{}} LIMIT 1"
+        return lookup(self.reads, table, condition, sql, bool)
 
-        async def has(run: Run, *values: Any) -> bool:
-            return await first(run.db, condition.bound(values)) is not None
-
-        return has
+    def query(self, query: Query, kinds: Kinds, secrets: Callable[[Table], tuple[str, ...]]) -> Prepared:
+        return find.prepare(self.reads, query, Selector(self.tables, kinds, DIALECT, secrets))
 
     async def replace_secret(self, run: Run, secret: Stored, value: str) -> bool:
         """See `base.Store`."""
@@ -183,9 +202,11 @@ class PostgresStore(Writes):
 async def connect(url: DatabaseUrl, seconds: float | None = None) -> asyncpg.Connection:
     """A new connection, whose statements wait for another transaction no longer than a write may for its turn.
 
-    A statement that takes longer than `seconds` is ended, and the connection with it.
+    A statement that takes longer than `seconds` is ended, and the connection with it; a little later by the server
+    too, which otherwise goes on with it for nobody.
     """
     settings = {"application_name": "stackwright", "jit": "off", "lock_timeout": f"{BUSY_SECONDS * 1000:.0f}"}
+    settings |= {"statement_timeout": f"{(seconds + BUSY_SECONDS) * 1000:.0f}"} if seconds else {}
     ours = {name: value for name, value in settings.items() if name not in url.options}
     made = await asyncpg.connect(url.reveal(), timeout=BUSY_SECONDS, command_timeout=seconds, server_settings=ours)
     # Values of a kind that only shows when it runs are compared as this; columns are of `json`, whose text is ours.

@@ -21,6 +21,7 @@ from engine.workspace import Table
 
 Row = tuple[Any, ...]
 Make = Callable[[Row], dict[str, object]]
+MakeAll = Callable[[Iterable[Row]], list[dict[str, object]]]
 Fill = Callable[[Run], object]
 
 JSON_TYPES = frozenset({"json", "object", "file", "vector", "geo_point"})
@@ -74,22 +75,31 @@ def row_maker(columns: Sequence[Field], secrets: Sequence[Field] = (), table: st
 
     With `secrets`, which follow the columns in the row, it makes a `Record`; each remembers where in `table` it is.
     """
+    make: Make = _maker("def make(row):\n    {names}, = row\n    return {record}", columns, secrets, table)
+    return make
+
+
+def rows_maker(columns: Sequence[Field], secrets: Sequence[Field], table: str, extras: int) -> MakeAll:
+    """As `row_maker`, for many rows at once; their last `extras` values are in no record."""
+    source = "def make(rows):\n    return [{record} for {names}, in rows]"
+    make: MakeAll = _maker(source, columns, secrets, table, extras)
+    return make
+
+
+def _maker(source: str, columns: Sequence[Field], secrets: Sequence[Field], table: str, extras: int = 0) -> Any:
     every = [*columns, *secrets]
     key = next((place for place, column in enumerate(columns) if column.name == "id"), None)
     entries = [f"'{place}': {_decoded(column, place)}" for place, column in enumerate(columns)]
     entries += [f"'{place}': {_hidden(column, place, key)}" for place, column in enumerate(secrets, len(columns))]
     plain, kept = (", ".join(some) for some in (entries[: len(columns)], entries[len(columns) :]))
-    result = f"Record({{{plain}}}, {{{kept}}})" if secrets else f"{{{plain}}}"
-    names = ", ".join(f"c{place}" for place in range(len(every)))
-    tree = _Named([column.name for column in every]).visit(
-        ast.parse(f"def make(row):\n    {names}, = row\n    return {result}")
-    )
+    record = f"Record({{{plain}}}, {{{kept}}})" if secrets else f"{{{plain}}}"
+    names = ", ".join([*(f"c{place}" for place in range(len(every))), *(f"x{place}" for place in range(extras))])
+    tree = _Named([column.name for column in every]).visit(ast.parse(source.format(names=names, record=record)))
     scope: dict[str, Any] = {
         "bools": _BOOLS, "loads": orjson.loads, "Secret": Secret, "Stored": Stored, "Record": Record, "table": table,
     }  # fmt: skip
     exec(compile(tree, "<row>", "exec"), scope)
-    make: Make = scope["make"]
-    return make
+    return scope["make"]
 
 
 def _decoded(column: Field, place: int) -> str:

@@ -11,7 +11,8 @@ from engine.compile import compile_node
 from engine.errors import SetupError
 from engine.fields import Field
 from engine.store.base import quoted
-from engine.store.sql import Dialect, compile_where
+from engine.store.dialect import Dialect
+from engine.store.sql import compile_where
 from engine.store.sqlite_dialect import DIALECT
 from engine.syntax import Node
 from engine.values import kind_of
@@ -99,7 +100,7 @@ def declared_indexes(table: Table) -> dict[str, Index]:
     found = [
         Index((name,), True, column.span) for name, column in table.columns.items() if column.unique and name != "id"
     ]
-    found += table.indexes
+    found += [index for index in table.indexes if index.type != "search"]
     leading = {index.columns[0] for index in found if index.where is None}
     found += [
         Index((name,), False, column.span)

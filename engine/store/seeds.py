@@ -38,6 +38,9 @@ class Planting:
     def uuid(self) -> str:
         return str(uuid.uuid4())
 
+    def charged(self, value: Any) -> Any:
+        return value
+
     def is_due(self) -> bool:
         return False
 

@@ -6,72 +6,22 @@ is asked, so only what stands under a `not` must be made exact; indexes go on be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 
-from engine.errors import Problem, Problems, Span, did_you_mean
+from engine.errors import Fault, Problems, kind_fault
+from engine.queries import canonical
 from engine.store import bind
-from engine.store.base import Condition, Convert, Kinds, quoted
-from engine.syntax import (
-    Binary,
-    Column,
-    Filter,
-    ListOf,
-    Literal,
-    Node,
-    Spread,
-    Unary,
-    walk,
-)
-from engine.values import ANY, BOOL, DECIMAL, INT, TEXT, Kind, kind_of
+from engine.store.base import Condition, Kinds
+from engine.store.dialect import Dialect
+from engine.store.terms import AHEAD, LOST, Source, Term, Terms, has_column, is_given
+from engine.syntax import Attribute, Binary, Column, Filter, Index, ListOf, Literal, Node, Spread, Unary
+from engine.values import ANY, BOOL, TEXT, Kind, kind_of, reveal
 from engine.workspace import Table
 
 EQUALITIES = ("==", "!=")
 ORDERS = ("<", "<=", ">", ">=")
-ARITHMETIC = ("+", "-", "*")
-_AHEAD = "compute it in a `set` step before, or compare a column with it"
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """How a storage spells what standard SQL can't: templates with `{0}` and `{1}`.
-
-    `parameter` is the numbered placeholder of a value of a kind that meets a target, `list_parameter` that of a list.
-    `same` is an equality that takes null for a value, `member` whether a value is in a bound list, `has_null` whether
-    that list holds null, `element` whether a list column holds a value. `nothing` is a value that no column is equal
-    to; where there is none, a value whose kind only shows when it runs is bound as a list of one or none.
-    """
-
-    parameter: Callable[[int, Kind, Kind], str]
-    list_parameter: Callable[[int, Kind], str]
-    true: str
-    false: str
-    is_true: str
-    same: str
-    differs: str
-    member: str
-    has_null: str
-    element: str
-    tests: Mapping[str, str]
-    length: str
-    bind_list: Callable[[list[object], Kind], object]
-    nothing: object | None
-
-
-@dataclass(frozen=True)
-class Term:
-    """A value as SQL, and what is known of it; `is_listed` where it is a list of that value or of none."""
-
-    sql: str
-    kind: Kind
-    is_listed: bool = False
-
-    @property
-    def nullable(self) -> bool:
-        return self.kind.nullable or self.kind.name in ("any", "null")
-
-
-_LOST = Term("NULL", ANY)  # stands where a problem was found
+_CONNECTIVES = frozenset({"and", "or", "in", "not in", *EQUALITIES, *ORDERS})
 
 
 def compile_where(node: Node, table: Table, kinds: Kinds, dialect: Dialect) -> Condition:
@@ -80,28 +30,58 @@ def compile_where(node: Node, table: Table, kinds: Kinds, dialect: Dialect) -> C
     `kinds` says what is known of the parts without columns, which become parameters. Raises `Problems` (SW300 to
     SW306) with everything that can't be asked of a database.
     """
-    where = _Where(table, kinds.get if isinstance(kinds, Mapping) else kinds, dialect)
+    source = Source(table)
+    where = Where(source, kinds, dialect)
     sql = where.condition(node, exact=False)
     if where.problems:
         raise Problems(where.problems)
-    single = _is_single(node, table, where.known)
-    return Condition(sql, tuple(where.parameters), tuple(where.converts), tuple(where.names), single)
+
+    def variant(dropped: Collection[int]) -> str:
+        return Where(source, kinds, dialect, dropped).condition(node, exact=False)
+
+    known = set(_given_columns(node, table, where.known))
+    return Condition(
+        sql,
+        tuple(where.parameters),
+        tuple(where.converts),
+        tuple(where.names),
+        tuple(where.optionals),
+        variant,
+        is_single=any(known.issuperset(key) for key in table.unique),
+    )
 
 
-class _Where:
-    def __init__(self, table: Table, kinds: Callable[[Node], Kind | None], dialect: Dialect) -> None:
-        self.table, self.kinds, self.dialect = table, kinds, dialect
-        self.problems: list[Problem] = []
-        self.parameters: list[Node] = []
-        self.converts: list[Convert | None] = []
-        self.names: list[str] = []
+def _given_columns(node: Node, table: Table, known: Callable[[Node], Kind]) -> Iterator[str]:
+    """The columns whose values a condition gives: any number of records may hold null, though they are unique."""
+    match node:
+        case Binary(operator="and", left=left, right=right):
+            yield from _given_columns(left, table, known)
+            yield from _given_columns(right, table, known)
+        case (
+            Binary(operator="==", left=Column(name=name), right=value, optional=False)
+            | Binary(operator="==", left=value, right=Column(name=name), optional=False)
+        ) if is_given(value):
+            kind = known(value)
+            if not (table.columns[name].may_be_null and (kind.nullable or kind.name in ("any", "null"))):
+                yield name
 
-    # Conditions. `exact` ones are true or false; others may be unknown in place of false.
+
+class Where(Terms):
+    """Makes conditions. `exact` ones are true or false; others may be unknown in place of false.
+
+    `optionals` are the parameters whose null drops a comparison. Where `dropped` says which of them are null, the
+    comparisons are written without asking again, so that an index can answer those that stay.
+    """
+
+    def __init__(self, source: Source, kinds: Kinds, dialect: Dialect, dropped: Collection[int] | None = None) -> None:
+        super().__init__(source, kinds, dialect)
+        self.dropped = dropped
+        self.optionals: list[int] = []
 
     def condition(self, node: Node, exact: bool) -> str:
         if isinstance(node, Literal) and isinstance(node.value, bool):
             return self.dialect.true if node.value else self.dialect.false
-        if _is_given(node):
+        if is_given(node):
             return self.truth(self.parameter(node, BOOL, ordered=True), exact=True)
         match node:
             case Binary(operator="and" | "or"):
@@ -113,9 +93,20 @@ class _Where:
                 return self.membership(node, exact)
             case Binary(operator=operator) if operator in (*EQUALITIES, *ORDERS):
                 return self.comparison(node, exact)
-            case Filter(name=name) if name in self.dialect.tests:
-                return self.test(node, exact)
-        return self.truth(self.term(node), exact, node)
+            case Filter() if self.is_condition(node):
+                return _TESTS.get(canonical(node), Where.text_test)(self, node, exact)
+        term = self.term(node, any_kind=True)
+        return self.truth(self.picked(term, "bool") if term.kind.is_open else term, exact, node)
+
+    def is_condition(self, node: Node) -> bool:
+        match node:
+            case Binary(operator=operator):
+                return operator in _CONNECTIVES
+            case Unary(operator=operator):
+                return operator == "not"
+            case Filter():
+                return canonical(node) in _TESTS or canonical(node) in self.dialect.tests
+        return False
 
     def truth(self, term: Term, exact: bool, node: Node | None = None) -> str:
         if term.kind.name not in ("bool", "any") and node is not None:
@@ -123,21 +114,25 @@ class _Where:
             self.problem("SW305", message, node.span, "compare it with something, as in `… == $input.value`")
         return self.dialect.is_true.format(term.sql) if exact else f"{term.sql} = {self.dialect.true}"
 
+    # Comparisons.
+
     def comparison(self, node: Binary, exact: bool) -> str:
         null = next(
             (side for side in (node.right, node.left) if isinstance(side, Literal) and side.value is None), None
         )
         if null is not None and not node.optional and node.operator in EQUALITIES:
-            return self.null_test(node.left if null is node.right else node.right, node.operator)
+            return self.null_test(node.left if null is node.right else node.right, node.operator == "!=")
         left, right = self.sides(node)
         if not self.comparable(node, left, right):
             return self.dialect.false
         compared = replace(right, kind=right.kind.present()) if node.optional else right
-        return self.optional(node, right, self.compared(node.operator, left, compared, exact))
+        return self.optional(node.optional, right, self.compared(node.operator, left, compared, exact))
 
-    def null_test(self, node: Node, operator: str) -> str:
+    def null_test(self, node: Node, negated: bool) -> str:
         term = self.term(node, any_kind=True)
-        return f"({term.sql} IS {'NOT ' if operator == '!=' else ''}NULL)"
+        if term.place is not None and term.kind.name != "list":
+            return f"({'NOT ' if negated else ''}{self.dialect.is_absent.format(*term.place)})"
+        return f"({term.sql} IS {'NOT ' if negated else ''}NULL)"
 
     def compared(self, operator: str, left: Term, right: Term, exact: bool) -> str:
         if left.is_listed or right.is_listed:
@@ -154,26 +149,51 @@ class _Where:
     def exactly(self, sql: str, unknown: bool) -> str:
         return f"({self.dialect.is_true.format(sql)})" if unknown else sql
 
-    def optional(self, node: Binary, right: Term, sql: str) -> str:
-        """A comparison, dropped where it is optional and its right side null."""
-        return f"({right.sql} IS NULL OR {sql})" if node.optional else sql
+    def optional(self, is_optional: bool, right: Term, sql: str) -> str:
+        """A condition, dropped where it is optional and its right side null."""
+        if not is_optional:
+            return sql
+        if right.parameter is not None:  # else a column decides, record by record
+            self.optionals.append(right.parameter)
+            if self.dropped is not None and right.parameter not in self.dropped:
+                return sql
+            if self.dropped is not None:
+                # What is dropped still names its parameters, whose number stays the same.
+                named = [placeholder for placeholder in self.placeholders if placeholder in sql]
+                return f"({' OR '.join(f'{each} IS NULL' for each in dict.fromkeys((right.sql, *named)))})"
+        return f"({right.sql} IS NULL OR {sql})"
 
     def sides(self, node: Binary) -> tuple[Term, Term]:
         """Both sides of a comparison; a side that is given is bound as what the other side is."""
         ordered = node.operator in ORDERS
-        if _has_column(node.left):
-            left = self.term(node.left)
+        if has_column(node.left) and has_column(node.right):
+            left, right = self.term(node.left, any_kind=True), self.term(node.right, any_kind=True)
+            left, right = self.picked(left, right.kind.family), self.picked(right, left.kind.family)
+            return self.scalar(node.left, left), self.scalar(node.right, right)
+        if has_column(node.left):
+            left = self.against(node.left, node.right)
             return left, self.counterpart(node.right, left.kind, self.label(node.left), node)
-        if _has_column(node.right):
-            right = self.term(node.right)
+        if has_column(node.right):
+            right = self.against(node.right, node.left)
             return self.counterpart(node.left, right.kind, self.label(node.right), node), right
         kind = self.known(node.left)
         kind = self.known(node.right) if kind.is_open else kind
         return self.operand(node.left, kind, ordered), self.operand(node.right, kind, ordered)
 
+    def against(self, node: Node, other: Node) -> Term:
+        """A side with a column, of which what lies in JSON is read as what the other side is."""
+        term = self.term(node, any_kind=True)
+        return self.scalar(node, self.picked(term, self.known(other).family) if term.kind.is_open else term)
+
+    def scalar(self, node: Node, term: Term) -> Term:
+        if term is not LOST and term.kind.family not in bind.SCALARS:
+            self.refuse_kind(node, term)
+            return LOST
+        return term
+
     def counterpart(self, node: Node, target: Kind, label: str, of: Binary) -> Term:
         """What a side with a column is compared with in `of`."""
-        if _has_column(node) or of.operator in ORDERS or self.dialect.nothing is not None:
+        if of.operator in ORDERS or self.dialect.nothing is not None:
             return self.operand(node, target, of.operator in ORDERS, label)
         kind = self.known(node)
         if bind.scalar(kind, target, label, False, None) is None:
@@ -193,23 +213,28 @@ class _Where:
             )
         return False
 
+    # Lists.
+
     def membership(self, node: Binary, exact: bool) -> str:
         negated = node.operator == "not in"
         sql, right = self.member(node, exact or negated)
-        return self.optional(node, right, f"(NOT {sql})" if negated else sql)
+        return self.optional(node.optional, right, f"(NOT {sql})" if negated else sql)
 
     def member(self, node: Binary, exact: bool) -> tuple[str, Term]:
-        if isinstance(node.right, ListOf) and _has_column(node.right):
-            return self.member_of_written(node, node.right, exact), _LOST
-        left = self.term(node.left) if _has_column(node.left) else None
-        if left is not None and _is_given(node.right):
-            return self.member_of_given(node, left, exact)
-        if left is None and isinstance(node.right, Column):
-            return self.element(node, node.right, exact)
+        if isinstance(node.right, ListOf) and has_column(node.right):
+            return self.member_of_written(node, node.right, exact), LOST
+        if has_column(node.left) and is_given(node.right):
+            return self.member_of_given(node, exact)
+        if not has_column(node.left) and isinstance(node.right, Column | Attribute | Index):
+            return self.element(node, node.left, node.right, exact)
         self.refuse(node, f"'{node.operator}' over these columns")
-        return self.dialect.false, _LOST
+        return self.dialect.false, LOST
 
-    def member_of_given(self, node: Binary, left: Term, exact: bool) -> tuple[str, Term]:
+    def member_of_given(self, node: Binary, exact: bool) -> tuple[str, Term]:
+        left = self.term(node.left, any_kind=True)
+        if left.kind.is_open:
+            left = self.picked(left, (self.known(node.right).item or ANY).family)
+        left = self.scalar(node.left, left)
         right = self.list_parameter(node.right, left.kind, self.label(node.left), node.optional)
         return self.listed(left, right, right.kind.item or ANY, exact), right
 
@@ -229,177 +254,154 @@ class _Where:
         equal = [Binary("==", node.left, item, False, node.operator_span, node.span) for item in right.items]
         return f"({' OR '.join(self.comparison(each, exact) for each in equal)})"
 
-    def element(self, node: Binary, column: Column, exact: bool) -> tuple[str, Term]:
-        """`$x in tags`, for a column that is a list."""
+    def element(self, node: Node, value: Node, column: Node, exact: bool) -> tuple[str, Term]:
+        """`$x in tags`, for a column that is a list, or a list within JSON."""
         term = self.term(column, any_kind=True)
-        item = term.kind.item or ANY
-        if term.kind.name != "list" or item.family not in bind.SCALARS:
-            self.refuse(node, f"'{node.operator}' over {term.kind}")
+        item = (term.kind.item or ANY) if term.kind.name == "list" else ANY
+        wanted = item if term.kind.name == "list" else self.known(value)
+        if term.place is None or wanted.family not in bind.SCALARS:
+            self.refuse(node, f"'in' over {term.kind}" if term.place is None else "this, of a list of any kind,")
             return self.dialect.false, term
-        value = self.operand(node.left, item, ordered=False, label=self.label(column))
-        return f"({self.dialect.element.format(term.sql, value.sql)})", term
+        found = self.operand(value, wanted, ordered=False, label=self.label(column))
+        sql = f"({self.dialect.element[wanted.family].format(*term.place, found.sql)})"
+        if term.kind.is_open:
+            sql = f"({self.dialect.is_list.format(*term.place)} AND {sql})"
+        return self.exactly(sql, exact and term.nullable), found
 
-    def test(self, node: Filter, exact: bool) -> str:
-        """`name | starts_with($x)` and its like, case-sensitive as the filters are."""
-        if node.name == "contains" and isinstance(node.of, Column) and self.column(node.of).kind.name == "list":
-            inside = Binary("in", node.arguments[0], node.of, False, node.name_span, node.span)
-            return self.element(inside, node.of, exact)[0]
+    def overlaps(self, node: Filter, exact: bool) -> str:
+        """`tags | overlaps($wanted)`."""
+        term = self.term(node.of, any_kind=True)
+        item = term.kind.item or ANY
+        if term.kind.name != "list" or term.place is None or has_column(node.arguments[0]):
+            self.refuse(node, f"'| {node.name}' of {term.kind.present()}")
+            return self.dialect.false
+        given = self.list_parameter(node.arguments[0], item, self.label(node.of), node.optional)
+        sql = f"({self.dialect.overlap.format(*term.place, given.sql)})"
+        return self.optional(node.optional, given, sql)
+
+    # Tests: filters that are conditions.
+
+    def text_test(self, node: Filter, exact: bool) -> str:
+        """`name | starts_with($x)` and its like."""
         of, argument = (self.text(part, node) for part in (node.of, *node.arguments[:1]))
-        sql = f"({self.dialect.tests[node.name].format(of.sql, argument.sql)})"
-        return self.exactly(sql, exact and (of.nullable or argument.nullable))
+        sql = f"({self.dialect.tests[canonical(node)].format(of.sql, argument.sql)})"
+        return self.optional(node.optional, argument, self.exactly(sql, exact and (of.nullable or argument.nullable)))
 
-    # Values.
+    def contains(self, node: Filter, exact: bool) -> str:
+        """Of a list, whether it holds a value; of a text, whether it holds a text; of JSON, whichever it is."""
+        of = self.term(node.of, any_kind=True) if isinstance(node.of, Column | Attribute | Index) else None
+        if of is None or of.place is None:
+            return self.text_test(node, exact)
+        sql, argument = self.element(node, node.arguments[0], node.of, exact)
+        if of.kind.is_open and argument.kind.family == "text":
+            text = self.dialect.tests["contains"].format(self.picked(of, "text").sql, argument.sql)
+            sql = f"({sql} OR {self.exactly(f'({text})', unknown=True)})"
+        return self.optional(node.optional, argument, sql)
 
-    def term(self, node: Node, *, any_kind: bool = False) -> Term:
-        """A value with a column in it; `any_kind` also takes lists and objects, for null tests."""
-        match node:
-            case Column():
-                term = self.column(node)
-                if not any_kind and term is not _LOST and term.kind.family not in bind.SCALARS:
-                    self.refuse_kind(node, term)
-                return term
-            case Binary(operator=operator) if operator in ARITHMETIC:
-                return self.arithmetic(node)
-            case Binary(operator="~"):
-                return self.joined(node)
-            case Binary(operator="??"):
-                return self.coalesced(node)
-            case Unary(operator="-"):
-                operand = self.number(node.operand, node)
-                return Term(f"(- {operand.sql})", operand.kind)
-            case Filter(name="strlen"):
-                of = self.text(node.of, node)
-                return Term(self.dialect.length.format(of.sql), replace(INT, nullable=of.nullable))
-            case _ if _is_given(node):
-                return self.parameter(node, ANY)
-        self.refuse(node, _SAID.get(type(node).__name__, "this").format(node=node))
-        return _LOST
+    def starts_with(self, node: Filter, exact: bool) -> str:
+        """As a range where an index may have it: of a column, with a beginning that is given."""
+        argument = node.arguments[0]
+        kind = self.known(argument)
+        if not isinstance(node.of, Column) or has_column(argument) or kind.family != "text":
+            return self.text_test(node, exact)
+        of, least = self.text(node.of, node), self.text(argument, node)
+        after = self.bind(argument, kind, self.after, self.label(node), TEXT)
+        sql = self.exactly(f"({self.dialect.prefix.format(of.sql, least.sql, after.sql)})", exact)
+        return self.optional(node.optional, least, sql)
 
-    def column(self, node: Column) -> Term:
-        column = self.table.columns.get(node.name)
-        if column is None:
-            known = [name for name in self.table.columns if name not in self.table.secrets]
-            message = f"'{self.table.name}' has no column '{node.name}'"
-            return self.problem("SW300", message, node.span, did_you_mean(node.name, known))
-        if column.is_secret:
-            hint = "get the record by another column, then check with `validate_password` or a precondition"
-            return self.problem("SW301", f"the secret column '{node.name}' can't be in a where", node.span, hint)
-        return Term(quoted(node.name), column.kind)
+    def matches(self, node: Filter, exact: bool) -> str:
+        """`name | regex_matches($pattern)`, whose pattern a storage may spell otherwise."""
+        spell, pattern = self.dialect.bind_pattern, node.arguments[0]
+        if spell is None:
+            return self.text_test(node, exact)
+        if has_column(pattern):
+            self.refuse(node, "a pattern of a column")
+            return self.dialect.false
+        if isinstance(pattern, Literal) and isinstance(pattern.value, str):
+            try:
+                spell(pattern.value)
+            except Fault as fault:
+                self.problem("SW302", fault.message, pattern.span, AHEAD)
+                return self.dialect.false
 
-    def arithmetic(self, node: Binary) -> Term:
-        left, right = self.number(node.left, node), self.number(node.right, node)
-        kind = DECIMAL if "decimal" in (left.kind.name, right.kind.name) else INT
-        return Term(
-            f"({left.sql} {node.operator} {right.sql})", replace(kind, nullable=left.nullable or right.nullable)
-        )
+        def convert(value: object) -> object:
+            text = reveal(value)
+            if text is not None and not isinstance(text, str):
+                raise kind_fault(f"a pattern is a text, not {kind_of(text)}")
+            return None if text is None else spell(text)
 
-    def joined(self, node: Binary) -> Term:
-        left, right = self.text(node.left, node), self.text(node.right, node)
-        return Term(f"({left.sql} || {right.sql})", replace(TEXT, nullable=left.nullable or right.nullable))
+        of = self.text(node.of, node)
+        given = self.bind(pattern, self.known(pattern), convert, self.label(node), TEXT)
+        sql = f"({self.dialect.tests['regex_matches'].format(of.sql, given.sql)})"
+        return self.optional(node.optional, given, self.exactly(sql, exact and (of.nullable or given.nullable)))
 
-    def coalesced(self, node: Binary) -> Term:
-        left = self.term(node.left)
-        right = self.operand(node.right, left.kind, ordered=True, label=self.label(node.left))
-        kind = left.kind if right.nullable else left.kind.present()
-        return Term(f"coalesce({left.sql}, {right.sql})", kind)
+    def after(self, value: object) -> object:
+        text = reveal(value)
+        return self.dialect.bind_after(text) if isinstance(text, str) else None
 
-    def number(self, node: Node, of: Node) -> Term:
-        return self.only(node, DECIMAL, of)
+    def between(self, node: Filter, exact: bool) -> str:
+        """Two comparisons; with a `?` each is dropped where its bound is null."""
+        bounds = zip((">=", "<="), node.arguments, strict=True)
+        parts = [
+            self.comparison(Binary(operator, node.of, bound, node.optional, node.name_span, node.span), exact)
+            for operator, bound in bounds
+        ]
+        return f"({' AND '.join(parts)})"
 
-    def text(self, node: Node, of: Node) -> Term:
-        return self.only(node, TEXT, of)
+    def within(self, node: Filter, exact: bool) -> str:
+        """`spot | within($centre, 500)`: no further than so many metres."""
+        if "distance" not in self.dialect.measures:
+            self.refuse(node, "'| within' of a column")
+            return self.dialect.false
+        (point, centre), metres = self.measurable(node, "geo_point"), self.number(node.arguments[1], node)
+        measured = self.dialect.measures["distance"].format(point.sql, centre.sql)
+        is_unknown = any(term.nullable for term in (point, centre, metres))
+        sql = self.exactly(f"({measured} <= {metres.sql})", exact and is_unknown)
+        return self.optional(node.optional, metres, self.optional(node.optional, centre, sql))
 
-    def only(self, node: Node, kind: Kind, of: Node) -> Term:
-        """A part of `of`, which must be of the family of `kind`."""
-        term = self.operand(node, kind, ordered=True, label=self.label(of))
-        if term.kind.family not in (kind.family, "any") and term is not _LOST:
-            self.problem("SW304", f"{self.label(node)} is {term.kind.present()}, {kind.label} is needed", node.span)
-        return term
+    def search(self, node: Filter, exact: bool) -> str:
+        """`title | search($q)`, or `[title, body] | search($q)`: by the table's search index over these columns."""
+        columns = node.of.items if isinstance(node.of, ListOf) else [node.of]
+        names = [each.name for each in columns if isinstance(each, Column)]
+        if len(names) < len(columns) or any(self.column(each) is LOST for each in columns if isinstance(each, Column)):
+            self.refuse(node, "a search over what is no column")
+            return self.dialect.false
+        index = self.table.search
+        if index is None or not set(names) <= set(index.columns):
+            hint = f"declare it in the table: indexes: [{{columns: [{', '.join(names)}], type: search}}]"
+            message = f"'{self.table.name}' has no search index over {' and '.join(repr(name) for name in names)}"
+            self.problem("SW306", message, node.span, hint)
+            return self.dialect.false
+        given = self.bind(node.arguments[0], self.known(node.arguments[0]), self.words(names), names[0], TEXT)
+        sql = f"({self.dialect.search(self.table, self.source.column, given.sql)})"
+        return self.optional(node.optional, given, sql)
 
-    def operand(self, node: Node, target: Kind, ordered: bool, label: str = "") -> Term:
-        return self.term(node) if _has_column(node) else self.parameter(node, target, label, ordered=ordered)
+    def words(self, names: list[str]) -> Callable[[object], object]:
+        def convert(value: object) -> object:
+            text = reveal(value)
+            return None if text is None else self.dialect.bind_words(str(text), names)
 
-    # Parameters.
+        return convert
 
-    def parameter(self, node: Node, target: Kind, label: str = "", *, ordered: bool = False) -> Term:
-        kind = self.known(node)
-        return self.bind(node, kind, bind.scalar(kind, target, label, ordered, self.dialect.nothing), label, target)
+    def is_null(self, node: Filter, exact: bool) -> str:
+        return self.null_test(node.of, negated=False)
 
-    def list_parameter(self, node: Node, target: Kind, label: str, optional: bool) -> Term:
-        kind = self.known(node)
-        if kind.name not in ("list", "any", "null"):
-            self.problem("SW304", f"'in' needs a list, not {kind.present()}", node.span)
-        convert = bind.listing(target, label, optional, self.dialect.bind_list)
-        return self.bind(node, kind, convert, label, target, is_listed=True)
-
-    def bind(
-        self, node: Node, kind: Kind, convert: Convert | None, label: str, target: Kind, *, is_listed: bool = False
-    ) -> Term:
-        self.parameters.append(node)
-        self.converts.append(convert)
-        self.names.append(label)
-        number = len(self.parameters)
-        dialect = self.dialect
-        sql = dialect.list_parameter(number, target) if is_listed else dialect.parameter(number, kind, target)
-        return Term(sql, kind, is_listed)
-
-    def known(self, node: Node) -> Kind:
-        if isinstance(node, Literal):
-            return kind_of(node.value)
-        return self.kinds(node) or ANY
-
-    # Problems.
-
-    def label(self, node: Node) -> str:
-        column = next((each for each in walk(node) if isinstance(each, Column)), None)
-        return column.name if column is not None else ""
-
-    def problem(self, code: str, message: str, span: Span, hint: str = "") -> Term:
-        self.problems.append(Problem(code, message, span, hint))
-        return _LOST
-
-    def refuse(self, node: Node, what: str) -> None:
-        self.problem("SW302", f"{what} can't be asked of a database", node.span, _AHEAD)
-
-    def refuse_kind(self, node: Column, term: Term) -> None:
-        hint = "`== null`, `!= null` and, for a list, `$value in column` can be asked"
-        self.problem(
-            "SW304", f"'{node.name}' is {term.kind.present()}, which can't be compared in a where", node.span, hint
-        )
+    def is_empty(self, node: Filter, exact: bool) -> str:
+        term = self.term(node.of, any_kind=True)
+        if term.kind.name == "list" and term.place is not None:
+            return f"(coalesce({self.dialect.length.format(*term.place)}, 0) = 0)"
+        return f"(coalesce({self.fitting(term, TEXT, node.of).sql}, '') = '')"
 
 
-_SAID = {
-    "Attribute": "'.{node.name}' of a column",
-    "Index": "'[…]' of a column",
-    "Binary": "'{node.operator}' with a column",
-    "Unary": "'{node.operator}' of a column, as a value,",
-    "Conditional": "'if … else' over a column",
-    "Filter": "'| {node.name}' of a column",
-    "Call": "'{node.name}(…)' of a column",
-    "ListOf": "a list with a column in it",
-    "ObjectOf": "an object",
+Test = Callable[[Where, Filter, bool], str]
+_TESTS: dict[str, Test] = {
+    "between": Where.between,
+    "contains": Where.contains,
+    "is_empty": Where.is_empty,
+    "is_null": Where.is_null,
+    "overlaps": Where.overlaps,
+    "regex_matches": Where.matches,
+    "search": Where.search,
+    "starts_with": Where.starts_with,
+    "within": Where.within,
 }
-
-
-def _is_single(node: Node, table: Table, known: Callable[[Node], Kind]) -> bool:
-    """Whether a condition asks for one value, which isn't null, of a column that is unique."""
-    match node:
-        case Binary(operator="and"):
-            return _is_single(node.left, table, known) or _is_single(node.right, table, known)
-        case (
-            Binary(operator="==", left=Column() as left, right=right)
-            | Binary(operator="==", left=right, right=Column() as left)
-        ):
-            column = table.columns[left.name]
-            nulls = column.may_be_null and (known(right).nullable or known(right).name in ("any", "null"))
-            return not node.optional and _is_given(right) and (column.name == "id" or (column.unique and not nulls))
-    return False
-
-
-def _has_column(node: Node) -> bool:
-    return any(isinstance(each, Column) for each in walk(node))
-
-
-def _is_given(node: Node) -> bool:
-    """Whether the run knows it before it asks: no column, and nothing that only a query drops."""
-    return not any(isinstance(each, Column) or (isinstance(each, Binary) and each.optional) for each in walk(node))

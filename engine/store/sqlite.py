@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
+from engine.clauses import Query
 from engine.errors import SetupError
 from engine.fields import Field
 from engine.shapes import input_fault, unknown_param
-from engine.store import migrate
-from engine.store.base import Condition, Kinds, Read, Run, Write, quoted
+from engine.store import find, migrate, search
+from engine.store.asked import Ask, Values, lookup
+from engine.store.base import Condition, Kinds, Prepared, Read, ReadingRun, Run, Write, quoted
 from engine.store.constraints import refused
+from engine.store.reader import Pace, Reader, Watched
 from engine.store.rows import digester, masked_of, names_of, plain_of, row_maker, unmasked_of
+from engine.store.select import Selector
 from engine.store.sql import compile_where
-from engine.store.sqlite_dialect import DIALECT
-from engine.store.statement import Statement
+from engine.store.sqlite_dialect import DIALECT, add_functions
+from engine.store.statement import Row, Statement
 from engine.store.writer import Writer
 from engine.store.writes import Writes
 from engine.syntax import Node
 from engine.values import Stored
 from engine.workspace import Table
 
+T = TypeVar("T")
 _STATEMENTS = 2048  # prepared statements kept a connection
 _BUSY_SECONDS = 30  # a connection waits while another process changes tables
 _READ_BUSY_MS = 1000  # a reader waits only while another process recovers the file
@@ -39,6 +45,11 @@ class SqliteSession:
         self._store = store
         self.connection = store.reader
         self.wrote = False
+
+    @property
+    def watched(self) -> Watched:
+        """What its long reads run on."""
+        return self._store.written if self.wrote else self._store.reading.inline
 
     async def begin(self) -> None:
         if not self.wrote:
@@ -85,6 +96,23 @@ class SqliteSession:
         self.wrote = False
 
 
+class SqliteReads:
+    """See `asked.Reads`."""
+
+    dialect = DIALECT
+
+    def __init__(self, reader: Reader) -> None:
+        self._read = reader.read
+
+    def prepared(self, table: Table, sql: str, names: tuple[str, ...]) -> Ask:
+        rows, pace, read = Statement(table, sql, names).rows, Pace(), self._read
+
+        async def ask(run: ReadingRun, values: Values, finish: Callable[[list[Row]], T]) -> T:
+            return await read(run.db.watched, lambda connection: finish(rows(connection, values)), pace, run.time_limit)
+
+        return ask
+
+
 class SqliteSpelling:
     """See `writes.Spelling`."""
 
@@ -106,11 +134,20 @@ class SqliteSpelling:
 class SqliteStore(Writes):
     """The storage in a file; made by `open`. See `base.Store`."""
 
-    def __init__(self, tables: Mapping[str, Table], reader: sqlite3.Connection, writer: sqlite3.Connection) -> None:
+    def __init__(
+        self,
+        tables: Mapping[str, Table],
+        reader: sqlite3.Connection,
+        writer: sqlite3.Connection,
+        connect: Callable[[], sqlite3.Connection],
+    ) -> None:
         super().__init__(SqliteSpelling())
         self.tables = tables
         self.reader = reader
+        self.reading = Reader(reader, connect)
+        self.reads = SqliteReads(self.reading)
         self.writer = Writer(writer)
+        self.written = Watched(writer)
         self._loads: dict[tuple[str, tuple[str, ...]], Write] = {}
 
     @classmethod
@@ -137,7 +174,8 @@ class SqliteStore(Writes):
     @classmethod
     def unopened(cls, path: Path, tables: Mapping[str, Table]) -> SqliteStore:
         """A storage with nothing in it, to prepare operations with where none will run."""
-        return cls(tables, sqlite3.connect(":memory:"), sqlite3.connect(":memory:"))
+        memory = partial(sqlite3.connect, ":memory:")
+        return cls(tables, memory(), memory(), memory)
 
     @staticmethod
     def update(path: Path, tables: Mapping[str, Table], command: str = migrate.COMMAND) -> None:
@@ -152,23 +190,23 @@ class SqliteStore(Writes):
     @classmethod
     def _opened(cls, path: Path, tables: Mapping[str, Table], synchronous: str) -> SqliteStore:
         with ExitStack() as opened:
-            reader, writer = (opened.enter_context(closing(connect(path))) for _ in range(2))
-            reader.execute(f"PRAGMA busy_timeout = {_READ_BUSY_MS}")
-            reader.execute("PRAGMA query_only = ON")
+            reader = opened.enter_context(closing(_reader(path)))
+            writer = opened.enter_context(closing(connect(path)))
             writer.execute(f"PRAGMA synchronous = {synchronous}")
+            search.let_write(writer, tables.values())
             # From its first read on, a connection keeps whoever wants the file for himself away from it.
             reader.execute("PRAGMA schema_version")
             # Only now: another process that starts or stops may hold the file for a moment.
             writer.execute("PRAGMA busy_timeout = 0")
             opened.pop_all()
-        return cls(tables, reader, writer)
+        return cls(tables, reader, writer, partial(_reader, path))
 
     def session(self) -> SqliteSession:
         return SqliteSession(self)
 
     async def close(self) -> None:
         await self.writer.close()
-        self.reader.close()
+        self.reading.close()
 
     def where(self, node: Node, table: Table, kinds: Kinds) -> Condition:
         return compile_where(node, table, kinds, DIALECT)
@@ -180,9 +218,11 @@ class SqliteStore(Writes):
         plain = [column for column in plain_of(table) if column.name in named]
         hidden = [table.columns[name] for name in secrets]
         make = row_maker(plain, hidden, table.name)
-        names = names_of([*plain, *hidden])
-        sql = f'SELECT {names} FROM {quoted(table.name)} WHERE {condition.sql} ORDER BY "id" LIMIT 1'
-        first = Statement(table, sql, condition.names).first
+        head = f"SELECT {names_of([*plain, *hidden])} FROM {quoted(table.name)} WHERE"
+        if not condition.is_single:
+            pick: Callable[[list[Row]], Any] = lambda rows: make(rows[0]) if rows else None  # noqa: E731
+            return lookup(self.reads, table, condition, f'{head} {{}} ORDER BY "id" LIMIT 1', pick)
+        first = Statement(table, f'{head} {condition.sql} ORDER BY "id" LIMIT 1', condition.names).first
         bound = condition.bound if any(condition.converts) else None
 
         def get(run: Run, *values: Any) -> dict[str, object] | None:
@@ -194,13 +234,18 @@ class SqliteStore(Writes):
         return get
 
     def has(self, table: Table, condition: Condition) -> Read:
-        sql = f"SELECT 1 FROM {quoted(table.name)} WHERE {condition.sql} LIMIT 1"
-        first = Statement(table, sql, condition.names).first
+        head = f"SELECT 1 FROM {quoted(table.name)} WHERE"
+        if not condition.is_single:
+            return lookup(self.reads, table, condition, f"{head} {{}} LIMIT 1", bool)
+        first = Statement(table, f"{head} {condition.sql} LIMIT 1", condition.names).first
 
         def has(run: Run, *values: Any) -> bool:
             return first(run.db.connection, condition.bound(values)) is not None
 
         return has
+
+    def query(self, query: Query, kinds: Kinds, secrets: Callable[[Table], tuple[str, ...]]) -> Prepared:
+        return find.prepare(self.reads, query, Selector(self.tables, kinds, DIALECT, secrets))
 
     async def replace_secret(self, run: Run, secret: Stored, value: str) -> bool:
         """See `base.Store`."""
@@ -262,6 +307,14 @@ def connect(path: Path) -> sqlite3.Connection:
     )
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA trusted_schema = OFF")
+    add_functions(connection)
+    return connection
+
+
+def _reader(path: Path) -> sqlite3.Connection:
+    connection = connect(path)
+    connection.execute(f"PRAGMA busy_timeout = {_READ_BUSY_MS}")
+    connection.execute("PRAGMA query_only = ON")
     return connection
 
 

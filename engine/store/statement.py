@@ -11,6 +11,7 @@ from engine.errors import Fault
 from engine.fields import Field
 from engine.store.base import quoted
 from engine.store.constraints import busy, dangling, failed, in_use, is_missing, not_unique, unbindable
+from engine.store.reader import is_interrupted
 from engine.store.writer import is_busy
 from engine.workspace import Table
 
@@ -37,6 +38,15 @@ class Statement:
         except _FAILURES as error:
             raise self._fault(error, values) from error
         return row
+
+    def rows(self, connection: sqlite3.Connection, values: Sequence[object]) -> list[Row]:
+        """All rows. Raises sqlite3.OperationalError where it was interrupted."""
+        try:
+            return connection.execute(self.sql, values).fetchall()
+        except _FAILURES as error:
+            if is_interrupted(error):
+                raise
+            raise self._fault(error, values) from error
 
     async def write(self, session: Any, values: Sequence[object]) -> list[Row]:
         """All rows of a statement that is part of what a session writes."""

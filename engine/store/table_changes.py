@@ -7,14 +7,16 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 
 from sqlite_utils import Database
 from sqlite_utils.db import Column as Found
 from sqlite_utils.db import Table as Existing
 
 from engine.fields import Field
+from engine.store import search
 from engine.store.base import quoted
-from engine.store.changes import Change, Risk, add_index, counted, create_table, said
+from engine.store.changes import Change, Risk, add_index, add_search, counted, create_table, drop_search, said
 from engine.store.conversions import UNCHANGED, Conversion, conversion, is_readable
 from engine.store.rows import default
 from engine.store.schema import declared, definition, index_where, indexes_of, refers, type_of
@@ -57,15 +59,26 @@ class TableChanges:
 
     def changes(self) -> Iterator[Change]:
         yield from self.unindexed()
-        altered = [change for column in self.kept for change in self.altered(column)]
-        altered += [self.gone(found) for name, found in self.found.items() if name not in self.table.columns]
-        yield from altered
-        if any(change.risk < Risk.BLOCKED for change in altered):
+        yield from self.alterations
+        if self.is_rebuilt:
             yield self.change(f"make {self.named} anew with its records", tuple(self.rebuilt()))
         for name, column in self.table.columns.items():
             if name not in self.found:
                 yield self.added(column)
         yield from self.indexed()
+        if self.table.search and (self.is_searched_anew or not self.searched):
+            yield add_search(self.table)
+
+    @cached_property
+    def alterations(self) -> tuple[Change, ...]:
+        """What becomes of the columns that are there."""
+        altered = [change for column in self.kept for change in self.altered(column)]
+        gone = [self.gone(found) for name, found in self.found.items() if name not in self.table.columns]
+        return (*altered, *gone)
+
+    @property
+    def is_rebuilt(self) -> bool:
+        return any(change.risk < Risk.BLOCKED for change in self.alterations)
 
     def change(
         self, description: str, statements: tuple[str, ...] = (), risk: Risk = Risk.SAFE, mend: str = ""
@@ -189,18 +202,24 @@ class TableChanges:
         yield from self.beside()
 
     def beside(self) -> Iterator[str]:
-        """The indexes that stay, those made by hand included, and the triggers."""
+        """The indexes that stay, those made by hand included, and the triggers but those of a search index."""
         gone = self.unwanted()
         for index in self.existing.indexes:
             if index.name not in gone and self.table.columns.keys() >= set(index.columns):
                 yield from self.sql_of("index", index.name)
-        yield from self.sql_of("trigger")
+        for name in self.names_of("trigger"):
+            if name not in search.triggers_of(self.table.name):
+                yield from self.sql_of("trigger", name)
 
-    def sql_of(self, type_: str, name: str = "%") -> Iterator[str]:
-        sql = "SELECT sql FROM sqlite_master WHERE tbl_name = ? AND type = ? AND sql IS NOT NULL"
-        more = "" if name == "%" else " AND name = ?"
-        values = [self.table.name, type_] + ([name] if more else [])
-        yield from (row[0] for row in self.state.structure.execute(sql + more, values).fetchall())
+    def names_of(self, type_: str) -> list[str]:
+        """What is there of the table, its indexes or triggers."""
+        sql = "SELECT name FROM sqlite_master WHERE tbl_name = ? AND type = ? AND sql IS NOT NULL"
+        return [row[0] for row in self.state.structure.execute(sql, [self.table.name, type_]).fetchall()]
+
+    def sql_of(self, type_: str, name: str) -> Iterator[str]:
+        sql = "SELECT sql FROM sqlite_master WHERE tbl_name = ? AND type = ? AND sql IS NOT NULL AND name = ?"
+        values = [self.table.name, type_, name]
+        yield from (row[0] for row in self.state.structure.execute(sql, values).fetchall())
 
     # Columns that aren't.
 
@@ -230,6 +249,22 @@ class TableChanges:
         return ("''" if type_of(column).startswith("TEXT") else "0") if not self.count("1") else None
 
     # Indexes.
+
+    @cached_property
+    def searched(self) -> str:
+        """The search index that is there, as SQL."""
+        return search.found(self.state.records, self.source)
+
+    @property
+    def is_searched_anew(self) -> bool:
+        """Whether the search index that is there, if any, can't stay: it knows names, and the records as they were."""
+        is_renamed = any(name != stored for name, stored in self.stored.items())
+        return self.searched != search.definition(self.table) or is_renamed or self.is_rebuilt
+
+    def unsearched(self) -> Iterator[Change]:
+        """What comes before all else, renames included."""
+        if self.searched and self.is_searched_anew:
+            yield drop_search(self.table, self.source)
 
     def unwanted(self) -> set[str]:
         """The indexes of ours that no file asks for any more; a table that was renamed has none that is."""

@@ -116,7 +116,7 @@ class Writes:
         return add_all
 
     def patch_all(self, table: Table, secrets: Secrets = ()) -> Write:
-        by_id = Condition(f'"id" = {self._spelling.parameter(1)}', (), (), ("id",))
+        by_id = _asked(f'"id" = {self._spelling.parameter(1)}', "id")
         prepared = self._patches(table, by_id, secrets)
         key = Draft(table, ("id",), new=False)
 
@@ -233,7 +233,12 @@ Insert = Callable[[Run, Sequence[object]], Awaitable[Record]]
 Update = Callable[[Run, Sequence[object], Sequence[object]], Awaitable[Record | None]]
 
 
-_EVERY = Condition("1 = 1", (), (), ())  # all records of a table
+def _asked(sql: str, *names: str) -> Condition:
+    """A condition that is asked whatever is null, whose values the operation itself binds."""
+    return Condition(sql, (), (), names, (), lambda dropped: sql, is_single=False)
+
+
+_EVERY = _asked("1 = 1")  # all records of a table
 
 
 def _first(table: Table, condition: Condition) -> str:
