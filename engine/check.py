@@ -48,6 +48,8 @@ def check(workspace: Workspace, problems: Iterable[Problem] = ()) -> Checked:
 class WorkspaceChecker:
     """Checks stacks one by one; a function when it is first needed, so that its result's kind is known."""
 
+    walker: type[StackChecker] = StackChecker
+
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self.problems: list[Problem] = []
@@ -81,7 +83,7 @@ class WorkspaceChecker:
         given = {"input": fields_kind(endpoint.input), "request": REQUEST, "env": self._env}
         if endpoint.auth:
             given["auth"] = auth_kind(self.workspace.tables.get(endpoint.auth))
-        checker = StackChecker(self, given, endpoint.method)
+        checker = self.walker(self, given, endpoint.method)
         return self._finish(checker, checker.run(endpoint.stack, endpoint.response), endpoint)
 
     def function(self, name: str, place: Span | None = None) -> CheckedStack:
@@ -102,7 +104,7 @@ class WorkspaceChecker:
         self._defaults(function.input)
         self.problems += field_problems(function.input)
         given = {"input": fields_kind(function.input), "request": REQUEST, "env": self._env}
-        checker = StackChecker(self, given, "", function.returns)
+        checker = self.walker(self, given, "", function.returns)
         return self._finish(checker, checker.run(function.stack, None), function)
 
     def _finish(self, checker: StackChecker, result: Kind, owner: Endpoint | Function) -> CheckedStack:

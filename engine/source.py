@@ -57,6 +57,16 @@ class Document:
                 found.append((place.start.index, place.stop))
         return sorted(found)
 
+    def path_at(self, line: int, column: int) -> tuple[Path, bool] | None:
+        """The path of the key or the value, no list or mapping, at a place, and whether it is a key's."""
+        here = (line - 1, column - 1)
+        for path, place in self._places.items():
+            if place.key is not None and _covers(*place.key, here):
+                return path, True
+            if not isinstance(self.value(path), list | dict) and _covers(place.start, place.end, here):
+                return path, False
+        return None
+
     def origin(self, path: Path) -> Origin:
         """The origin of the text at `path`. Raises LookupError where there is none."""
         place, value = self._places[path], self.value(path)
@@ -108,6 +118,10 @@ def read(text: Text) -> Document:
     if found:
         raise Problems(_refused(text, match) for match in found)
     return Document(text, *compose(text))
+
+
+def _covers(start: Mark, end: Mark, here: tuple[int, int]) -> bool:
+    return (start.line, start.column) <= here <= (end.line, end.column)
 
 
 def _origin(text: Text, start: Mark, stop: int, style: str, value: str) -> Origin:

@@ -13,10 +13,14 @@ import yaml
 from engine.errors import Problems, Text
 from engine.formatting.canonical import canonical
 from engine.formatting.comments import Comments
+from engine.formatting.forms import FORM_BY_SYNTAX
 from engine.program import LIBRARY
 from engine.reformat import altered
+from engine.registry import steps
+from engine.schema import BY_SYNTAX
 from engine.session import Session
 from engine.source import read
+from engine.stack import StackReader
 from tests.commands import called
 from tests.support import write
 from tests.test_session import FILES, edited
@@ -127,6 +131,20 @@ FORMS = {
             eval: {n: name | count}
             addon: {c: {table: boss, where: id > 1}}
             as: users
+        """,
+    ),
+    "texts that look like expressions": (
+        """
+        endpoint: GET /a
+        stack:
+          - set: {a: 1+1}
+          - return:  "1+1"
+        """,
+        """
+        endpoint: GET /a
+        stack:
+          - set: {a: 1+1}
+          - return: 1+1
         """,
     ),
     "an expression that can't be read stays": (
@@ -381,6 +399,13 @@ def test_the_canonical_form(text: str, expected: str | None) -> None:
     expected = textwrap.dedent(expected).lstrip("\n")
     assert form(text) == expected
     assert form(expected) == expected
+
+
+def test_values_are_what_the_reader_of_stacks_reads_as_values() -> None:
+    values = {syntax for syntax in BY_SYNTAX if getattr(StackReader, f"_read_{syntax}", None) is StackReader.value}
+    assert values <= {syntax for syntax, form in FORM_BY_SYNTAX.items() if form == "value"}
+    conditions = {each.syntax for step in steps().values() for each in step.parameters if each.syntax == "condition"}
+    assert {FORM_BY_SYNTAX[syntax] for syntax in conditions} == {"expression"}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "stacks").rglob("*.yaml")), ids=lambda path: path.name)

@@ -77,6 +77,8 @@ LAYERS = [
     "program",
     "http",
     "testing",
+    "reference",
+    "lsp",
     "shipped",
     "cli",
     "__main__",
@@ -84,7 +86,13 @@ LAYERS = [
 ]
 
 # They choose a module by what was asked for, so that a server's start doesn't wait for what it won't use.
-LOADERS = {"engine.__main__", "engine.cli.serve", "engine.store.storage", "engine.testing.pytest_plugin"}
+LOADERS = {
+    "engine.__main__",
+    "engine.cli.lsp",
+    "engine.cli.serve",
+    "engine.store.storage",
+    "engine.testing.pytest_plugin",
+}
 
 
 def name_of(path: Path) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from engine.cli.docs import reference
 from engine.cli.schema import schemas
+from engine.reference import reference
 from engine.registry import all_definitions
 from engine.schema import FILE_KINDS, file_schema
 from engine.source import load, read

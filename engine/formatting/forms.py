@@ -37,9 +37,10 @@ class Form:
 
 
 _BLOCKS = {"block": "steps", "branches": "branches", "cases": "cases"}
-_BY_SYNTAX = {
-    **dict.fromkeys(("value", "data", "changes", "rows", "match", "arguments", "assignments", "duration"), "value"),
-    **dict.fromkeys(("condition", "expression"), "expression"),
+FORM_BY_SYNTAX = {
+    **dict.fromkeys(("value", "expression", "data", "changes", "rows"), "value"),
+    **dict.fromkeys(("match", "arguments", "assignments", "duration"), "value"),
+    "condition": "expression",
     **dict.fromkeys(("evals", "group"), "computed"),
     **{name: name for name in ("where", "joins", "addons", "rejection")},
     **_BLOCKS,
@@ -55,7 +56,7 @@ def _step(name: str) -> Form:
     keys = {(name if place == 0 else each.name): each.syntax for place, each in enumerate(definition.parameters)}
     blocks = [key for key, syntax in keys.items() if syntax in _BLOCKS and key != name]
     order = (*(key for key in keys if key not in blocks), *STEP_KEYS, *blocks)
-    return Form(order=(name, *order), of={key: _BY_SYNTAX.get(syntax, "plain") for key, syntax in keys.items()})
+    return Form(order=(name, *order), of={key: FORM_BY_SYNTAX.get(syntax, "plain") for key, syntax in keys.items()})
 
 
 def _keys(schema: Mapping[str, Any]) -> tuple[str, ...]:
