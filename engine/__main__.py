@@ -17,6 +17,8 @@ COMMANDS = {
     "serve": "serve a workspace",
     "check": "check a workspace and name every mistake",
     "test": "replay a workspace's tests",
+    "lsp": "answer an editor, in the language server protocol",
+    "fmt": "bring files into their canonical form",
     "show": "print the Python that a stack becomes",
     "new": "make a folder with a workspace to begin with",
     "add": "add prebuilt stacks to a workspace",

@@ -55,16 +55,13 @@ class Checked:
 
 def check(workspace: Workspace, problems: Iterable[Problem] = ()) -> Checked:
     """Checks every stack of `workspace`; `problems` are those of reading it."""
-    checker = WorkspaceChecker(workspace)
-    endpoints = {endpoint: checker.endpoint(endpoint) for endpoint in workspace.endpoints}
-    functions = {name: checker.function(name) for name in workspace.functions}
-    checker.tables()
-    found = sorted(heeded(workspace.documents, [*problems, *checker.problems]), key=lambda problem: problem.place)
-    return Checked(workspace, found, endpoints, functions)
+    return WorkspaceChecker(workspace).checked(problems)
 
 
 class WorkspaceChecker:
     """Checks stacks one by one; a function when it is first needed, so that its result's kind is known."""
+
+    walker: type[StackChecker] = StackChecker
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
@@ -75,18 +72,32 @@ class WorkspaceChecker:
         known = object_of({each.name: each.kind for each in workspace.env})
         self._env = OBJECT if workspace.is_broken("workspace") else known
 
-    def tables(self) -> None:
-        """Checks what tables declare."""
+    def checked(self, problems: Iterable[Problem] = ()) -> Checked:
+        """The whole workspace; `problems` are those of reading it."""
+        endpoints = {endpoint: self.endpoint(endpoint) for endpoint in self.workspace.endpoints}
+        functions = {name: self.function(name) for name in self.workspace.functions}
         for table in self.workspace.tables.values():
-            self._defaults(table.columns.values())
-            self.problems += table_problems(table)
+            self.table(table)
+        told = heeded(self.workspace.documents, [*problems, *self.problems])
+        found = sorted(told, key=lambda problem: problem.place)
+        return Checked(self.workspace, found, endpoints, functions)
+
+    @property
+    def errors(self) -> list[Problem]:
+        """The problems that are more than warnings."""
+        return [problem for problem in self.problems if problem.severity == "error"]
+
+    def table(self, table: Table) -> None:
+        """Checks what a table declares."""
+        self._defaults(table.columns.values())
+        self.problems += table_problems(table)
 
     def endpoint(self, endpoint: Endpoint) -> CheckedStack:
         self._endpoint_header(endpoint)
         given = {"input": fields_kind(endpoint.input), "request": REQUEST, "env": self._env}
         if endpoint.auth:
             given["auth"] = auth_kind(self.workspace.tables.get(endpoint.auth))
-        checker = StackChecker(self, given, endpoint.method)
+        checker = self.walker(self, given, endpoint.method)
         checker.atomic = endpoint.atomic
         return self._finish(checker, checker.run(endpoint.stack, endpoint.response), endpoint)
 
@@ -108,7 +119,7 @@ class WorkspaceChecker:
         self._defaults(function.input)
         self.problems += field_problems(function.input)
         given = {"input": fields_kind(function.input), "request": REQUEST, "env": self._env}
-        checker = StackChecker(self, given, "", function.returns)
+        checker = self.walker(self, given, "", function.returns)
         return self._finish(checker, checker.run(function.stack, None), function)
 
     def _finish(self, checker: StackChecker, result: Kind, owner: Endpoint | Function) -> CheckedStack:

@@ -358,14 +358,14 @@ def read_field(document: Document, path: Path) -> Field:
 
 
 def declaration_schema(*, column: bool = False) -> dict[str, Any]:
-    """The JSON Schema of the declaration of an input, or of a column of a table."""
+    """The JSON Schema of the declaration of an input, or of a column of a table, its keys in their canonical order."""
     number, flag, text = {"type": "number"}, {"type": "boolean"}, {"type": "string"}
     of_columns = {
+        "on_update": {"enum": ["now"], "description": "The time of every change."},
+        "was": {**text, "description": "The name that the column had before."},
         "unique": flag,
         "on_delete": {"enum": list(ON_DELETE), "description": "What becomes of the record when the one it names goes."},
-        "on_update": {"enum": ["now"], "description": "The time of every change."},
         "visibility": {"enum": list(VISIBILITIES)},
-        "was": {**text, "description": "The name that the column had before."},
     }
     types = [*TYPES, *(f"{name}[]" for name in TYPES)]
     return {
@@ -375,22 +375,22 @@ def declaration_schema(*, column: bool = False) -> dict[str, Any]:
         "else": {
             "properties": {
                 "type": {"enum": types},
-                "description": text,
-                "default": {},
-                "nullable": flag,
-                "sensitive": flag,
                 "table": text,
                 "values": {"type": "array", "items": text, "minItems": 1, "uniqueItems": True},
-                "properties": {"$ref": "#/$defs/fields"},
-                "schema": {"type": "object", "description": "The JSON Schema that a json must meet."},
                 "size": {"type": "integer", "minimum": 1, "maximum": MAX_VECTOR},
+                "nullable": flag,
+                "default": {},
+                **(of_columns if column else {}),
+                "sensitive": flag,
                 "min": number,
                 "max": number,
                 "pattern": text,
                 "starts_with": text,
                 **dict.fromkeys(TRANSFORMS, flag),
                 **{name: {"type": "integer", "minimum": 0} for name in PASSWORD_RULES},
-                **(of_columns if column else {}),
+                "description": text,
+                "properties": {"$ref": "#/$defs/fields"},
+                "schema": {"type": "object", "description": "The JSON Schema that a json must meet."},
             },
             "additionalProperties": False,
         },

@@ -35,7 +35,7 @@ class Ignore:
 def heeded(documents: Iterable[Document], problems: Iterable[Problem]) -> Iterator[Problem]:
     """The problems that no comment silences, and what is wrong with the comments.
 
-    Each code silences one problem. That it silences none is only said where there are no errors: they may hide what it
+    Each code silences one problem. That it silences none is only said of a file without errors: they may hide what it
     speaks of.
     """
     left = sorted(problems, key=lambda problem: problem.place)
@@ -50,8 +50,8 @@ def heeded(documents: Iterable[Document], problems: Iterable[Problem]) -> Iterat
             else:
                 left.remove(found)
     yield from left
-    if not any(problem.severity == "error" for problem in left):
-        yield from map(_unused, unused)
+    mistaken = {problem.span.path for problem in left if problem.severity == "error"}
+    yield from (_unused(each) for each in unused if each.span.path not in mistaken)
 
 
 def _unused(ignore: Ignore) -> Problem:

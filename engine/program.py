@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,24 +12,13 @@ from typing import Any
 import engine.filters
 import engine.functions
 import engine.steps
-from engine.check import Checked, check
-from engine.clauses import Query
+from engine.check import Checked
 from engine.compile import Compiler, Plan
-from engine.errors import Fault, Problem, Problems, SetupError
-from engine.openings import steps_in
+from engine.errors import Fault, Problems, SetupError
 from engine.run import Services
+from engine.session import Session
 from engine.shapes import Shape
-from engine.sql import Sql
-from engine.stack import Step
-from engine.store import direct_check
-from engine.store.schema import settled
-from engine.store.select import Selector
-from engine.store.sql import compile_where
-from engine.store.sqlite_dialect import DIALECT
-from engine.syntax import Node
-from engine.values import Kind
-from engine.workspace import Endpoint, Table, Workspace
-from engine.workspace_reader import read_workspace
+from engine.workspace import Endpoint, Workspace
 
 LIBRARY = (engine.filters, engine.functions, engine.steps)  # importing them registered what stacks may use
 
@@ -87,62 +74,7 @@ def check_folder(root: Path, shown_as: str | None = None, *, tests: bool = True)
 
     Without `tests` the test files are left aside.
     """
-    with _without_collecting():
-        checked = check(*read_workspace(root, shown_as, tests=tests))
-        if checked.errors:
-            return checked
-        found = sorted([*checked.problems, *_unaskable(checked), *_refused(checked)], key=lambda problem: problem.place)
-        return replace(checked, problems=found)
-
-
-@contextmanager
-def _without_collecting() -> Iterator[None]:
-    """What is read and checked is kept: to look for garbage among it again and again takes a third of the time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
-def _unaskable(checked: Checked) -> list[Problem]:
-    """Conditions that are right but that no storage can be asked."""
-    found: list[Problem] = []
-    for table in checked.workspace.tables.values():
-        for index in table.indexes:
-            try:
-                settled(index.where, table)
-            except Problems as problems:
-                found += problems.problems
-    stacks = [(each.stack, checked.endpoints[each].kinds) for each in checked.workspace.endpoints]
-    stacks += [(each.stack, checked.functions[name].kinds) for name, each in checked.workspace.functions.items()]
-    for stack, kinds in stacks:
-        for step in steps_in(stack):
-            try:
-                _ask(step, checked.workspace.tables, kinds)
-            except Problems as problems:
-                found += problems.problems
-    return found
-
-
-def _ask(step: Step, tables: Mapping[str, Table], kinds: Mapping[Node, Kind]) -> None:
-    """Raises `Problems` where a step asks what no storage can be asked."""
-    if step.definition.composes:
-        Selector(tables, kinds, DIALECT, lambda table: ()).check(Query(*step.filled))
-    elif "where" in step.arguments:
-        compile_where(step.arguments["where"], tables[step.arguments["table"].text], kinds, DIALECT)
-
-
-def _refused(checked: Checked) -> list[Problem]:
-    """What is wrong with the authors' own SQL."""
-    workspace = checked.workspace
-    stacks = [each.stack for each in workspace.endpoints]
-    stacks += [each.stack for each in workspace.functions.values()]
-    steps = [step for stack in stacks for step in steps_in(stack) if not step.definition.outside]
-    given = [step.arguments.get("sql") for step in steps]
-    return direct_check.problems([each for each in given if isinstance(each, Sql)], workspace.tables)
+    return Session(root, shown_as, tests=tests).checked()
 
 
 def load(root: Path, services: Services, *, traced: bool = False, shown_as: str | None = None) -> Program:

@@ -92,7 +92,7 @@ def _addons(levels: int) -> Schema:
     return {"type": "object", "propertyNames": _NAME, "additionalProperties": written}
 
 
-_BY_SYNTAX: Mapping[str, Schema] = {
+BY_SYNTAX: Mapping[str, Schema] = {
     "value": {},
     "expression": {},
     "lambda": {},
@@ -150,7 +150,7 @@ def step_schema(definition: Definition, *, nested: bool = True) -> Schema:
 
 
 def _parameter_schema(parameter: Parameter, nested: bool) -> Schema:
-    schema = dict(_BY_SYNTAX[parameter.syntax])
+    schema = dict(BY_SYNTAX[parameter.syntax])
     if not nested:
         schema = _flattened(schema)
     if parameter.syntax == "table" and not parameter.required:
@@ -219,8 +219,8 @@ def _workspace() -> tuple[Schema, list[str]]:
         "unknown_input": {"enum": ["refuse", "ignore"]},
         "version": {**_TEXT, "description": "The version that the OpenAPI documents name."},
         "openapi": _OPENAPI,
-        "cors": _CORS,
         "env": _FIELDS,
+        "cors": _CORS,
         "body_limit": {"type": "integer", "minimum": 1, "description": "Bytes of a request's body."},
         "time_limit": {"type": "number", "exclusiveMinimum": 0, "description": "Seconds a run may take."},
         "data_sources": {
@@ -317,10 +317,10 @@ def _endpoint() -> tuple[Schema, list[str]]:
         "tags": {"type": "array", "items": _TEXT},
         "group": _TEXT,
         "auth": _TEXT,
+        "atomic": _FLAG,
         "input": _FIELDS,
         "stack": _STEPS,
         "response": {},
-        "atomic": _FLAG,
     }, ["stack"]
 
 
@@ -340,10 +340,10 @@ def _test() -> tuple[Schema, list[str]]:
             **_TEXT,
             "description": "Where it is sent; a case's records are there, and what follows goes there.",
         },
-        "input": {"description": "What is sent: a JSON body, or the path's parameters and the query."},
-        "send": {**_HEADERS, "description": "Request headers."},
         "auth": _SUBJECT,
         "token": {**_TEXT, "description": "The token sent: a text, or an expression as $response.authToken."},
+        "send": {**_HEADERS, "description": "Request headers."},
+        "input": {"description": "What is sent: a JSON body, or the path's parameters and the query."},
     }
     then = {
         "type": "object",
@@ -361,8 +361,8 @@ def _test() -> tuple[Schema, list[str]]:
         "properties": {
             "name": {**_TEXT, "minLength": 1},
             "records": _RECORDS,
-            "each": {"type": "array", "minItems": 1, "description": "Inputs, each of them a case of its own."},
             **request,
+            "each": {"type": "array", "minItems": 1, "description": "Inputs, each of them a case of its own."},
             **_EXPECTED,
             "then": {"type": "array", "items": then, "description": "Requests that follow, on the same records."},
         },

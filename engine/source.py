@@ -17,7 +17,7 @@ from engine.errors import Problem, Problems, Span, Text
 from engine.origin import Mark, Origin, span_between
 from engine.yaml_reader import PROBLEM_LIMIT, Path, Place, compose
 
-__all__ = ["SIZE_LIMIT", "Document", "Path", "read", "read_file"]
+__all__ = ["SIZE_LIMIT", "Document", "Path", "load", "read"]
 
 SIZE_LIMIT = 1024 * 1024  # bytes of a file
 
@@ -45,6 +45,28 @@ class Document:
         """The place of the key at the end of `path`; of the value itself for an item of a list."""
         place = self._places[self._nearest(path)]
         return span_between(self.text, *(place.key or (place.start, place.end)))
+
+    def place(self, path: Path) -> Place:
+        """Where and how the value at `path` is written. Raises LookupError where there is none."""
+        return self._places[path]
+
+    def stretches(self) -> list[tuple[int, int]]:
+        """Start and end of every key and of every value that is no list or mapping, in the order of the file."""
+        found = [(key[0].index, key[1].index) for _, _, _, _, key in self._places.values() if key is not None]
+        for path, place in self._places.items():
+            if not isinstance(self.value(path), list | dict):
+                found.append((place.start.index, place.stop))
+        return sorted(found)
+
+    def path_at(self, line: int, column: int) -> tuple[Path, bool] | None:
+        """The path of the key or the value, no list or mapping, at a place, and whether it is a key's."""
+        here = (line - 1, column - 1)
+        for path, place in self._places.items():
+            if place.key is not None and _covers(*place.key, here):
+                return path, True
+            if not isinstance(self.value(path), list | dict) and _covers(place.start, place.end, here):
+                return path, False
+        return None
 
     def origin(self, path: Path) -> Origin:
         """The origin of the text at `path`. Raises LookupError where there is none."""
@@ -82,8 +104,8 @@ class Document:
         return value
 
 
-def read_file(path: pathlib.Path, shown_as: str) -> Document:
-    """The document in the UTF-8 file at `path`, called `shown_as` in problems. Raises `Problems`."""
+def load(path: pathlib.Path, shown_as: str) -> Text:
+    """The text of the UTF-8 file at `path`, called `shown_as` in problems. Raises `Problems`."""
     nowhere = Text(shown_as, "")
     try:
         with path.open("rb") as file:
@@ -93,7 +115,7 @@ def read_file(path: pathlib.Path, shown_as: str) -> Document:
         raise Problems([Problem("SW001", message, _at(nowhere, 0))]) from error
     if len(content) > SIZE_LIMIT:
         raise Problems([_too_large(nowhere)])
-    return read(_decoded(content, shown_as))
+    return _decoded(content, shown_as)
 
 
 def read(text: Text) -> Document:
@@ -105,6 +127,10 @@ def read(text: Text) -> Document:
     if found:
         raise Problems(_refused(text, match) for match in found)
     return Document(text, *compose(text))
+
+
+def _covers(start: Mark, end: Mark, here: tuple[int, int]) -> bool:
+    return (start.line, start.column) <= here <= (end.line, end.column)
 
 
 def _origin(text: Text, start: Mark, stop: int, style: str, value: str) -> Origin:

@@ -182,10 +182,14 @@ class StackReader:
             if key in written and not (written[key] is None and (bare or parameter.syntax == "table")):
                 spans[parameter.name] = self.document.span((*path, key))
                 arguments[parameter.name] = self._argument(parameter, (*path, key))
-        if found or any(value is _BROKEN for value in arguments.values()):
-            return None
         result = Word(written["as"], self.document.span((*path, "as"))) if "as" in written else None
-        return Step(definition, arguments, spans, result, written.get("note", ""), place)
+        readable = {name: value for name, value in arguments.items() if value is not _BROKEN}
+        step = Step(definition, readable, spans, result, written.get("note", ""), place)
+        return self.spoilt(step) if found or len(readable) < len(arguments) else step
+
+    def spoilt(self, step: Step) -> Step | None:
+        """What stands for a step with mistakes, of which only what can be read is there: nothing."""
+        return None
 
     def _mistakes(self, definition: Definition, written: dict[str, Any], path: Path, bare: bool) -> Iterator[Problem]:
         if bare and any(parameter.required for parameter in definition.parameters):

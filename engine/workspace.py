@@ -117,6 +117,11 @@ class Table:
         return {name: each.kind for name, each in self.columns.items()}
 
     @cached_property
+    def trait(self) -> object:
+        """What is equal for two readings of it that differ in nothing but places and comments."""
+        return repr(self.document and self.document.data), _types(self.columns.values())
+
+    @cached_property
     def shown(self) -> Mapping[str, Kind]:
         """The kinds of its columns as a query computes what it shows: private ones are plain, as they are named."""
         return {name: kind.plain() if kind.private else kind for name, kind in (self.kind.fields or {}).items()}
@@ -155,7 +160,7 @@ class Endpoint:
         """`POST /auth/login`, as tests and logs name it."""
         return f"{self.method} {self.path}"
 
-    @property
+    @cached_property
     def address(self) -> str:
         """`POST /api:main/auth/login`, which no other group's endpoint has."""
         return f"{self.method} /api:{self.group.canonical}{self.path}"
@@ -175,7 +180,7 @@ class Endpoint:
             return any(each.holds_secret or each.type == "file" for each in self.input)
         return self.method not in ("GET", "HEAD")
 
-    @property
+    @cached_property
     def route(self) -> str:
         """Its path with the parameters' names left out: what may be there only once."""
         return re.sub(r"\{\w+\}", "{}", self.path)
@@ -192,6 +197,18 @@ class Function:
     span: Span
     document: Document
     description: str = ""
+
+    @cached_property
+    def trait(self) -> object:
+        """What is equal for two readings of it that differ in nothing that its callers could see."""
+        data = self.document.value(())
+        declared = repr({key: data[key] for key in data if key not in ("description", "stack")})
+        return declared, _types(self.input), self.returns and _types([self.returns])
+
+
+def _types(fields: Iterable[Field]) -> tuple[object, ...]:
+    """The types of fields, those of references filled in."""
+    return tuple((each.type, _types(each.properties)) for each in fields)
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,15 +261,27 @@ class Workspace:
         """Whether a file that can't be read declares, or may declare, a thing of this kind and name."""
         return is_broken(self.broken, kind, name)
 
-    def endpoints_named(self, name: str) -> list[Endpoint]:
-        """The endpoints whose name or whole address a test's file gives."""
-        return [each for each in self.endpoints if name in (each.name, each.address)]
-
     def endpoint(self, name: str) -> Endpoint | None:
         """The endpoint named `POST /auth/login`, or `login` by the path alone where one verb has it."""
         wanted = name if " " in name else "/" + name.strip("/")
         found = [each for each in self.endpoints if wanted in (each.name, each.path)]
         return found[0] if len(found) == 1 else None
+
+    def addressed(self, name: str) -> list[Endpoint]:
+        """The endpoints whose name or whole address this is; several where groups have one of the name."""
+        return self._by_name.get(name, [])
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[Endpoint]]:
+        named: dict[str, list[Endpoint]] = {}
+        for each in self.endpoints:
+            for name in (each.name, each.address):
+                named.setdefault(name, []).append(each)
+        return named
+
+    def endpoint_names(self) -> list[str]:
+        """The names of all endpoints."""
+        return [each.name for each in self.endpoints]
 
     def tables_with_auth(self) -> list[str]:
         return [table.name for table in self.tables.values() if table.auth]

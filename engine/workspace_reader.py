@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from engine import openings, schema, source
-from engine.errors import Problem, Problems, Span, Text, did_you_mean
+from engine import openings, schema
+from engine.errors import Problem, Problems, Span, did_you_mean
 from engine.fields import Field, read_field, read_fields
+from engine.memo import Memo, Watched
 from engine.parser import parse_expression
 from engine.source import Document
 from engine.source import Path as Keys
 from engine.stack import Block, StackReader
+from engine.stack_files import StackFile, is_test, read_stack_file, shown_path, stack_files
 from engine.syntax import Column, Lambda, Node, Variable, walk, with_variables
+from engine.unparse import unparse
 from engine.values import TEXT
 from engine.workspace import (
     DEFAULT_BODY_LIMIT,
@@ -36,11 +39,6 @@ from engine.workspace import (
     is_broken,
 )
 
-MAX_FILES = 20_000
-# The first line of a file, as far as it can be told in one that is no YAML.
-_DECLARATION = re.compile(
-    rf"""(?m)^["']?({"|".join(schema.FILE_KINDS)})["']?[ ]*:[ ]*(?:[&!]\S*[ ]+)?["']?([A-Za-z_][\w/-]*)"""
-)
 _TOKEN_HINT = "declare it as a text that is always there, and leave it sensitive"
 
 T = TypeVar("T")
@@ -51,102 +49,69 @@ def read_workspace(root: Path, shown_as: str | None = None, *, tests: bool = Tru
 
     Without `tests` the `*.test.yaml` are left aside.
     """
-    reader = _Reader(root, str(root) if shown_as is None else shown_as)
-    for path in stack_files(root):
-        if tests or not is_test(path):
-            reader.read(path)
+    paths = [path for path in stack_files(root) if tests or not is_test(path)]
+    files = [read_stack_file(path, shown_path(path, root, shown_as)) for path in paths]
+    reader = WorkspaceReader(root, files)
     return reader.workspace(), reader.problems
 
 
 def read_tests(root: Path) -> tuple[TestFile, ...]:
     """The test files of a workspace that can be read."""
-    reader = _Reader(root, "")
-    for path in filter(is_test, stack_files(root)):
-        reader.read(path)
-    return reader.tests()
+    files = [read_stack_file(path, shown_path(path, root)) for path in filter(is_test, stack_files(root))]
+    return WorkspaceReader(root, files).tests()
 
 
-def stack_files(root: Path) -> list[Path]:
-    """The YAML files of a workspace in order, hidden folders left out."""
-    found = (path for pattern in ("*.yaml", "*.yml") for path in root.rglob(pattern))
-    visible = (path for path in found if not any(part.startswith(".") for part in path.relative_to(root).parts))
-    return sorted(path for path in visible if path.is_file())[:MAX_FILES]
+class WorkspaceReader:
+    """Puts together what the files declare; a `memo` that is handed on keeps what didn't change since."""
 
-
-def is_test(path: Path) -> bool:
-    """Whether the name is one by which test files are found."""
-    return path.name.endswith((".test.yaml", ".test.yml"))
-
-
-class _Reader:
-    """Gathers what each file declares; references between files are settled once all are read."""
-
-    def __init__(self, root: Path, shown_as: str) -> None:
-        self.root, self.shown_as = root, shown_as
+    def __init__(self, root: Path, files: Iterable[StackFile], memo: Memo | None = None) -> None:
+        self.root, self._memo = root, memo or Memo()
+        self._memo.sources["broken"] = lambda asked: is_broken(self.broken, *asked)
         self.problems: list[Problem] = []
         self.broken: set[tuple[str, str]] = set()
+        self._broken: set[tuple[str, str]] = set()  # by the file that is made something of at the moment
         self.documents: dict[str, list[Document]] = {kind: [] for kind in schema.FILE_KINDS}
-
-    def read(self, path: Path) -> None:
-        shown = (
-            f"{self.shown_as}/{path.relative_to(self.root).as_posix()}"
-            if self.shown_as
-            else path.relative_to(self.root).as_posix()
-        )
-        try:
-            document = source.read_file(path, shown)
-        except Problems as broken:
-            self.problems += broken.problems
-            self._note_broken(broken.problems[0].span.text)
-            return
-        kind = self._kind(document)
-        if kind is not None and (kind == "test") != is_test(path):
-            self._misnamed(kind, document)
-            kind = None
-        found = list(schema.problems(schema.file_validator(kind), document, (), document.data)) if kind else []
-        self.problems += found
-        if kind is None or found:
-            self._note_broken(document.text)
-        else:
-            self.documents[kind].append(document)
-
-    def _note_broken(self, text: Text) -> None:
-        """Remembers what a file that can't be read declares, as far as its text shows."""
-        declared = _DECLARATION.search(text.content)
-        self.broken |= {(declared[1], declared[2])} if declared else {(kind, "") for kind in schema.FILE_KINDS}
-
-    def _kind(self, document: Document) -> str | None:
-        data = document.data
-        if not isinstance(data, dict) or not data:
-            hint = "begin with one of " + ", ".join(f"{kind}:" for kind in schema.FILE_KINDS)
-            self._report("SW050", "the file says nothing: it must be a mapping", document.span(()), hint)
-            return None
-        first = next(iter(data))
-        if first in schema.FILE_KINDS:
-            return str(first)
-        later = next((kind for kind in schema.FILE_KINDS if kind in data), None)
-        hint = f"put '{later}:' first" if later else did_you_mean(first, schema.FILE_KINDS)
-        self._report("SW050", f"a file can't begin with '{first}'", document.key_span((first,)), hint)
-        return None
-
-    def _misnamed(self, kind: str, document: Document) -> None:
-        span = document.key_span((kind,))
-        if kind == "test":
-            self._report("SW065", "tests are found by their file's name", span, "name the file '….test.yaml'")
-        else:
-            self._report("SW065", f"'{kind}:' can't stand in a test file", span, "give the file a name without '.test'")
+        for file in files:
+            self.problems += file.problems
+            self.broken |= file.broken
+            if file.document is not None:
+                self.documents[file.kind].append(file.document)
 
     def _report(self, code: str, message: str, span: Span, hint: str = "") -> None:
         self.problems.append(Problem(code, message, span, hint))
 
+    def _kept(self, what: str, subject: object, path: str, make: Callable[[], T]) -> T:
+        """What `make` makes of the file at `path`, and what it reports: kept until that has changed."""
+        made: T
+        made, problems, broken = self._memo.recall((what, path), subject, lambda: self._apart(make))
+        self.problems += problems
+        self.broken |= broken
+        return made
+
+    def _apart(self, make: Callable[[], T]) -> tuple[T, list[Problem], set[tuple[str, str]]]:
+        (problems, self.problems), (broken, self._broken) = (self.problems, []), (self._broken, set())
+        try:
+            return make(), self.problems, self._broken
+        finally:
+            self.problems, self._broken = problems, broken
+
+    def _is_broken(self, kind: str, name: str | None) -> bool:
+        answer = is_broken(self.broken, kind, name)
+        self._memo.look("broken", (kind, name), answer)
+        return answer
+
     def workspace(self) -> Workspace:
         settings, env = self._settings(), self._env()
         default = self._default_group(settings, env)
-        groups = self._named("group", lambda document: self._group(document, default, env))
+        defaults = Watched(self._memo, "default", {"": default}, trait=repr)
+        known_env = Watched(self._memo, "env", {each.name: each for each in env}, lambda each: each.kind)
+        groups = self._named("group", lambda document: self._group(document, defaults, known_env))
         tables = self._resolved(self._named("table", self._table))
-        id_types = {name: table.id.type for name, table in tables.items() if "id" in table.columns}
+        id_types = Watched(self._memo, "id_types", {name: table.id.type for name, table in tables.items()})
         functions = self._named("function", lambda document: self._function(document, id_types))
-        endpoints = [self._endpoint(document, default, groups, id_types) for document in self.documents["endpoint"]]
+        known = Watched(self._memo, "groups", groups)
+        known_tables = Watched(self._memo, "tables", tables, lambda table: table.trait)
+        endpoints = self._each("endpoint", lambda document: self._endpoint(document, defaults, known, id_types))
         return Workspace(
             name=settings.get("workspace", self.root.resolve().name),
             group=default,
@@ -158,7 +123,10 @@ class _Reader:
             env=env,
             groups=groups,
             tables=tables,
-            endpoints=tuple(self._opened(each, tables) for each in self._distinct(endpoints)),
+            endpoints=tuple(
+                self._kept("opened", each, each.span.path, partial(self._opened, each, known_tables))
+                for each in self._distinct(endpoints)
+            ),
             functions=functions,
             tests=self.tests(),
             documents=tuple(document for documents in self.documents.values() for document in documents),
@@ -167,7 +135,8 @@ class _Reader:
         )
 
     def tests(self) -> tuple[TestFile, ...]:
-        return tuple(TestFile(_text(document, "test"), document) for document in self.documents["test"])
+        """The test files."""
+        return tuple(self._each("test", lambda document: TestFile(_text(document, "test"), document)))
 
     def _settings(self) -> dict[str, Any]:
         first, more = self.documents["workspace"][:1], self.documents["workspace"][1:]
@@ -201,6 +170,11 @@ class _Reader:
             for each in read_fields(document, ("env",))
         )  # fmt: skip
 
+    def _each(self, kind: str, make: Callable[[Document], T]) -> list[T]:
+        return [
+            self._kept(kind, document, document.text.path, partial(make, document)) for document in self.documents[kind]
+        ]
+
     def _named(self, kind: str, make: Callable[[Document], T]) -> dict[str, T]:
         made: dict[str, T] = {}
         spans: dict[str, Span] = {}
@@ -211,38 +185,40 @@ class _Reader:
                     "SW059", f"the {kind} '{name}' is declared twice", span, f"it is declared at {spans[name]} already"
                 )
             else:
-                made[name], spans[name] = make(document), span
+                spans[name] = span
+                made[name] = self._kept(kind, document, document.text.path, partial(make, document))
         return made
 
     def _default_group(self, settings: Mapping[str, Any], env: Iterable[Field]) -> Group:
+        known = {each.name: each for each in env}
         return Group(
             "",
             settings.get("canonical", "main"),
             _cors(settings.get("cors", {})),
             settings.get("description", ""),
-            self._publication(self.documents["workspace"][0], env) if "openapi" in settings else Publication(),
+            self._publication(self.documents["workspace"][0], known) if "openapi" in settings else Publication(),
         )
 
-    def _group(self, document: Document, default: Group, env: Iterable[Field]) -> Group:
+    def _group(self, document: Document, defaults: Mapping[str, Group], env: Mapping[str, Field]) -> Group:
         data = _mapping(document)
         name = data["group"]
         return Group(
             name,
             data.get("canonical", name.replace("/", "-")),
-            _cors(data["cors"]) if "cors" in data else default.cors,
+            _cors(data["cors"]) if "cors" in data else defaults[""].cors,
             data.get("description", ""),
-            self._publication(document, env) if "openapi" in data else default.openapi,
+            self._publication(document, env) if "openapi" in data else defaults[""].openapi,
         )
 
-    def _publication(self, document: Document, env: Iterable[Field]) -> Publication:
+    def _publication(self, document: Document, known: Mapping[str, Field]) -> Publication:
         """Who may read a group's contract; a token is in an environment variable that is always there."""
         written = document.value(("openapi",))
         if isinstance(written, str):
             return Publication(is_public=written == "public")
         name = written["token"].removeprefix("$env.")
-        known, span = {each.name: each for each in env}, document.span(("openapi", "token"))
+        span = document.span(("openapi", "token"))
         if name not in known:
-            if not is_broken(self.broken, "workspace", None):
+            if not self._is_broken("workspace", None):
                 hint = did_you_mean(name, known) or f"declare it: 'env: {{{name}: text}}' in the workspace's file"
                 self._report("SW070", f"unknown environment variable '{name}'", span, hint)
         elif known[name].kind != TEXT.masked():
@@ -325,7 +301,7 @@ class _Reader:
                 self._report("SW161", f"a rule knows columns alone, '${each.name}' is a variable", each.span, hint)
         columns = tuple(dict.fromkeys(each.name for each in walk(node) if isinstance(each, Column)))
         message = data.get("message", "") if isinstance(data, dict) else ""
-        message = message or f"The rule is not met: {document.value(at)}"
+        message = message or f"The rule is not met: {unparse(node)}"
         return Rule(with_variables(node), columns, message, document.span(at))
 
     def _over_columns(self, document: Document, path: Keys) -> Node | None:
@@ -348,18 +324,20 @@ class _Reader:
         self.broken |= {("table", name) for name, table in tables.items() if "id" not in table.columns}
         tables = {name: table for name, table in tables.items() if "id" in table.columns}
         self._check_renames(tables.values())
-        id_types = {name: table.id.type for name, table in tables.items()}
-        for table in tables.values():
-            self._check_references(table.columns.values(), tables)
+        id_types = Watched(self._memo, "id_types", {name: table.id.type for name, table in tables.items()})
         return {
-            name: replace(table, columns={key: column.resolved(id_types) for key, column in table.columns.items()})
+            name: self._kept("columns", table, table.span.path, partial(self._with_types, table, id_types))
             for name, table in tables.items()
         }
 
-    def _check_references(self, fields: Iterable[Field], tables: Iterable[str]) -> None:
+    def _with_types(self, table: Table, id_types: Mapping[str, str]) -> Table:
+        self._check_references(table.columns.values(), id_types)
+        return replace(table, columns={name: each.resolved(id_types) for name, each in table.columns.items()})
+
+    def _check_references(self, fields: Iterable[Field], tables: Collection[str]) -> None:
         for each in fields:
             self._check_references(each.properties, tables)
-            if each.table and each.table not in tables and not is_broken(self.broken, "table", each.table):
+            if each.table and each.table not in tables and not self._is_broken("table", each.table):
                 self._report("SW060", f"unknown table '{each.table}'", each.span, did_you_mean(each.table, tables))
 
     def _input(self, document: Document, id_types: Mapping[str, str]) -> tuple[Field, ...]:
@@ -377,11 +355,15 @@ class _Reader:
                 reader.problems += broken.problems
         self.problems += reader.problems
         if reader.problems:
-            self.broken.add(("stack", document.text.path))
+            self._broken.add(("stack", document.text.path))
         return stack, response
 
     def _endpoint(
-        self, document: Document, default: Group, groups: Mapping[str, Group], id_types: Mapping[str, str]
+        self,
+        document: Document,
+        defaults: Mapping[str, Group],
+        groups: Mapping[str, Group],
+        id_types: Mapping[str, str],
     ) -> Endpoint:
         data = _mapping(document)
         method, path = data["endpoint"].split(" ", 1)
@@ -389,7 +371,7 @@ class _Reader:
         return Endpoint(
             method=method,
             path=path,
-            group=self._group_of(document, default, groups),
+            group=self._group_of(document, defaults, groups),
             auth=data.get("auth", ""),
             input=self._input(document, id_types),
             stack=stack,
@@ -401,13 +383,15 @@ class _Reader:
             tags=tuple(data.get("tags", ())),
         )
 
-    def _group_of(self, document: Document, default: Group, groups: Mapping[str, Group]) -> Group:
+    def _group_of(self, document: Document, defaults: Mapping[str, Group], groups: Mapping[str, Group]) -> Group:
         name = _mapping(document).get("group")
-        if name is None or name in groups:
-            return groups[name] if name else default
-        if not is_broken(self.broken, "group", name):
+        if name is None:
+            return defaults[""]
+        if name in groups:
+            return groups[name]
+        if not self._is_broken("group", name):
             self._report("SW063", f"unknown group '{name}'", document.span(("group",)), did_you_mean(name, groups))
-        return default
+        return defaults[""]
 
     def _function(self, document: Document, id_types: Mapping[str, str]) -> Function:
         data = _mapping(document)

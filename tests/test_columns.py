@@ -250,9 +250,9 @@ MEETING = """
 """
 RULED = [
     ("add_record: meeting\n  data: {starts_at: 2, ends_at: 1, title: x}", {"ends_at": "A meeting must end after it starts."}),
-    ("add_record: meeting\n  data: {starts_at: 2, title: ' '}", {"title": 'The rule is not met: (title | trim) != ""'}),
+    ("add_record: meeting\n  data: {starts_at: 2, title: ' '}", {"title": 'The rule is not met: title | trim != ""'}),
     ("add_record: meeting\n  data: {starts_at: 2, ends_at: 1, title: ' '}",
-     {"ends_at": "A meeting must end after it starts.", "title": 'The rule is not met: (title | trim) != ""'}),
+     {"ends_at": "A meeting must end after it starts.", "title": 'The rule is not met: title | trim != ""'}),
     ("edit_record: meeting\n  where: {id: 1}\n  data: {starts_at: 9}", {"ends_at": "A meeting must end after it starts."}),
     ("patch_record: meeting\n  where: {id: 1}\n  data: {secret: plan}",
      {"secret": "The rule is not met: secret == null or secret != title"}),

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from engine.cli.docs import reference
 from engine.cli.schema import schemas
+from engine.reference import reference
 from engine.registry import all_definitions
 from engine.schema import FILE_KINDS, file_schema
-from engine.source import read_file
+from engine.source import load, read
 from engine.workspace_reader import stack_files
 
 ROOT = Path(__file__).parent.parent
@@ -41,7 +41,7 @@ def test_a_shipped_file_fits_the_schema_it_names(path: Path) -> None:
         named = (path.parent / first.partition("$schema=")[2]).resolve()
     else:
         named = ROOT / "schemas" / "test.json"
-    data = read_file(path, path.name).data
+    data = read(load(path, path.name)).data
     assert isinstance(data, dict)
     assert named == ROOT / "schemas" / f"{next(iter(data))}.json"
     Draft202012Validator(json.loads(named.read_text("utf-8"))).validate(data)

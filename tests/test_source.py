@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import Problems, Span, Text
-from engine.source import Document, read, read_file
+from engine.source import Document, load, read
 
 
 def reading(content: str) -> Document:
@@ -406,7 +406,7 @@ def test_aligning_a_long_text_ends() -> None:
 
 def test_files(tmp_path: pathlib.Path) -> None:
     (tmp_path / "a.yaml").write_bytes(b"\xef\xbb\xbfa: \xc3\xa9 x\n")
-    document = read_file(tmp_path / "a.yaml", "stacks/a.yaml")
+    document = read(load(tmp_path / "a.yaml", "stacks/a.yaml"))
     assert document.data == {"a": "é x"}
     assert str(document.origin(("a",)).span(2, 3)) == "stacks/a.yaml:1:6"
 
@@ -430,5 +430,5 @@ def test_files_that_cannot_be_read(tmp_path: pathlib.Path, content: bytes | None
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(Problems) as caught:
-        read_file(path, "x.yaml")
+        read(load(path, "x.yaml"))
     assert str(caught.value) == message

@@ -37,7 +37,7 @@ def samples(workspace: Workspace, tests: Iterable[TestFile]) -> Mapping[Endpoint
     """The cases of each endpoint, in the order of the files. A file that can't be read gives none."""
     found: dict[Endpoint, list[Sample]] = {}
     for file in tests:
-        targets = workspace.endpoints_named(file.target)
+        targets = workspace.addressed(file.target)
         if len(targets) == 1:
             found.setdefault(targets[0], []).extend(_cases(file.document))
     return found

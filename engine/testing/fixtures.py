@@ -81,6 +81,15 @@ def problems(workspace: Workspace) -> list[Problem]:
     return read_suites(workspace)[1]
 
 
+def file_problems(file: TestFile, workspace: Workspace) -> list[Problem]:
+    """What is wrong with one test file."""
+    try:
+        read_suite(file, workspace)
+    except Problems as broken:
+        return broken.problems
+    return []
+
+
 def read_suites(workspace: Workspace) -> tuple[list[Suite], list[Problem]]:
     """The suites of a workspace that can be read, and what is wrong with the others, in source order."""
     suites: list[Suite] = []
@@ -233,14 +242,14 @@ class _Reader:
     def _target(self, path: Path) -> Target | None:
         name = self.document.value(path)
         function = self.workspace.functions.get(name) if path == ("test",) else None
-        found = self.workspace.endpoints_named(name)
+        found = self.workspace.addressed(name)
         if len(found) > 1:
             hint = "write its whole address: " + " or ".join(each.address for each in found)
             self._report("SW402", f"'{name}' is in {len(found)} groups", self.document.span(path), hint)
             return None
         target = function or next(iter(found), None)
         if target is None and not any(self.workspace.is_broken(kind, name) for kind in ("endpoint", "function")):
-            known = [each.name for each in self.workspace.endpoints]
+            known = self.workspace.endpoint_names()
             known += self.workspace.functions if path == ("test",) else ()
             what = "endpoint or function" if path == ("test",) else "endpoint"
             self._report("SW402", f"unknown {what} '{name}'", self.document.span(path), did_you_mean(name, known))

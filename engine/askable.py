@@ -1,0 +1,51 @@
+"""Conditions that are right but that no storage can be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from engine.clauses import Query
+from engine.errors import Problem, Problems
+from engine.openings import steps_in
+from engine.sql import Sql
+from engine.stack import Block, Step
+from engine.store import direct_check
+from engine.store.schema import settled
+from engine.store.select import Selector
+from engine.store.sql import compile_where
+from engine.store.sqlite_dialect import DIALECT
+from engine.syntax import Node
+from engine.values import Kind
+from engine.workspace import Table
+
+
+def unaskable_indexes(table: Table) -> Iterator[Problem]:
+    """What is wrong with the conditions of a table's partial indexes."""
+    for index in table.indexes:
+        try:
+            settled(index.where, table)
+        except Problems as problems:
+            yield from problems.problems
+
+
+def unaskable_steps(stack: Block, kinds: Mapping[Node, Kind], tables: Mapping[str, Table]) -> Iterator[Problem]:
+    """What is wrong with the queries of a stack that was checked and has no errors."""
+    for step in steps_in(stack):
+        try:
+            _ask(step, tables, kinds)
+        except Problems as problems:
+            yield from problems.problems
+
+
+def refused_statements(stack: Block, tables: Mapping[str, Table]) -> list[Problem]:
+    """What is wrong with an author's own SQL in a stack."""
+    given = [step.arguments.get("sql") for step in steps_in(stack) if not step.definition.outside]
+    return direct_check.problems([each for each in given if isinstance(each, Sql)], tables)
+
+
+def _ask(step: Step, tables: Mapping[str, Table], kinds: Mapping[Node, Kind]) -> None:
+    """Raises `Problems` where a step asks what no storage can be asked."""
+    if step.definition.composes:
+        Selector(tables, kinds, DIALECT, lambda table: ()).check(Query(*step.filled))
+    elif "where" in step.arguments:
+        compile_where(step.arguments["where"], tables[step.arguments["table"].text], kinds, DIALECT)
