@@ -13,8 +13,8 @@ import tempfile
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, ExitStack, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -37,33 +37,31 @@ _UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, R
 
 
 class Snapshots(Protocol):
-    """What a storage keeps in a backup, for each data source."""
+    """What a storage keeps in a backup: the databases of data sources."""
 
     @property
     def KIND(self) -> str:
         """`a SQLite database`."""
 
     def source_of(self, name: str) -> str | None:
-        """The data source whose file is called `name`; None for what no file of this storage is called."""
+        """The data source that a file of a backup is of; None for one that this storage has nothing to do with."""
 
-    def pack(self, database: Any, packed: zipfile.ZipFile, folder: Path, data_source: str) -> None:
-        """Put a database into a zip file as it is at one moment; `folder` is for what is needed meanwhile.
+    def pack(self, databases: Any, packed: zipfile.ZipFile, folder: Path) -> None:
+        """Put databases, by data source, into a zip file; `folder` is for what is needed meanwhile.
 
-        One that isn't there yet is left out.
+        A data source that nobody served yet is left out.
         """
 
-    def opened(
-        self, database: Any, packed: zipfile.ZipFile, folder: Path, data_source: str
-    ) -> AbstractContextManager[Callable[[], None]]:
-        """What makes a database the one that a zip file holds, in one transaction.
+    def restored(self, databases: Any, packed: zipfile.ZipFile, folder: Path) -> AbstractContextManager[None]:
+        """Within it, databases are what a zip file holds of them; at its end others may use them.
 
-        Both raise SetupError and change nothing where the file is damaged or a server uses the database.
+        Raises SetupError, and changes nothing, where the file is damaged or a server uses a database.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Whose databases and keys are meant, and where they are; the databases by their data source."""
+    """Whose databases and keys are meant, and where they are; the databases, all of one storage, by data source."""
 
     workspace: str
     databases: Mapping[str, Database]
@@ -100,8 +98,7 @@ def _pack(file: Any, folder: Path, place: Place) -> None:
     manifest = {"format": FORMAT, "workspace": place.workspace, "made": time.time_ns() // 1_000_000}
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=_QUICK) as packed:
         packed.writestr(MANIFEST, json.dumps(manifest))
-        for data_source, database in place.databases.items():
-            place.snapshots.pack(database, packed, folder, data_source)
+        place.snapshots.pack(place.databases, packed, folder)
         for key in key_files(place.keys):
             with suppress(FileNotFoundError):  # retired meanwhile
                 packed.writestr(f"{KEYS}/{key.name}", key.read_bytes())
@@ -110,8 +107,9 @@ def _pack(file: Any, folder: Path, place: Place) -> None:
 def restore(place: Place, backup: Path) -> tuple[int, list[str]]:
     """Put a backup in the place of databases and their keys; when it was made, and the data sources that it held.
 
-    The time is in milliseconds since the epoch. A data source that it doesn't hold is left as it is. Raises SetupError,
-    and changes nothing, where the file is no backup of this workspace, is damaged, or a server uses a database.
+    The time is in milliseconds since the epoch. A data source that it doesn't hold is left as it is. Each database is
+    replaced in one transaction. Raises SetupError, and changes nothing, where the file is no backup of this workspace,
+    is damaged, or a server uses a database.
     """
     with tempfile.TemporaryDirectory(prefix=".restore-", dir=place.keys.parent) as temporary:
         folder = Path(temporary)
@@ -121,19 +119,12 @@ def restore(place: Place, backup: Path) -> tuple[int, list[str]]:
                 held = _held(packed, place, backup)
                 _unpack_keys(packed, folder)
                 with ExitStack() as opened:
-                    puts = [opened.enter_context(_opened(place, packed, folder, each)) for each in held]
-                    for put in puts:
-                        put()
-                    _replace(folder / KEYS, place.keys, folder / "before")
+                    opened.enter_context(place.snapshots.restored(held, packed, folder))
+                    with _replaced(folder / KEYS, place.keys, folder / "before"):
+                        opened.close()
         except _UNREADABLE as error:
             raise SetupError(f"'{backup}' is no backup, or it is damaged: {error}") from None
-    return made, held
-
-
-def _opened(
-    place: Place, packed: zipfile.ZipFile, folder: Path, data_source: str
-) -> AbstractContextManager[Callable[[], None]]:
-    return place.snapshots.opened(place.databases[data_source], packed, folder, data_source)
+    return made, list(held)
 
 
 def _made(packed: zipfile.ZipFile, place: Place, backup: Path) -> int:
@@ -147,29 +138,29 @@ def _made(packed: zipfile.ZipFile, place: Place, backup: Path) -> int:
     return int(manifest["made"])
 
 
-def _held(packed: zipfile.ZipFile, place: Place, backup: Path) -> list[str]:
-    """The data sources that a backup holds. Raises SetupError for a file that none of ours is called."""
-    held = {_source_of(name, place, backup) for name in packed.namelist() if name != MANIFEST and not _is_key(name)}
-    if LIVE not in held:
-        raise KeyError(f"it holds no database of '{LIVE}'")
-    return [name for name in place.databases if name in held]
+def _held(packed: zipfile.ZipFile, place: Place, backup: Path) -> dict[str, Database]:
+    """The databases that a backup holds. Raises SetupError for a file that none of ours is called."""
+    found = set()
+    for name in packed.namelist():
+        data_source = place.snapshots.source_of(name)
+        if data_source is None and name != MANIFEST and not _is_key(name):
+            raise SetupError(_unknown(name, place, backup))
+        found.add(data_source)
+    if unnamed := found - {None, *place.databases}:
+        said = ", ".join(sorted(f"'{name}'" for name in unnamed))
+        raise SetupError(
+            f"'{backup}' holds the data source {said}: name it under 'data_sources:' of the workspace first"
+        )
+    if LIVE not in found:
+        raise ValueError("it holds no database")
+    return {name: database for name, database in place.databases.items() if name in found}
 
 
-def _source_of(name: str, place: Place, backup: Path) -> str:
-    """The data source that a file belongs to. Raises SetupError where it is none of this place."""
-    data_source = place.snapshots.source_of(name)
-    if data_source in place.databases:
-        return str(data_source)
-    if data_source is not None:
-        raise SetupError(
-            f"'{backup}' holds the data source '{data_source}': name it under 'data_sources:' of the workspace first"
-        )
-    if sqlite_backup.source_of(name) is not None:
-        raise SetupError(
-            f"'{backup}' holds {sqlite_backup.KIND}: restore it without STACKWRIGHT_DATABASE_URL, then run"
-            " `stackwright copy`"
-        )
-    raise SetupError(f"'{backup}' is no backup of {place.snapshots.KIND}: it holds '{name[:100]}'")
+def _unknown(name: str, place: Place, backup: Path) -> str:
+    if sqlite_backup.source_of(name):
+        more = "restore it without STACKWRIGHT_DATABASE_URL, then run `stackwright copy`"
+        return f"'{backup}' holds {sqlite_backup.KIND}: {more}"
+    return f"'{backup}' is no backup of {place.snapshots.KIND}: it holds '{name[:100]}'"
 
 
 def _is_key(name: str) -> bool:
@@ -189,9 +180,19 @@ def _unpack_keys(packed: zipfile.ZipFile, folder: Path) -> None:
         KeyRing.open(folder / KEYS)  # refuses what is no key
 
 
-def _replace(new: Path, folder: Path, old: Path) -> None:
-    """Put a folder in the place of another, which is moved away; without a new one all stays as it is."""
-    if new.exists():
+@contextmanager
+def _replaced(new: Path, folder: Path, old: Path) -> Iterator[None]:
+    """Put a folder in the place of another, and that back where something is raised; without a new one all stays."""
+    if not new.exists():
+        yield
+        return
+    with suppress(FileNotFoundError):
+        folder.rename(old)
+    new.rename(folder)
+    try:
+        yield
+    except BaseException:
+        folder.rename(new)
         with suppress(FileNotFoundError):
-            folder.rename(old)
-        new.rename(folder)
+            old.rename(folder)
+        raise

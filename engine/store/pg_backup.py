@@ -10,7 +10,7 @@ import json
 import re
 import time
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from operator import itemgetter
@@ -68,7 +68,8 @@ _OTHERS = f"""
     WHERE c.relrowsecurity OR c.relkind <> 'r' OR c.relhassubclass
 """
 _OTHER_SESSIONS = """
-    SELECT 1 FROM pg_stat_activity WHERE application_name = current_setting('application_name')
+    SELECT 1 FROM pg_stat_activity
+    WHERE application_name IN (left('stackwright ' || current_schema(), 63), current_setting('application_name'))
     AND datname = current_database() AND pid <> pg_backend_pid()
 """
 
@@ -154,40 +155,63 @@ def source_of(name: str) -> str | None:
     return entry["source"] or LIVE if entry else None
 
 
-def _prefix(data_source: str) -> str:
-    return "" if data_source == LIVE else f"{data_source}/"
+def _name(data_source: str) -> str:
+    """What the tables of a data source are called in a backup: with `.json` what they are, with `/0` their records."""
+    return "tables" if data_source == LIVE else f"{data_source}/tables"
 
 
-def pack(url: DatabaseUrl, packed: zipfile.ZipFile, folder: Path, data_source: str) -> None:
-    prefix = _prefix(data_source)
-    with PostgresStore.catalog(url, change=False) as catalog:
+def pack(databases: Mapping[str, DatabaseUrl], packed: zipfile.ZipFile, folder: Path) -> None:
+    """All of them as they were at the same moment: they are schemas of one database."""
+    with PostgresStore.catalog(databases[LIVE], change=False) as catalog:
         connection = catalog.connection
-        if connection.execute("SELECT current_schema()") == [(None,)]:
-            return
         with connection.transaction("repeatable_read", readonly=True):
-            _check_plain(connection)
-            tables = _tables(connection)
-            packed.writestr(f"{prefix}tables.json", json.dumps([asdict(table) for table in tables]))
-            for number, table in enumerate(tables):
-                with packed.open(f"{prefix}tables/{number}", "w", force_zip64=True) as entry:
-                    connection.copy_out(table.name, [column.name for column in table.columns], entry.write)
+            for data_source, url in databases.items():
+                with _seen(connection, url):
+                    _pack(connection, packed, _name(data_source), url if data_source == LIVE else None)
+
+
+def _pack(connection: Blocking, packed: zipfile.ZipFile, name: str, needed: DatabaseUrl | None) -> None:
+    """Put the tables of a schema into a zip file. Raises SetupError where there are none but they are `needed`."""
+    _check_plain(connection)
+    tables = _tables(connection)
+    if not tables:
+        if needed is not None:
+            raise SetupError(f"there are no tables in '{needed}' yet: the first start of the server makes them")
+        return
+    packed.writestr(f"{name}.json", json.dumps([asdict(table) for table in tables]))
+    for number, table in enumerate(tables):
+        with packed.open(f"{name}/{number}", "w", force_zip64=True) as entry:
+            connection.copy_out(table.name, [column.name for column in table.columns], entry.write)
 
 
 @contextmanager
-def opened(url: DatabaseUrl, packed: zipfile.ZipFile, folder: Path, data_source: str) -> Iterator[Callable[[], None]]:
-    """Nothing is done before it is put there: who changes tables does so one at a time, for all data sources."""
+def restored(databases: Mapping[str, DatabaseUrl], packed: zipfile.ZipFile, folder: Path) -> Iterator[None]:
     if damaged := packed.testzip():
         raise zipfile.BadZipFile(f"'{damaged}' isn't what was written")
-    prefix = _prefix(data_source)
-    tables = _told(packed, f"{prefix}tables.json")
+    tables = {data_source: _told(packed, f"{_name(data_source)}.json") for data_source in databases}
+    with PostgresStore.catalog(databases[LIVE]) as catalog, catalog.alone(lambda: ()):
+        connection = catalog.connection
+        for url in databases.values():
+            if url.schema:
+                connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(url.schema)}")
+            with _seen(connection, url):
+                _check_unused(url, connection)
+                _check_plain(connection)
+        for data_source, url in databases.items():
+            with _seen(connection, url):
+                _put(connection, tables[data_source], packed, _name(data_source))
+        yield
 
-    def put() -> None:
-        with PostgresStore.catalog(url) as catalog, catalog.alone(lambda: ()):
-            _check_unused(url, catalog.connection)
-            _check_plain(catalog.connection)
-            _put(catalog.connection, tables, packed, prefix)
 
-    yield put
+@contextmanager
+def _seen(connection: Blocking, url: DatabaseUrl) -> Iterator[None]:
+    """Within it, the tables of a data source are the ones that have no other name before theirs."""
+    [(before,)] = connection.execute("SELECT current_setting('search_path')")
+    set_path = "SELECT set_config('search_path', $1, TRUE)"
+    if url.schema:
+        connection.execute(set_path, (quoted(url.schema),))
+    yield
+    connection.execute(set_path, (before,))
 
 
 def _told(packed: zipfile.ZipFile, name: str) -> list[_Table]:
@@ -197,13 +221,13 @@ def _told(packed: zipfile.ZipFile, name: str) -> list[_Table]:
         raise ValueError(f"'{name}' isn't what was written") from None
 
 
-def _put(connection: Blocking, tables: Sequence[_Table], packed: zipfile.ZipFile, prefix: str) -> None:
+def _put(connection: Blocking, tables: Sequence[_Table], packed: zipfile.ZipFile, name: str) -> None:
     """Put tables in the place of those that are ours."""
     if there := ", ".join(quoted(name) for _, name in connection.execute(_OURS)):
         connection.execute(f"DROP TABLE {there}")
     _execute(connection, (statement for table in tables for statement in table.made()))
     for number, table in enumerate(tables):
-        with packed.open(f"{prefix}tables/{number}") as entry:
+        with packed.open(f"{name}/{number}") as entry:
             connection.copy_in(table.name, [column.name for column in table.columns], _pieces(entry))
     _execute(connection, (statement for table in tables for statement in table.completed()))
 

@@ -1,4 +1,4 @@
-"""A SQLite database in a backup: the file as it was at one moment; see `backup.Snapshots`."""
+"""SQLite databases in a backup: each file as it was at one moment; see `backup.Snapshots`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 import shutil
 import sqlite3
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 from engine.errors import SetupError
@@ -28,37 +28,44 @@ def source_of(name: str) -> str | None:
 
 
 def _name(data_source: str) -> str:
+    """What a database is called in a backup, wherever it is."""
     return "database.sqlite3" if data_source == LIVE else f"database.{data_source}.sqlite3"
 
 
-def pack(database: Path, packed: zipfile.ZipFile, folder: Path, data_source: str) -> None:
-    if not database.is_file():
-        return
-    copy = folder / _name(data_source)
-    create_file(copy)
-    with _failing(database), closing(sqlite3.connect(database)) as connection:
-        connection.execute("VACUUM INTO ?", (str(copy),))
-    packed.write(copy, copy.name)
-    copy.unlink()
+def pack(databases: Mapping[str, Path], packed: zipfile.ZipFile, folder: Path) -> None:
+    if not databases[LIVE].is_file():
+        raise SetupError(f"there is no database '{databases[LIVE]}' yet: the first start of the server makes one")
+    for data_source, database in databases.items():
+        if database.is_file():
+            copy = folder / _name(data_source)
+            create_file(copy)
+            with _failing(database), closing(sqlite3.connect(database)) as connection:
+                connection.execute("VACUUM INTO ?", (str(copy),))
+            packed.write(copy, copy.name)
+            copy.unlink()
 
 
 @contextmanager
-def opened(database: Path, packed: zipfile.ZipFile, folder: Path, data_source: str) -> Iterator[Callable[[], None]]:
-    """What was there before stays beside it, in SQLite's journal, until all of the new one is."""
-    copy = folder / _name(data_source)
-    if not packed.getinfo(copy.name).file_size:
-        raise ValueError(f"'{copy.name}' is empty")
+def restored(databases: Mapping[str, Path], packed: zipfile.ZipFile, folder: Path) -> Iterator[None]:
+    """What was there before stays beside each, in SQLite's journal, until all of the new one is there."""
+    copies = {data_source: _unpacked(packed, _name(data_source), folder) for data_source in databases}
+    with ExitStack() as opened:
+        targets = {each: opened.enter_context(_alone(database)) for each, database in databases.items()}
+        for data_source, target in targets.items():
+            with _failing(databases[data_source]), closing(sqlite3.connect(copies[data_source])) as new:
+                new.backup(target)
+        yield
+
+
+def _unpacked(packed: zipfile.ZipFile, name: str, folder: Path) -> Path:
+    if not packed.getinfo(name).file_size:
+        raise ValueError(f"'{name}' is empty")
+    copy = folder / name
     create_file(copy)
-    with packed.open(copy.name) as source, copy.open("r+b") as target:
+    with packed.open(name) as source, copy.open("r+b") as target:
         shutil.copyfileobj(source, target)
     _check(copy, packed)
-    with _failing(database), _alone(database) as connection:
-
-        def put() -> None:
-            with _failing(database), closing(sqlite3.connect(copy)) as new:
-                new.backup(connection)
-
-        yield put
+    return copy
 
 
 @contextmanager
@@ -88,20 +95,21 @@ def _alone(database: Path) -> Iterator[sqlite3.Connection]:
     create_file(database)
     connection = sqlite3.connect(database, isolation_level=None, timeout=1)
     try:
-        try:
-            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-            connection.execute("PRAGMA journal_mode = DELETE")
-            connection.execute("BEGIN EXCLUSIVE")
-            connection.execute("COMMIT")
-        except sqlite3.DatabaseError as error:
-            if is_busy(error):
-                raise SetupError(
-                    f"a server or a command uses '{database}': stop it first, nothing was changed"
-                ) from None
-            if error.sqlite_errorcode not in _UNUSABLE:
-                raise
-            connection.close()
-            connection = _afresh(database)
+        with _failing(database):
+            try:
+                connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+                connection.execute("PRAGMA journal_mode = DELETE")
+                connection.execute("BEGIN EXCLUSIVE")
+                connection.execute("COMMIT")
+            except sqlite3.DatabaseError as error:
+                if is_busy(error):
+                    raise SetupError(
+                        f"a server or a command uses '{database}': stop it first, nothing was changed"
+                    ) from None
+                if error.sqlite_errorcode not in _UNUSABLE:
+                    raise
+                connection.close()
+                connection = _afresh(database)
         try:
             yield connection
         finally:
