@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -379,3 +381,13 @@ def test_the_mend_is_a_word_for_a_word(
     end = len(line) if code == "SW204" else start + 2
     span = Span(Text("a.yaml", line), 1, start + 1, 1, end + 1)
     assert mend(Problem(code, message, span, hint)) == expected
+
+
+def test_the_extension_for_vs_code_is_whole() -> None:
+    folder = Path(__file__).parent.parent / "docs" / "editors" / "vscode"
+    package = json.loads((folder / "package.json").read_text("utf-8"))
+    script = (folder / package["main"]).read_text("utf-8")
+    assert set(re.findall(r'require\("([^"./][^"]*?)(?:/node)?"\)', script)) == {"vscode", *package["dependencies"]}
+    assert set(re.findall(r'\.get\("(\w+)"\)', script)) == {
+        name.removeprefix("stackwright.") for name in package["contributes"]["configuration"]["properties"]
+    }
