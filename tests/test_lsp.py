@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +14,7 @@ import pytest
 
 from engine.errors import Problem, Span, Text
 from engine.lsp.fixes import mend
-from tests.commands import ENGINE, PATIENCE, environment
+from tests.commands import ENGINE, PATIENCE, ROOT, environment
 from tests.editor import CURSOR, Editor, applied, editor, named
 from tests.support import USER, write
 
@@ -337,6 +339,16 @@ def test_files_of_no_workspace_are_left_alone(shop: Editor, tmp_path: Path) -> N
     assert shop.ask("textDocument/hover", place) is None
     assert shop.ask("textDocument/completion", place) == []
     assert shop.published == count
+
+
+def test_the_extension_starts_the_server() -> None:
+    folder = ROOT / "docs/editors/vscode"
+    declared = json.loads((folder / "package.json").read_text("utf-8"))
+    code = (folder / declared["main"]).read_text("utf-8")
+    wanted = {name.partition("/")[0] for name in re.findall(r'require\("([^"]+)"\)', code)}
+    assert wanted - {"fs", "path", "vscode"} == set(declared["dependencies"])
+    assert 'args: ["lsp"]' in code and set(re.findall(r'get\("(\w+)"\)', code)) == {"command"}
+    assert list(declared["contributes"]["configuration"]["properties"]) == ["stackwright.command"]
 
 
 def test_the_server_ends_with_its_editor(tmp_path: Path) -> None:
