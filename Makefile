@@ -16,6 +16,7 @@ check: .venv/ready
 bench: .venv/ready
 	@$(BIN)/python -m benchmarks
 	@$(BIN)/python -m benchmarks.writes
+	@$(BIN)/python -m benchmarks.editor
 	@$(BIN)/python -m benchmarks.database
 	@$(BIN)/python -m benchmarks.transfer
 

@@ -104,11 +104,19 @@ class Rechecker(WorkspaceChecker):
     def _asked(self, owner: Endpoint | Function, check: Callable[[], CheckedStack]) -> CheckedStack:
         """A stack's check, and what of it no storage can be asked."""
         checked = check()
-        # A query is only composed where all of its tables can be known.
-        if not self.errors and not self.workspace.is_broken("table"):
-            self.problems += unaskable_steps(owner.stack, checked.kinds, self.workspace.tables)
-            self.problems += refused_statements(owner.stack, self.workspace.tables)
+        if not self.errors:
+            self._ask(owner, checked)
         return checked
+
+    def _ask(self, owner: Endpoint | Function, checked: CheckedStack) -> None:
+        try:
+            self.problems += unaskable_steps(owner.stack, checked.kinds, self.workspace.tables)
+        except KeyError:  # a table of the query is in a file that can't be read: there is nothing to ask
+            if not self.workspace.is_broken("table"):
+                raise
+        refused = refused_statements(owner.stack, self.workspace.tables)
+        if refused and not self.workspace.is_broken("table"):
+            self.problems += refused
 
     def _indexed(self, table: Table, check: Callable[[], None]) -> None:
         check()

@@ -23,6 +23,7 @@ from engine.lsp.names import Names
 from engine.lsp.rename import Refused, renamable, renamed
 from engine.session import Session
 
+PAUSE = 0.1  # seconds without a change until the other files are looked at
 SLICE = 0.01  # seconds of checking between two looks at what the editor asks
 
 
@@ -34,6 +35,7 @@ class Server(LanguageServer):
         super().__init__("stackwright", version("stackwright"), text_document_sync_kind=full)
         self.desk = Desk()
         self._told: dict[str, list[str]] = {}
+        self._kept: set[Path] = set()
         self._settling: dict[Path, asyncio.Task[None]] = {}
 
     @property
@@ -49,12 +51,9 @@ class Server(LanguageServer):
     def changed(self, uri: str, text: str | None, version: int | None = None) -> None:
         """Tells what is wrong with a file whose text is another one now, then what follows for the others."""
         path = path_of(uri)
-        known = len(self.desk.sessions)
         session = self.desk.put(path, text)
         if session is None:
             return
-        if len(self.desk.sessions) > known:
-            gc.freeze()  # what was read stays: to look through it for garbage would take longer than a check
         if text is not None:
             self._tell(session.shown(path), session.problems(path), version)
         self.settle(session)
@@ -73,6 +72,7 @@ class Server(LanguageServer):
         self._settling[session.root] = asyncio.get_running_loop().create_task(self._settle(session))
 
     async def _settle(self, session: Session) -> None:
+        await asyncio.sleep(PAUSE)
         until = time.monotonic() + SLICE
         for _ in session.settle():
             if time.monotonic() > until:
@@ -85,6 +85,13 @@ class Server(LanguageServer):
         for path, problems in (*found.items(), *((path, []) for path in gone)):
             if [each.render() for each in problems] != self._told.get(path, []):
                 self._tell(path, problems)
+        self._keep(session)
+
+    def _keep(self, session: Session) -> None:
+        """Has no garbage looked for in what a workspace was read to, once: that takes longer than to check a file."""
+        if session.root not in self._kept:
+            self._kept.add(session.root)
+            gc.freeze()
 
     def _tell(self, path: str, problems: Iterable[Problem], version: int | None = None) -> None:
         problems = sorted(problems, key=lambda problem: problem.place)

@@ -1,22 +1,30 @@
-// Starts `stackwright lsp` for YAML files, and stops it with the window.
+"use strict";
+
+const fs = require("fs");
+const path = require("path");
 const { workspace } = require("vscode");
-const { LanguageClient } = require("vscode-languageclient/node");
+const { LanguageClient, TransportKind } = require("vscode-languageclient/node");
 
 let client;
 
-exports.activate = () => {
-  const command = workspace.getConfiguration("stackwright").get("command");
-  const folder = workspace.workspaceFolders?.[0]?.uri.fsPath;
-  client = new LanguageClient(
-    "stackwright",
-    "Stackwright",
-    { command, args: ["lsp"], options: { cwd: folder } },
-    {
-      documentSelector: [{ scheme: "file", language: "yaml" }],
-      synchronize: { fileEvents: workspace.createFileSystemWatcher("**/*.{yaml,yml}") },
-    },
-  );
-  return client.start();
-};
+/** The command that was set, else that of a virtual environment in an open folder, else the one on the PATH. */
+function command() {
+  const set = workspace.getConfiguration("stackwright").get("command");
+  const within = process.platform === "win32" ? [".venv", "Scripts", "stackwright.exe"] : [".venv", "bin", "stackwright"];
+  const folders = (workspace.workspaceFolders || []).map((folder) => path.join(folder.uri.fsPath, ...within));
+  return set || folders.find((file) => fs.existsSync(file)) || "stackwright";
+}
 
-exports.deactivate = () => client?.stop();
+function activate() {
+  const server = { command: command(), args: ["lsp"], transport: TransportKind.stdio };
+  // The server answers for files of a workspace alone: any other YAML is left to whoever reads that.
+  const options = { documentSelector: [{ scheme: "file", language: "yaml" }] };
+  client = new LanguageClient("stackwright", "Stackwright", server, options);
+  return client.start();
+}
+
+function deactivate() {
+  return client && client.stop();
+}
+
+module.exports = { activate, deactivate };
