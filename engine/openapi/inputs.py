@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from engine.fields import Field, bounds, email_pattern, patterns_of
+from engine.fields import EMAIL_MAX_CHARACTERS, Field, bounds, email_pattern, patterns_of
 from engine.openapi.schemas import Schema, nullable
 from engine.workspace import Endpoint
 
@@ -136,8 +136,12 @@ def _is_portable(pattern: str) -> bool:
 
 def _email(schema: Schema, is_trimmed: bool) -> Schema:
     # The format `email` is of ASCII alone and takes no white space around it: the pattern says what is so.
-    pattern = rf"^\s*{_EMAIL[1:-1]}\s*$" if is_trimmed else _EMAIL
-    return {name: value for name, value in schema.items() if name != "format"} | {"pattern": pattern}
+    kept = {name: value for name, value in schema.items() if name != "format"}
+    if not is_trimmed:
+        return kept | {"pattern": _EMAIL}
+    # The length that counts is that of the address between white space.
+    kept.pop("maxLength", None)
+    return kept | {"pattern": rf"^\s*(?=\S{{1,{EMAIL_MAX_CHARACTERS}}}\s*$){_EMAIL[1:-1]}\s*$"}
 
 
 def _trimmed(low: int, high: int | None) -> str:
