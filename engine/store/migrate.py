@@ -38,7 +38,7 @@ def apply(
     the same time: one makes the changes, the others wait and find none left. Tables that are in no file any more are
     dropped only where something destructive is allowed, else they are left alone.
     """
-    if not _planned(catalog, tables, allowed):
+    if _is_current(catalog, tables, allowed):
         return []
     with catalog.alone(lambda: _touched(catalog, tables) if allowed > Risk.SAFE else ()):
         changes = _planned(catalog, tables, allowed)
@@ -49,6 +49,14 @@ def apply(
         if any(change.risk > Risk.SAFE for change in changes):
             catalog.check_references()
     return changes
+
+
+def _is_current(catalog: Catalog, tables: Mapping[str, Table], allowed: Risk) -> bool:
+    """Whether there is nothing to change, as far as can be seen while another process may be changing it."""
+    try:
+        return not _planned(catalog, tables, allowed)
+    except catalog.refusals:
+        return False
 
 
 def _planned(catalog: Catalog, tables: Mapping[str, Table], allowed: Risk) -> list[Change]:

@@ -76,7 +76,8 @@ class PostgresCatalog:
             tables.setdefault(name, FoundTable()).columns[found.name] = found
         for table, index in self.connection.execute(_INDEXES):
             if table in names:
-                tables[names[table]].indexes[index] = FoundIndex(index)
+                # Another process may have made the table since; who is alone will see its columns.
+                tables.setdefault(names[table], FoundTable()).indexes[index] = FoundIndex(index)
         return tables
 
     @contextmanager
