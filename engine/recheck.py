@@ -41,7 +41,8 @@ class WatchedWorkspace(Workspace):
     @cached_property
     def settings(self) -> object:
         """What the workspace's own file says and checks can see."""
-        return is_broken(self.broken, "workspace", None), [(each.name, each.kind) for each in self.env]
+        env = [(each.name, each.kind) for each in self.env]
+        return is_broken(self.broken, "workspace", None), env, self.data_sources
 
     def is_broken(self, kind: str, name: str | None = None) -> bool:
         answer = super().is_broken(kind, name)

@@ -184,6 +184,18 @@ def test_any_edits_leave_what_a_check_from_the_beginning_says(tmp_path: Path, se
         assert [*found.workspace.tables] == [*expected.workspace.tables]
 
 
+def test_a_test_file_is_judged_again_when_the_data_sources_change(tmp_path: Path) -> None:
+    folder = write(tmp_path, {"workspace.yaml": "workspace: shop\ndata_sources: [demo]\n"})
+    write(folder, {"it.yaml": "endpoint: GET /it\nstack: []\nresponse: 1\n"})
+    write(folder, {"it.test.yaml": "test: GET /it\ncases: [{name: one, data_source: demo, response: 1}]\n"})
+    session = Session(folder, "", judge=fixtures.file_problems)
+    assert session.judged() == []
+    session.put(folder / "workspace.yaml", "workspace: shop\ndata_sources: [test]\n")
+    assert [(each.code, each.message) for each in session.judged()] == [("SW411", "unknown data source 'demo'")]
+    session.put(folder / "workspace.yaml", "workspace: shop\ndata_sources: [test, demo]\n")
+    assert session.judged() == []
+
+
 # What is edited, what becomes of it, and the stacks that are checked again.
 AGAIN = {
     "a stack's own steps": ("me.yaml", "as: me", "as: me\n    note: x", {"GET /me"}),
