@@ -71,7 +71,8 @@ class Applications(Judge):
         if definition.declassifies:
             self._check_reveal(definition, given, node)
             return kind.plain()
-        return kind.masked() if tainted and kind.fields is None else kind
+        is_kept = kind.fields is not None and not any(each.secret for each in given)  # field by field
+        return kind.masked() if tainted and not is_kept else kind
 
     def _check_reveal(self, definition: Definition, given: list[Kind], node: Node) -> None:
         if definition.name == "reveal" and given and given[0].name == "password":
