@@ -9,13 +9,13 @@ from typing import Any
 
 from engine import registry
 from engine.errors import Span, did_you_mean
-from engine.judge import ROUNDS, Judge, contains_secret
+from engine.judge import ROUNDS, Judge
 from engine.operations import is_no_value
 from engine.registry import Definition, Misfit, Parameter, substitute, unify
 from engine.scope import Scope
 from engine.syntax import Call, Entry, Filter, Lambda, ListOf, Literal, Node, ObjectOf, Spread
-from engine.values import ANY, BOOL, Kind, conversion, fits, list_of
-from engine.wording import ELSEWHERE, asked, counted, listed, named, shown, usage
+from engine.values import ANY, BOOL, Kind, contains_secret, fits, list_of
+from engine.wording import ELSEWHERE, asked, counted, mend, named, shown, usage
 
 Kinds = tuple[Kind, ...]
 
@@ -107,34 +107,33 @@ class Applications(Judge):
         if parameter.syntax == "lambda":
             self.report("SW218", f"'{definition.name}' needs a lambda here", node.span, "write $x => …")
             return
-        wanted = _wanted(parameter)
-        needs = f"'{definition.name}' needs {listed([asked(each) for each in wanted])}"
+        wanted = substitute(parameter.kind, {})
+        needs = f"'{definition.name}' needs {asked(wanted)}"
         needs += "" if parameter is definition.main else f" as its {parameter.name}"
-        for place, given, options in islice(self._misfits(node, kind, wanted), 1):
+        for place, given, inner in islice(self._misfits(node, kind, wanted), 1):
             if given.may_be_null:
                 self.null(place, needs)
-            elif any(fits(_without_nulls(given), option) for option in options):
+            elif fits(_without_nulls(given), inner):
                 hint = f"leave null out: {shown(place)} | filter($item => $item != null)"
                 self.report("SW210", f"{named(place)} may hold null, {needs}", place.span, hint)
             else:
-                hint = conversion(given, options[0])
-                self.report("SW218", f"{needs}, {named(place)} is {given}", place.span, hint)
-        if wanted[0].values and is_no_value(wanted[0], node):
+                self.report("SW218", f"{needs}, {named(place)} is {given}", place.span, mend(place, given, inner))
+        if is_no_value(wanted, node):
             chosen = str(literal_of(node))
-            hint = did_you_mean(chosen.lower(), wanted[0].values)
+            hint = did_you_mean(chosen.lower(), wanted.values)
             self.report("SW218", f"'{definition.name}' knows no {parameter.name} '{chosen}'", node.span, hint)
 
-    def _misfits(self, node: Node, kind: Kind, wanted: Kinds) -> Iterator[tuple[Node, Kind, Kinds]]:
-        """What is of none of the kinds `wanted`, with its kind and theirs: items of a list written out, or `node`."""
+    def _misfits(self, node: Node, kind: Kind, wanted: Kind) -> Iterator[tuple[Node, Kind, Kind]]:
+        """What isn't of the kind `wanted` there, with both kinds: items of a list that is written out, or `node`."""
         kind = self.known(node, kind)
-        items = tuple(each.item or ANY for each in wanted if each.name == "list")
-        if isinstance(node, ListOf) and items:
+        items = next((each.item or ANY for each in wanted.choices if each.name == "list"), None)
+        if isinstance(node, ListOf) and items is not None:
             for item in node.items:
                 if isinstance(item, Spread):
                     yield from self._misfits(item.of, self.kinds[item.of].present(), wanted)
                 else:
                     yield from self._misfits(item, self.kinds[item], items)
-        elif not any(fits(list_of(kind), list_of(each)) for each in wanted):
+        elif not fits(list_of(kind), list_of(wanted)):
             yield node, kind, wanted
 
     def _lambda(
@@ -185,8 +184,7 @@ class Applications(Judge):
                 return definition.result(kinds, [literal_of(node) for node in nodes])
             except Misfit as misfit:
                 if is_new:
-                    place = nodes[misfit.place]
-                    place = place.items[misfit.item] if isinstance(place, ListOf) and misfit.item is not None else place
+                    place = _part_of(nodes[misfit.place], misfit.path)
                     self.report("SW218", misfit.message, place.span, misfit.hint)
         return substitute(definition.returns, bindings)
 
@@ -203,6 +201,17 @@ def literal_of(node: Node) -> Any:
             pairs = {entry.key: literal_of(entry.value) for entry in entries if isinstance(entry, Entry)}
             return ... if ... in pairs.values() else pairs
     return ...
+
+
+def _part_of(node: Node, path: tuple[str | int, ...]) -> Node:
+    """What is written at the end of a path into a list or object that is written out."""
+    for step in path:
+        match node:
+            case ListOf(items) if isinstance(step, int):
+                node = items[step]
+            case ObjectOf(entries):
+                node = next(each.value for each in entries if isinstance(each, Entry) and each.key == step)
+    return node
 
 
 def paired(definition: Definition, nodes: list[Node]) -> Iterator[tuple[Parameter, Node]]:
@@ -225,14 +234,6 @@ def _entered(node: Lambda, given: Kinds, bindings: Mapping[str, Kind], scope: Sc
 def _variables(node: Lambda, given: Kinds) -> Iterator[tuple[str, Kind]]:
     """The parameters of a lambda that stand for a type variable."""
     return ((name, kind) for name, kind in zip(node.parameters, given, strict=False) if kind.name == "variable")
-
-
-def _wanted(parameter: Parameter) -> Kinds:
-    """The kinds that a parameter takes, type variables replaced by their bounds."""
-    if not parameter.options:
-        return (substitute(parameter.kind, {}),)
-    kinds = (substitute(option, {}) for option in parameter.options)
-    return tuple(kind.maybe() if parameter.kind.nullable else kind for kind in kinds)
 
 
 def _without_nulls(kind: Kind) -> Kind:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from engine.judge import contains_secret
 from engine.scope import Scope
 from engine.stack import Assignment, Step, Word
 from engine.stack_walk import RESERVED, StackWalk
-from engine.values import ANY, NULL, OBJECT, Kind, fits, join, list_of, object_of
+from engine.values import ANY, NULL, OBJECT, Kind, contains_secret, fits, join, list_of, object_of
 
 
 class Assignments(StackWalk):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from engine.errors import did_you_mean, nearest
 from engine.fields import Field
-from engine.judge import contains_secret
 from engine.mismatch import Value, entry_spans, entry_values, mismatches
 from engine.scope import Scope
 from engine.stack import Step, Word
 from engine.stack_walk import StackWalk
 from engine.syntax import Node
-from engine.values import ANY, Kind, conversion, object_of
+from engine.values import ANY, Kind, contains_secret, object_of
+from engine.wording import mend
 from engine.workspace import Function
 
 
@@ -71,4 +71,4 @@ class Calls(StackWalk):
                 self.null(each.node, f"'{each.path}' of '{function.name}' needs a value")
             else:
                 message = f"'{each.path}' of '{function.name}' is {each.wanted}, this is {each.given}"
-                self.report("SW128", message, each.span, conversion(each.given, each.wanted))
+                self.report("SW128", message, each.span, mend(each.node, each.given, each.wanted))

@@ -11,7 +11,6 @@ from engine import lints
 from engine.errors import Fault, Problem, Span, did_you_mean
 from engine.fields import Field, fields_kind
 from engine.ignores import heeded
-from engine.judge import contains_secret
 from engine.lints.lookalikes import explained
 from engine.lints.reading import Subject
 from engine.shapes import Shape
@@ -21,7 +20,7 @@ from engine.stack_check import StackChecker
 from engine.stack_walk import CheckedStack
 from engine.tables import field_problems, table_problems
 from engine.texts import bool_hint
-from engine.values import ANY, INT, OBJECT, TEXT, TIMESTAMP, Kind, object_of
+from engine.values import ANY, INT, OBJECT, TEXT, TIMESTAMP, Kind, contains_secret, object_of
 from engine.workspace import Endpoint, Function, Table, Workspace
 
 REQUEST = object_of(

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 from engine.errors import Span, did_you_mean, nearest
 from engine.fields import Field
-from engine.judge import contains_secret
 from engine.mismatch import Mismatch, Value, entry_spans, entry_values, mismatches
 from engine.scope import Scope
 from engine.stack import Step, matched
 from engine.stack_walk import StackWalk
 from engine.syntax import ListOf, Literal, Node, Spread
 from engine.texts import bool_hint
-from engine.values import ANY, OBJECT, Kind, conversion, fits, list_of
+from engine.values import ANY, OBJECT, Kind, contains_secret, conversion, fits, list_of
+from engine.wording import mend
 from engine.workspace import Table
 
 ADDS = frozenset({"add_record", "add_or_edit_record", "bulk_add_records"})
@@ -128,7 +128,7 @@ class Columns(StackWalk):
 def _mend(mismatch: Mismatch, column: Field) -> str:
     given, wanted = mismatch.given or ANY, mismatch.wanted or ANY
     if not isinstance(mismatch.node, Literal):
-        return conversion(given, wanted)
+        return mend(mismatch.node, given, wanted)
     if wanted.name == "bool":
         return bool_hint(mismatch.node.value)
     if wanted.name == "timestamp":

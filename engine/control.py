@@ -6,13 +6,31 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from engine.errors import did_you_mean
-from engine.judge import ROUNDS, contains_secret
+from engine.judge import ROUNDS
 from engine.lints.loops import endless
+from engine.narrow import narrowed_equal, narrowed_unequal
 from engine.scope import Scope, merge, merge_all
 from engine.stack import Branch, Case, Step
 from engine.stack_walk import RESERVED, Exits, StackWalk
 from engine.syntax import Literal, Node
-from engine.values import ANY, BOOL, INT, NEVER, NULL, TEXT, Kind, comparable, fits, join, join_all, list_of, object_of
+from engine.values import (
+    ANY,
+    INT,
+    NEVER,
+    NULL,
+    OBJECT,
+    TEXT,
+    Kind,
+    comparable,
+    contains_secret,
+    fits,
+    join,
+    join_all,
+    kind_of,
+    list_of,
+    object_of,
+)
+from engine.wording import which
 
 ERROR = object_of({"code": TEXT, "message": TEXT, "payload": ANY, "step": TEXT})
 
@@ -33,20 +51,25 @@ class Control(StackWalk):
     def _switch(self, step: Step, scope: Scope) -> Scope:
         subject: Node = step.arguments["subject"]
         kind = self.value(subject, scope, "a switch needs a value")
+        possible, kind = kind.values, self.with_values(subject) if kind.values else kind
         cases: tuple[Case, ...] = step.arguments["cases"]
         ends = [self._case(each, subject, kind, scope) for each in cases]
-        covered = bool(kind.values) and set(kind.values) <= {each.value.text for each in cases}
-        if "default" in step.arguments or not covered:
-            ends.append(self.block(step.arguments.get("default", ()), scope))
+        texts = {each.value.text for each in cases}
+        if "default" in step.arguments or not (possible and set(possible) <= texts):
+            other = narrowed_unequal(subject, texts, scope, self.kinds)
+            ends.append(self.block(step.arguments.get("default", ()), other))
         return merge_all(ends)
 
     def _case(self, case: Case, subject: Node, kind: Kind, scope: Scope) -> Scope:
         value = case_value(case.value.text, kind)
-        given = Kind("enum", values=(value,)) if isinstance(value, str) and kind.values else _literal_kind(value)
+        given = Kind("enum", values=(value,)) if isinstance(value, str) and kind.values else kind_of(value)
         if not comparable(kind, given):
             hint = did_you_mean(case.value.text, kind.values) if kind.values else ""
             self.report("SW216", f"'{case.value.text}' can never be the value of {kind}", case.value.span, hint)
-        return self.block(case.block, scope)
+        elif kind.options and not isinstance(value, str) and comparable(kind, TEXT):
+            message = f"'{case.value.text}' may be {given} or a text here"
+            self.report("SW216", message, case.value.span, which(subject, kind, given))
+        return self.block(case.block, narrowed_equal(subject, given, scope, self.kinds))
 
     def _loop(self, scope: Scope, body: Callable[[Scope], Scope], *, endless: bool = False) -> Scope:
         """Runs `body` until what it assigns settles; then once more, aloud."""
@@ -74,14 +97,12 @@ class Control(StackWalk):
         items: Node = step.arguments["items"]
         kind = self.value(items, scope, "a loop needs a list")
         self._check_shadow(step, scope)
-        if kind.name == "object":
-            values = join_all((kind.fields or {}).values()) if kind.fields else ANY
-            item = object_of({"key": TEXT, "value": values.masked() if contains_secret(kind) else values})
-        elif fits(kind, list_of(ANY)) or kind.name == "stream":
-            item = kind.item or ANY
+        if kind.name == "stream" or fits(kind, _WALKED):
+            item = join_all(map(_item_kind, kind.choices), NEVER)
             item = item.masked() if kind.secret else item
         else:
-            self.report("SW144", f"for_each needs a list or an object, this is {kind}", items.span)
+            hint = which(items, kind, _WALKED)
+            self.report("SW144", f"for_each needs a list or an object, this is {kind}", items.span, hint)
             item = ANY
 
         def body(entry: Scope) -> Scope:
@@ -112,7 +133,7 @@ class Control(StackWalk):
         kind = self.value(count, scope, "repeat needs an int")
         self._check_shadow(step, scope)
         if not fits(kind, INT):
-            self.report("SW144", f"repeat needs an int, this is {kind}", count.span)
+            self.report("SW144", f"repeat needs an int, this is {kind}", count.span, which(count, kind, INT))
 
         def body(entry: Scope) -> Scope:
             inner = self.assign(step.result, INT, entry) if step.result else entry
@@ -164,7 +185,8 @@ class Control(StackWalk):
             if kind.may_be_null and not declared.nullable:
                 self.null(node, "'returns:' says it never is")
             elif not fits(kind.present(), declared.present()):
-                self.report("SW148", f"'returns:' says {declared}, this is {kind}", node.span)
+                message = f"'returns:' says {declared}, this is {kind}"
+                self.report("SW148", message, node.span, which(node, kind, declared))
 
     def _throw(self, step: Step, scope: Scope) -> Scope:
         self.acts = True
@@ -222,6 +244,18 @@ class Control(StackWalk):
         return after
 
 
+# What for_each walks beside streams.
+_WALKED = join(OBJECT, list_of(ANY))
+
+
+def _item_kind(kind: Kind) -> Kind:
+    """The kind of what a loop over a value of `kind` is given: an item, or an entry of an object."""
+    if kind.name != "object":
+        return kind.item or ANY
+    value = join_all((kind.fields or {}).values())
+    return object_of({"key": TEXT, "value": value.masked() if contains_secret(kind) else value})
+
+
 def _without(scope: Scope, name: str, before: Scope) -> Scope:
     kinds = {key: kind for key, kind in scope.kinds.items() if key != name or key in before.kinds}
     return replace(scope, kinds=kinds)
@@ -229,17 +263,12 @@ def _without(scope: Scope, name: str, before: Scope) -> Scope:
 
 def case_value(text: str, kind: Kind) -> object:
     """The value a `switch` case spells, read by the kind of what is switched on."""
-    if kind.family == "number":
+    families = {each.family for each in kind.choices}
+    if "bool" in families and text in ("true", "false"):
+        return text == "true"
+    if "number" in families:
         try:
             return float(text) if "." in text else int(text)
         except ValueError:
             return text
-    if kind.name == "bool" and text in ("true", "false"):
-        return text == "true"
     return text
-
-
-def _literal_kind(value: object) -> Kind:
-    if isinstance(value, bool):
-        return BOOL
-    return INT if isinstance(value, int | float) else TEXT

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -89,6 +89,12 @@ def nearest(word: str, choices: Iterable[str]) -> str | None:
     """The one of `choices` that `word` is probably a misspelling of."""
     near = difflib.get_close_matches(word, sorted(set(choices)), n=1, cutoff=0.6)
     return near[0] if near else None
+
+
+def listed(names: Sequence[str]) -> str:
+    """`a`, `a or b`, `a, b or c`."""
+    *first, last = names
+    return f"{', '.join(first)} or {last}" if first else last
 
 
 def did_you_mean(word: str, choices: Iterable[str], listed: int = 8) -> str:

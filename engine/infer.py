@@ -8,7 +8,6 @@ from typing import Any
 
 from engine.applications import Applications
 from engine.errors import Span, did_you_mean, nearest
-from engine.judge import contains_secret
 from engine.lints.lookalikes import as_value, filled_in, meant
 from engine.lints.reading import reads
 from engine.operations import Operations
@@ -32,8 +31,22 @@ from engine.syntax import (
     Unary,
     Variable,
 )
-from engine.values import ANY, INT, NEVER, OBJECT, TEXT, Kind, fits, join, join_all, kind_of, list_of, object_of
-from engine.wording import ELSEWHERE, GIVEN_HINTS, named, unknown_member
+from engine.values import (
+    ANY,
+    INT,
+    NEVER,
+    OBJECT,
+    TEXT,
+    Kind,
+    contains_secret,
+    fits,
+    join,
+    join_all,
+    kind_of,
+    list_of,
+    object_of,
+)
+from engine.wording import ELSEWHERE, GIVEN_HINTS, named, unknown_member, which
 
 _MENTION = re.compile(r"(?<![\w$\\])\$([A-Za-z_]\w*)")  # a variable
 
@@ -48,8 +61,14 @@ class Inference(Operations, Applications):
         return kind
 
     def _narrowed(self, node: Node, scope: Scope, kind: Kind) -> Kind:
-        key = key_of(node)
-        return scope.narrowed.get(key, kind) if key is not None else kind
+        known = scope.narrowed.get(key) if (key := key_of(node)) is not None else None
+        if known is None:
+            return kind
+        self.widest.pop(node, None)
+        if known.values != kind.values and kind.family == "text":
+            self.widest[node] = kind
+        # `$user?.name` may be null where `$user.name`, which is remembered under the same name, can't be.
+        return known if kind.may_be_null or kind.is_open else known.present()
 
     def _literal(self, node: Literal, scope: Scope) -> Kind:
         if isinstance(node.value, str) and not node.span.text.line(node.span.line).startswith(
@@ -137,7 +156,7 @@ class Inference(Operations, Applications):
                 return kind.maybe() if node.name in owner.optional else kind
             self.report("SW205", unknown_member(owner, node), node.name_span, did_you_mean(node.name, owner.fields))
         elif owner.name not in ("any", "object", "never"):
-            hint = ELSEWHERE.get(node.name.lower(), "")
+            hint = which(node.of, owner, OBJECT) or ELSEWHERE.get(node.name.lower(), "")
             self.report("SW206", f"{named(node.of)} is {owner}, it has no '.{node.name}'", node.name_span, hint)
         return ANY
 
@@ -166,7 +185,8 @@ class Inference(Operations, Applications):
                 return self._member(owner, Attribute(node.of, name, False, node.index.span, node.span))
             return join_all((owner.fields or {}).values()).masked() if contains_secret(owner) else ANY
         if not owner.is_open and owner.name != "never":
-            self.report("SW206", f"{named(node.of)} is {owner}, it has no '[…]'", node.span)
+            hint = which(node.of, owner, list_of(ANY) if index.family == "number" else OBJECT)
+            self.report("SW206", f"{named(node.of)} is {owner}, it has no '[…]'", node.span, hint)
         return ANY
 
     def _list(self, node: ListOf, scope: Scope) -> Kind:

@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 
 from engine.errors import Problem, Severity, Span
 from engine.narrow import narrowed, narrowed_null
 from engine.scope import Scope
 from engine.syntax import Column, Node, walk
 from engine.values import ANY, BOOL, Kind, fits
-from engine.wording import comparison, named, null_mend, shown
+from engine.wording import comparison, named, null_mend, shown, which
 
 ROUNDS = 4  # what is taken from itself settles after two or three; past this its kinds are taken as they are
-
-
-def contains_secret(kind: Kind) -> bool:
-    """Whether a value of this kind would carry a secret along; a record keeps its own beside it."""
-    if kind.secret:
-        return True
-    if kind.item is not None and contains_secret(kind.item):
-        return True
-    return not kind.is_record and any(contains_secret(each) for each in (kind.fields or {}).values())
-
-
-def contains_stream(kind: Kind) -> bool:
-    """Whether a value of this kind is a stream, or holds one."""
-    parts = [kind.item] if kind.item is not None else (kind.fields or {}).values()
-    return kind.name == "stream" or (not kind.is_record and any(map(contains_stream, parts)))
 
 
 class Judge(ABC):
@@ -34,7 +20,8 @@ class Judge(ABC):
 
     `reads` gathers the variables read, `secret_reads` the secret columns taken from records; `parameters` are those of
     the lambdas around. Nothing is reported while `silent`. `droppable` are the sides of a query's comparisons whose
-    null drops them. `words` are texts that are a variable's name and nothing else.
+    null drops them. `words` are texts that are a variable's name and nothing else. `widest` are the kinds of nodes
+    before tests ruled some of their values out.
     """
 
     def __init__(self) -> None:
@@ -46,6 +33,12 @@ class Judge(ABC):
         self.silent = 0
         self.droppable: set[Node] = set()
         self.words: dict[str, Span] = {}
+        self.widest: dict[Node, Kind] = {}
+
+    def with_values(self, node: Node) -> Kind:
+        """The kind of a node that was inferred, with the values that it could have if no test had ruled some out."""
+        kind, widest = self.kinds[node], self.widest.get(node)
+        return kind if widest is None else replace(widest, nullable=kind.nullable)
 
     @abstractmethod
     def infer(self, node: Node, scope: Scope) -> Kind:
@@ -96,7 +89,8 @@ class Judge(ABC):
         """Checks that `node` is a bool; what is known where it is true, and where it is false."""
         kind = self.infer(node, scope)
         if not fits(kind.present(), BOOL):
-            hint = "compare it, as in " + (f"{shown(node)} != null" if kind.may_be_null else comparison(node, kind))
+            asked = f"{shown(node)} != null" if kind.may_be_null else comparison(node, kind)
+            hint = which(node, kind, BOOL) or f"compare it, as in {asked}"
             self.report("SW211", f"a condition must be a bool, {named(node)} is {kind}", node.span, hint)
         elif kind.may_be_null:
             self.null(node, "a condition must be a bool")

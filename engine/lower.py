@@ -28,7 +28,6 @@ from engine.builders import (
     walrus,
 )
 from engine.intrinsics import WHOLE, inlined
-from engine.judge import contains_secret
 from engine.registry import Definition, Parameter, substitute
 from engine.syntax import (
     Attribute,
@@ -49,7 +48,8 @@ from engine.syntax import (
     Unary,
     Variable,
 )
-from engine.values import ANY, BOOL, DECIMAL_MAX, PYTHON_TYPES, Kind, reveal
+from engine.values import ANY, BOOL, DECIMAL_MAX, PYTHON_TYPES, Kind, contains_secret, reveal
+from engine.written_kinds import read_kind
 
 _ARITHMETIC: Mapping[str, tuple[type[ast.operator], Callable[..., object]]] = {
     "+": (ast.Add, operators.add),
@@ -65,6 +65,8 @@ _ORDERS: Mapping[str, tuple[type[ast.cmpop], Callable[..., object], bool]] = {
     ">=": (ast.GtE, operators.less_or_equal, True),
 }
 COMPACT = 2**30 - 1  # Python compares ints up to here far faster than larger ones
+# Kinds of which a filter may walk over many.
+_WALKED = frozenset({"list", "object", "any"})
 # Families that Python itself compares as the language does.
 _NATIVE = frozenset({"number", "text", "bool", "null"})
 
@@ -118,7 +120,7 @@ class ExpressionLowering:
 
     def _is_masked(self, node: Node) -> bool:
         kind = self.kind(node)
-        return kind.secret and not kind.nullable and kind.name != "any"
+        return kind.secret and not kind.nullable and kind.name not in ("any", "union")
 
     def revealed(self, node: Node) -> ast.expr:
         """The Python of `node`, its mask taken off where it has one, null kept."""
@@ -351,7 +353,7 @@ class ExpressionLowering:
             whole = self.helper(WHOLE[definition.name], self.plain(nodes[0]))
             return self.masked(self.kind(node), self._where(partial(_within, COMPACT), whole, bounds.integer))
         arguments = [self._argument(definition, parameter, each) for parameter, each in paired(definition, nodes)]
-        if definition.charges and self.kind(nodes[0]).name in ("list", "object", "any"):
+        if definition.charges and any(each.name in _WALKED for each in self.kind(nodes[0]).choices):
             arguments[0] = method(name("run"), "charged", arguments[0])
         leading = [name("run")] if definition.takes_run else []
         function = self.names.bind(definition.call, definition.name)
@@ -360,6 +362,8 @@ class ExpressionLowering:
     def _argument(self, definition: Definition, parameter: Parameter, node: Node) -> ast.expr:
         if isinstance(node, Lambda):
             return at(node.span, self._lambda(parameter, node))
+        if parameter.syntax == "kind":
+            return self.names.bind(read_kind(literal_of(node)), "kind")
         lowered = self.lower(node) if parameter.secret else self.revealed(node)
         return at(node.span, self.proven(parameter, node, lowered, f"'{definition.name}' needs its {parameter.name}"))
 

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
-from engine.scope import Scope, key_of
-from engine.syntax import Attribute, Binary, Filter, Literal, Node, Unary
-from engine.values import ANY, BOOL, DECIMAL, INT, NULL, OBJECT, TEXT, Kind, list_of
+from engine import registry
+from engine.scope import Scope, key_of, merge
+from engine.syntax import Attribute, Binary, Filter, ListOf, Literal, Node, Unary
+from engine.values import (
+    ANY,
+    BOOL,
+    DECIMAL,
+    INT,
+    NEVER,
+    NULL,
+    NUMBERS,
+    OBJECT,
+    TEXT,
+    TEXTS,
+    Kind,
+    common,
+    join_all,
+    list_of,
+)
 
 Kinds = Mapping[Node, Kind]  # of every node in the condition
 
@@ -19,36 +35,79 @@ def narrowed(node: Node, scope: Scope, truth: bool, kinds: Kinds) -> Scope:
             return scope
         case Unary("not", operand):
             return narrowed(operand, scope, not truth, kinds)
-        case Binary("and", left, right) if truth:
-            return narrowed(right, narrowed(left, scope, True, kinds), True, kinds)
-        case Binary("or", left, right) if not truth:
-            return narrowed(right, narrowed(left, scope, False, kinds), False, kinds)
+        case Binary("and" | "or" as operator, left, right):
+            return _by_two(left, right, scope, truth, (operator == "and") is truth, kinds)
         case Binary("==" | "!=" as operator, left, right):
             return _by_equality(left, right, scope, (operator == "==") is truth, kinds)
-        case Binary("in" | "not in" as operator, left, right) if (operator == "in") is truth:
-            return _by_equal(left, kinds.get(right, ANY).item or ANY, scope, kinds)
+        case Binary("in" | "not in" as operator, left, right):
+            return _by_membership(left, right, scope, (operator == "in") is truth, kinds)
         case Filter(of, "is_null", []):
             return narrowed_null(of, scope, truth, kinds)
         case Filter(of, "is_empty", []) if not truth:
             return narrowed_null(of, scope, False, kinds)
-        case Filter(of, name, []) if truth and name in _TESTS:
-            return _by_kind(of, scope, _TESTS[name], kinds)
+        case Filter(of, name, []) if name in registry.filters() and (test := _TESTS.get(registry.filters()[name].name)):
+            return _by_kind(of, scope, test, truth, kinds)
     return scope
+
+
+def _by_two(left: Node, right: Node, scope: Scope, truth: bool, both: bool, kinds: Kinds) -> Scope:
+    """What is known where `both` conditions were `truth`; else where at least one was, the left or the right alone."""
+    first = narrowed(left, scope, truth, kinds)
+    if both:
+        return narrowed(right, first, truth, kinds)
+    second = narrowed(right, narrowed(left, scope, not truth, kinds), truth, kinds)
+    return replace(scope, narrowed=merge(first, second).narrowed)
 
 
 def _by_equality(left: Node, right: Node, scope: Scope, equal: bool, kinds: Kinds) -> Scope:
     for subject, other in ((left, right), (right, left)):
         if isinstance(other, Literal) and other.value is None:
             return narrowed_null(subject, scope, equal, kinds)
-    if equal:
-        for subject, other in ((left, right), (right, left)):
-            scope = _by_equal(subject, kinds.get(other, ANY), scope, kinds)
+    for subject, other in ((left, right), (right, left)):
+        if not equal:
+            scope = narrowed_unequal(subject, _texts([other]), scope, kinds)
+        elif kinds.get(subject, ANY).values:
+            scope = narrowed_equal(subject, _spelt([other]) or kinds.get(other, ANY), scope, kinds)
+        else:
+            scope = narrowed_equal(subject, kinds.get(other, ANY), scope, kinds)
     return scope
 
 
-def _by_equal(subject: Node, other: Kind, scope: Scope, kinds: Kinds) -> Scope:
-    """What equals a value that can't be null is not null."""
-    return scope if other.may_be_null or other.is_open else narrowed_null(subject, scope, False, kinds)
+def _by_membership(left: Node, right: Node, scope: Scope, is_in: bool, kinds: Kinds) -> Scope:
+    items = right.items if isinstance(right, ListOf) else []
+    if is_in:
+        return narrowed_equal(left, _spelt(items) or kinds.get(right, ANY).item or ANY, scope, kinds)
+    return narrowed_unequal(left, _texts(items), scope, kinds)
+
+
+def _texts(nodes: Collection[Node]) -> tuple[str, ...]:
+    """The texts among what is written out."""
+    return tuple(each.value for each in nodes if isinstance(each, Literal) and isinstance(each.value, str))
+
+
+def _spelt(nodes: Collection[Node]) -> Kind | None:
+    """The kind of one of the texts that are written out; None where there is anything else."""
+    texts = _texts(nodes)
+    return Kind("enum", values=tuple(dict.fromkeys(texts))) if texts and len(texts) == len(nodes) else None
+
+
+def narrowed_equal(node: Node, other: Kind, scope: Scope, kinds: Kinds) -> Scope:
+    """What is known where `node` equals a value of the kind `other`."""
+    key, known = key_of(node), kinds.get(node, ANY)
+    if key is None or other.is_open:
+        return scope
+    kind = common(known, other)
+    scope = scope.narrow(key, kind)
+    return scope if kind.may_be_null else _narrowed_owner(node, scope, kinds)
+
+
+def narrowed_unequal(node: Node, values: Collection[str], scope: Scope, kinds: Kinds) -> Scope:
+    """What is known where `node` is none of the texts `values`."""
+    key, known = key_of(node), kinds.get(node, ANY)
+    left = tuple(value for value in known.values if value not in values)
+    if key is None or not left:
+        return scope
+    return scope.narrow(key, replace(known, values=left))
 
 
 def narrowed_null(node: Node, scope: Scope, is_null: bool, kinds: Kinds) -> Scope:
@@ -68,14 +127,51 @@ def _narrowed_owner(node: Node, scope: Scope, kinds: Kinds) -> Scope:
     return scope
 
 
-def _by_kind(node: Node, scope: Scope, kind: Kind, kinds: Kinds) -> Scope:
+def _by_kind(node: Node, scope: Scope, test: _Test, truth: bool, kinds: Kinds) -> Scope:
     key, known = key_of(node), kinds.get(node, ANY)
     if key is None:
         return scope
-    return scope.narrow(key, replace(kind, secret=known.secret) if known.is_open else known.present())
+    if truth:
+        return _narrowed_owner(node, scope.narrow(key, _passed(known, test)), kinds)
+    return scope.narrow(key, _failed(known, test))
 
 
-_TESTS: Mapping[str, Kind] = {
-    "is_text": TEXT, "is_int": INT, "is_decimal": DECIMAL,
-    "is_bool": BOOL, "is_list": list_of(ANY), "is_object": OBJECT,
-}  # fmt: skip
+def _passed(known: Kind, test: _Test) -> Kind:
+    """What is known of a value of the kind `known` that passed a test."""
+    if known.is_open:
+        return test.kind.masked() if known.secret else test.kind
+    passing = (each if each.name in test.sure else test.kind for each in known.choices if each.name in test.possible)
+    kind = join_all(passing, known).present()
+    return kind.masked() if known.secret else kind
+
+
+def _failed(known: Kind, test: _Test) -> Kind:
+    """What is known of a value of the kind `known` that did not pass a test."""
+    kind = join_all((each for each in known.choices if each.name not in test.sure), NEVER)
+    kind = kind.masked() if known.secret else kind
+    return kind.maybe() if known.nullable else kind
+
+
+@dataclass(frozen=True, slots=True)
+class _Test:
+    """A filter that asks for a kind: values of the kinds `sure` pass it, those of the others `possible` may, and then
+    are of `kind`."""
+
+    kind: Kind
+    sure: frozenset[str]
+    possible: frozenset[str]
+
+
+def _exact(kind: Kind, sure: frozenset[str]) -> _Test:
+    return _Test(kind, sure, sure)
+
+
+_TESTS: Mapping[str, _Test] = {
+    "is_text": _exact(TEXT, TEXTS),
+    "is_int": _Test(INT, NUMBERS - {"decimal"}, NUMBERS),
+    "is_decimal": _Test(DECIMAL, frozenset(), frozenset({"decimal"})),
+    "is_number": _exact(DECIMAL, NUMBERS),
+    "is_bool": _exact(BOOL, frozenset({"bool"})),
+    "is_list": _exact(list_of(ANY), frozenset({"list"})),
+    "is_object": _exact(OBJECT, frozenset({"object", "file"})),
+}

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from engine.errors import did_you_mean
+from engine.errors import did_you_mean, listed
 from engine.judge import Judge
 from engine.narrow import narrowed_null
 from engine.scope import Scope
 from engine.syntax import Attribute, Binary, Filter, Literal, Node, Range, Unary
 from engine.texts import bool_hint
 from engine.unparse import unparse
-from engine.values import ANY, BOOL, DECIMAL, INT, TEXT, TIMESTAMP, Kind, comparable, conversion, fits, join, list_of
-from engine.wording import listed, named, shown
+from engine.values import (
+    ANY,
+    BOOL,
+    DECIMAL,
+    INT,
+    TEXT,
+    TIMESTAMP,
+    Kind,
+    comparable,
+    conversion,
+    fits,
+    join,
+    join_all,
+    list_of,
+)
+from engine.wording import named, shown, which
 
 
 class Operations(Judge):
@@ -25,9 +39,10 @@ class Operations(Judge):
 
     def _number(self, node: Node, scope: Scope, operator: str) -> Kind:
         kind = self.value(node, scope, f"'{operator}' needs a number")
-        if not kind.is_open and kind.family != "number" and kind.name != "never":
+        if not fits(kind, DECIMAL):
             hint = "join texts with ~" if operator == "+" and kind.family == "text" else ""
             hint = hint or ("turn it into a number: … | to_int, or to_decimal" if kind.family == "text" else "")
+            hint = hint or which(node, kind, DECIMAL)
             self.report("SW214", f"'{operator}' needs numbers, {named(node)} is {kind}", node.span, hint)
             return ANY
         return kind
@@ -58,8 +73,8 @@ class Operations(Judge):
     def _joined(self, node: Node, scope: Scope) -> Kind:
         """The kind of something that becomes a part of a text."""
         kind = self.value(node, scope, "it can't be part of a text")
-        if kind.name in ("list", "object", "file", "lambda"):
-            hint = f"write it out first: {shown(node)} | json_encode"
+        if not fits(kind, _WRITTEN):
+            hint = which(node, kind, _WRITTEN) or f"write it out first: {shown(node)} | json_encode"
             self.report("SW212", f"{named(node)} is {kind}, it can't be part of a text", node.span, hint)
         return kind
 
@@ -73,18 +88,20 @@ class Operations(Judge):
         right = self.value(node.right, scope, f"'{node.operator}' needs a list")
         if not fits(right, list_of(ANY)):
             hint = 'for a part of a text, write … | contains("…")' if right.family == "text" else ""
+            hint = hint or which(node.right, right, list_of(ANY))
             self.report(
                 "SW215",
                 f"'{node.operator}' needs a list on its right, {named(node.right)} is {right}",
                 node.right.span,
                 hint,
             )
-        elif right.item is not None and not comparable(left, right.item):
+        elif right.item is not None and not comparable(left := self.with_values(node.left), right.item):
             self._never_equal(node, left, right.item)
         return BOOL
 
     def _equality(self, node: Binary, scope: Scope) -> Kind:
-        left, right = self.infer(node.left, scope), self.infer(node.right, scope)
+        self.infer(node.left, scope), self.infer(node.right, scope)
+        left, right = self.with_values(node.left), self.with_values(node.right)
         if self._is_hash(node.left) or self._is_hash(node.right):
             hint = "check it with validate_password"
             self.report("SW216", "a password's column holds a hash, which equals no text", node.span, hint)
@@ -122,12 +139,21 @@ class Operations(Judge):
     def _order(self, node: Binary, scope: Scope) -> Kind:
         left = self.value(node.left, scope, f"'{node.operator}' can't order null")
         right = self.value(node.right, scope, f"'{node.operator}' can't order null")
-        families = {kind.family for kind in (left, right) if not kind.is_open and kind.name != "never"}
+        sides = [kind for kind in (left, right) if not kind.is_open and kind.name != "never"]
+        families = {each.family for kind in sides for each in kind.choices}
         if len(families) > 1:
-            self.report("SW217", f"{left} and {right} have no order", node.span, conversion(left, right))
+            self._no_order(node, left, right)
         elif families - {"number", "text"}:
             self.report("SW217", f"'{node.operator}' orders numbers and texts, not {left}", node.span)
         return BOOL
+
+    def _no_order(self, node: Binary, left: Kind, right: Kind) -> None:
+        for side, kind, other in ((node.left, left, right), (node.right, right, left)):
+            if kind.options:
+                message = f"'{node.operator}' orders numbers or texts, {named(side)} is {kind}"
+                self.report("SW217", message, side.span, which(side, kind, other))
+                return
+        self.report("SW217", f"{left} and {right} have no order", node.span, conversion(left, right))
 
     def _check_reach(self, node: Binary) -> None:
         """Warns of a filter that reaches less far than it seems to: of `$a * 100 | round`, it takes the 100."""
@@ -153,6 +179,10 @@ class Operations(Judge):
             if not fits(kind, INT):
                 self.report("SW214", f"'..' needs ints, {named(end)} is {kind}", end.span)
         return list_of(INT)
+
+
+# What can be a part of a text.
+_WRITTEN = join_all([TEXT, DECIMAL, BOOL])
 
 
 def _arithmetic_kind(operator: str, left: str, right: str) -> Kind:

@@ -24,6 +24,7 @@ from engine.values import (
     Secret,
     Stored,
     join,
+    join_all,
     list_of,
 )
 
@@ -62,6 +63,7 @@ Data = Annotated[Any, Syntax("data")]  # {column: value}, or an object whose col
 Changes = Annotated[Any, Syntax("changes")]  # {column: value}, or any object
 Rows = Annotated[Any, Syntax("rows")]  # a list of {column: value}
 Statement = Annotated[Any, Syntax("sql")]  # one statement of SQL, its values bound apart
+WrittenKind = Annotated[Kind, Syntax("kind")]  # a kind, written out
 FunctionName = Annotated[Any, Syntax("function")]  # a function of the workspace
 Arguments = Annotated[Any, Syntax("arguments")]  # input name → value
 FaultName = Annotated[Any, Syntax("fault")]  # a name of the error table
@@ -75,7 +77,7 @@ class Parameter:
     """One argument: its name as authors write it, what it takes, and whether it must be there.
 
     `kind` is a value's (with type variables as kinds named `variable`); `syntax` names the other sorts.
-    `callback` holds the kinds a lambda is given and must return; `options` the kinds of a union that is no one kind.
+    `callback` holds the kinds a lambda is given and must return.
     """
 
     name: str
@@ -86,7 +88,6 @@ class Parameter:
     many: bool = False
     callback: tuple[tuple[Kind, ...], Kind] | None = None
     secret: bool = False
-    options: tuple[Kind, ...] = ()
 
 
 ResultRule = Callable[..., Kind]
@@ -95,12 +96,12 @@ ResultRule = Callable[..., Kind]
 class Misfit(Exception):
     """Raised by a rule of a result's kind for arguments that may each stand where they do, but not together.
 
-    `place` is the argument's, counted from 0; `item` an item's of a list that is written there.
+    `place` is the argument's, counted from 0; `path` leads into the list or object that is written there.
     """
 
-    def __init__(self, message: str, place: int = 0, hint: str = "", item: int | None = None) -> None:
+    def __init__(self, message: str, place: int = 0, hint: str = "", path: tuple[str | int, ...] = ()) -> None:
         super().__init__(message)
-        self.message, self.place, self.hint, self.item = message, place, hint, item
+        self.message, self.place, self.hint, self.path = message, place, hint, path
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -265,15 +266,7 @@ def _parameter(given: inspect.Parameter, hint: Any) -> Parameter:
         arguments, returned = typing.get_args(hint)
         kinds = tuple(_kind(argument) for argument in arguments)
         return replace(parameter, kind=Kind("lambda"), syntax="lambda", callback=(kinds, _kind(returned)))
-    return replace(parameter, kind=_kind(hint), secret=_mentions_secret(hint), options=_options(hint))
-
-
-def _options(hint: Any) -> tuple[Kind, ...]:
-    """The kinds that a union names, where no one kind covers them."""
-    if typing.get_origin(hint) not in (Union, types.UnionType) or not _kind(hint).is_open:
-        return ()
-    kinds = tuple(_kind(part) for part in typing.get_args(hint) if part is not type(None))
-    return () if ANY in kinds else kinds
+    return replace(parameter, kind=_kind(hint), secret=_mentions_secret(hint))
 
 
 def _mentions_secret(hint: Any) -> bool:
@@ -309,9 +302,7 @@ def _kind(hint: Any) -> Kind:
 
 def _union(kinds: list[Kind]) -> Kind:
     rest = [kind for kind in kinds if kind != NULL]
-    joined = rest[0]
-    for kind in rest[1:]:
-        joined = join(joined, kind)
+    joined = join_all(rest)
     return joined.maybe() if len(rest) < len(kinds) else joined
 
 
@@ -334,6 +325,8 @@ def substitute(pattern: Kind, bindings: Mapping[str, Kind]) -> Kind:
         return kind.maybe() if pattern.nullable else kind
     if pattern.name == "list" and pattern.item is not None:
         return replace(pattern, item=substitute(pattern.item, bindings))
+    if pattern.options:
+        return replace(pattern, options=tuple(substitute(each, bindings) for each in pattern.options))
     return pattern
 
 

@@ -80,11 +80,19 @@ def merge(left: Scope, right: Scope) -> Scope:
         return right
     if right.dead:
         return left
-    both = {name: join(kind, right.kinds[name]) for name, kind in left.kinds.items() if name in right.kinds}
+    both = {name: _met(name, left, right) for name in left.kinds if name in right.kinds}
     every = {**left.maybe, **right.maybe, **left.kinds, **right.kinds}
     maybe = {name: kind for name, kind in every.items() if name not in both}
     narrowed = {key: join(kind, right.narrowed[key]) for key, kind in left.narrowed.items() if key in right.narrowed}
     return Scope(both, maybe, narrowed, left.columns, held=left.held or right.held)
+
+
+def _met(name: str, left: Scope, right: Scope) -> Kind:
+    """The kind of a variable that is set on both of two paths; where it differs, with what each proved of it."""
+    mine, theirs = left.kinds[name], right.kinds[name]
+    if mine == theirs:
+        return mine
+    return join(left.narrowed.get(name, mine), right.narrowed.get(name, theirs))
 
 
 def merge_all(scopes: Iterable[Scope]) -> Scope:

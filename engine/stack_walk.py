@@ -10,11 +10,10 @@ from typing import Protocol
 from engine.errors import Span
 from engine.fields import Field
 from engine.infer import Inference
-from engine.judge import contains_secret, contains_stream
 from engine.scope import Scope
 from engine.stack import Block, Step, Word
 from engine.syntax import Node, walk
-from engine.values import ANY, NEVER, NULL, TEXT, Kind, fits, join, join_all
+from engine.values import ANY, NEVER, NULL, TEXT, Kind, contains_secret, contains_stream, fits, join, join_all
 from engine.workspace import Workspace
 
 RESERVED = frozenset({"input", "auth", "env", "request", "response", "error", "index", "steps", "status", "headers"})

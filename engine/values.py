@@ -12,6 +12,8 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from engine.errors import listed
+
 NUMBERS = frozenset({"int", "decimal", "timestamp"})
 TEXTS = frozenset({"text", "email", "password", "uuid", "date", "enum"})
 
@@ -93,8 +95,10 @@ class Kind:
     """What is known of a value before it exists.
 
     `item` is a list's, `fields` an object's (None: any keys), `optional` names fields that may be absent,
-    `table` is the table whose record (an object) or id (an int) it is, `secret` taints what must not leave, `private`
-    says of a column that it is secret only as a part of its record: read by its name it is plain.
+    `options` are those of a union, each of another family, which is all that is known where ways meet that leave an
+    int here and a text there. `table` is the table whose record (an object) or id (an int) it is, `secret` taints what
+    must not leave, `private` says of a column that it is secret only as a part of its record: read by its name it is
+    plain.
     """
 
     name: str
@@ -103,6 +107,7 @@ class Kind:
     fields: Mapping[str, Kind] | None = None
     optional: frozenset[str] = field(default=frozenset())
     values: tuple[str, ...] = ()
+    options: tuple[Kind, ...] = ()
     table: str = ""
     secret: bool = False
     private: bool = False
@@ -113,6 +118,11 @@ class Kind:
         if self.name in NUMBERS:
             return "number"
         return "text" if self.name in TEXTS else self.name
+
+    @property
+    def choices(self) -> tuple[Kind, ...]:
+        """The kinds of which it is one, null left aside: a union's options, else itself alone."""
+        return self.options or (self,)
 
     @property
     def is_open(self) -> bool:
@@ -151,19 +161,24 @@ class Kind:
     @property
     def label(self) -> str:
         """The author's name of it, as messages say it."""
+        # Lists come last: 'a list of int or a text' would read as one list of both.
+        names = [each._own_label for each in sorted(self.choices, key=lambda each: each.name == "list")]
+        return listed([*names, *(["null"] if self.nullable else ())])
+
+    @property
+    def _own_label(self) -> str:
         if self.is_record:
-            name = f"a {self.table} record"
-        elif self.name == "list" and self.item is not None and not self.item.is_open:
-            name = self._list_label(self.item)
-        else:
-            name = LABELS.get(self.name, self.name)
-        return f"{name} or null" if self.nullable else name
+            return f"a {self.table} record"
+        if self.name == "list" and self.item is not None and not self.item.is_open:
+            return self._list_label(self.item)
+        return LABELS.get(self.name, self.name)
 
     @staticmethod
     def _list_label(item: Kind) -> str:
         if item.name == "never":
             return "an empty list"
-        return f"a list of {item.name}" + (" or null" if item.nullable else "")
+        names = [*(each.name for each in item.choices), *(["null"] if item.nullable else ())]
+        return f"a list of {listed(names)}"
 
     def __str__(self) -> str:
         return self.label
@@ -200,6 +215,21 @@ PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {
     "list": (list,), "object": (dict,), "file": (dict,),
     **dict.fromkeys(TEXTS, (str,)),
 }  # fmt: skip
+
+
+def contains_secret(kind: Kind) -> bool:
+    """Whether a value of this kind would carry a secret along; a record keeps its own beside it."""
+    if kind.secret:
+        return True
+    if (kind.item is not None and contains_secret(kind.item)) or any(map(contains_secret, kind.options)):
+        return True
+    return not kind.is_record and any(contains_secret(each) for each in (kind.fields or {}).values())
+
+
+def contains_stream(kind: Kind) -> bool:
+    """Whether a value of this kind is a stream, or holds one."""
+    parts = [kind.item] if kind.item is not None else kind.options or (kind.fields or {}).values()
+    return kind.name == "stream" or (not kind.is_record and any(map(contains_stream, parts)))
 
 
 def kind_of(value: object) -> Kind:
@@ -240,6 +270,11 @@ def join(left: Kind, right: Kind) -> Kind:
 
 
 def _join_names(left: Kind, right: Kind) -> Kind:
+    """The narrowest kind that both are, null and secrecy left aside."""
+    if left.is_open or right.is_open:
+        return ANY
+    if left.options or right.options or left.family != right.family:
+        return _union([*left.choices, *right.choices])
     if left.name == right.name == "list":
         return list_of(join(left.item or ANY, right.item or ANY))
     if left.name == right.name == "object":
@@ -248,11 +283,20 @@ def _join_names(left: Kind, right: Kind) -> Kind:
         return Kind("enum", values=tuple(dict.fromkeys(left.values + right.values)))
     if left.name == right.name:
         return Kind(left.name, fields=left.fields, table=left.table if left.table == right.table else "")
-    if left.family == right.family == "text":
+    if left.family == "text":
         return TEXT
-    if left.family == right.family == "number":
-        return DECIMAL if "decimal" in (left.name, right.name) else INT
-    return ANY
+    return DECIMAL if "decimal" in (left.name, right.name) else INT
+
+
+def _union(options: Iterable[Kind]) -> Kind:
+    """One of several kinds, of each family the narrowest that all of it are, in the order of their appearance."""
+    families: dict[str, Kind] = {}
+    for each in options:
+        each = replace(each, nullable=False, secret=False, private=False)
+        known = families.get(each.family)
+        families[each.family] = each if known is None else join(known, each)
+    kinds = tuple(families.values())
+    return kinds[0] if len(kinds) == 1 else Kind("union", options=kinds)
 
 
 def _join_objects(left: Kind, right: Kind) -> Kind:
@@ -280,6 +324,8 @@ def fits(given: Kind, wanted: Kind) -> bool:
     """
     if given.is_open or wanted.is_open or given.name in ("null", "never"):
         return True
+    if given.options or wanted.options:
+        return all(any(fits(each, option) for option in wanted.choices) for each in given.choices)
     if wanted.name == "list" and given.name == "list":
         return _fits_inside(given.item or ANY, wanted.item or ANY)
     if wanted.name == "object" and given.name == "object":
@@ -298,7 +344,7 @@ def fits(given: Kind, wanted: Kind) -> bool:
 
 
 def _fits_inside(given: Kind, wanted: Kind) -> bool:
-    return (wanted.nullable or wanted.is_open or not given.may_be_null) and fits(given, wanted)
+    return (wanted.may_be_null or wanted.is_open or not given.may_be_null) and fits(given, wanted)
 
 
 def _fits_fields(given: Kind, wanted: Kind) -> bool:
@@ -325,11 +371,40 @@ def comparable(left: Kind, right: Kind) -> bool:
         return True
     if "null" in (left.name, right.name):
         return False
+    if left.options or right.options:
+        return any(comparable(each.present(), other.present()) for each in left.choices for other in right.choices)
     if left.family != right.family:
         return False
     if left.name == right.name == "list":
         return comparable(left.item or ANY, right.item or ANY)
     return not (left.values and right.values) or bool(set(left.values) & set(right.values))
+
+
+def common(known: Kind, other: Kind) -> Kind:
+    """What is known of a value of the kind `known` that equals one of the kind `other`; `never` where none does."""
+    if other.is_open or other.name == "never":
+        return known
+    kind = join_all((_common(mine, theirs) for mine in known.choices for theirs in other.choices), NEVER)
+    kind = kind.masked() if known.secret else kind
+    return kind.maybe() if (known.is_open or known.may_be_null) and other.may_be_null else kind
+
+
+def _common(known: Kind, other: Kind) -> Kind:
+    known, other = known.present(), other.present()
+    if "never" in (known.name, other.name):
+        return NEVER
+    if known.is_open:
+        return _LOOSE.get(other.family, replace(other, secret=False, private=False))
+    if not comparable(known, other):
+        return NEVER
+    if known.name == "text" and other.values:
+        return replace(other, secret=False, private=False)
+    values = tuple(each for each in known.values if not other.values or each in other.values)
+    return replace(known, values=values)
+
+
+# What equals a value may be of another kind than it: 1.0 is 1, and the items of equal lists are equal only like that.
+_LOOSE: Mapping[str, Kind] = {"number": DECIMAL, "list": list_of(ANY), "object": OBJECT, "file": OBJECT}
 
 
 def conversion(left: Kind, right: Kind) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 
+from engine.errors import listed
 from engine.registry import Definition
 from engine.scope import key_of
 from engine.syntax import Attribute, Column, Index, Literal, Node, Variable
 from engine.unparse import unparse
-from engine.values import Kind
+from engine.values import Kind, conversion, fits
 
 
 def shown(node: Node) -> str:
@@ -46,6 +47,8 @@ def asked(kind: Kind) -> str:
             return "a number"
         case Kind("list", item=Kind("decimal")):
             return "a list of numbers"
+        case Kind("union", options=options):
+            return listed([asked(each) for each in options])
         case present:
             return present.label
 
@@ -62,6 +65,27 @@ def comparison(node: Node, kind: Kind) -> str:
     return f"{shown(node)} != null"
 
 
+def which(node: Node, kind: Kind, wanted: Kind) -> str:
+    """How to rule out of `node`, which is one of several kinds, all but those that are `wanted`."""
+    left = [each for each in kind.options if fits(each, wanted) and each.family in _TESTS]
+    if not left:
+        return ""
+    test = "is_int" if left[0].name == wanted.name == "int" else _TESTS[left[0].family]
+    if key_of(node) is None:
+        return f"set a variable to it, and ask before which it is: … | {test}"
+    return f"ask before which it is, as in '{shown(node)} | {test}'"
+
+
+def mend(node: Node | None, kind: Kind, wanted: Kind) -> str:
+    """The hint on how a value of one kind becomes one that is `wanted`; `node` is what spells it, if anything."""
+    return (which(node, kind, wanted) if node is not None else "") or conversion(kind, wanted.choices[0])
+
+
+_TESTS: Mapping[str, str] = {
+    "number": "is_number", "text": "is_text", "bool": "is_bool", "list": "is_list", "object": "is_object",
+}  # fmt: skip
+
+
 def null_mend(node: Node, parameters: Container[str]) -> str:
     """How null is ruled out of `node`; `parameters` are those of the lambdas around."""
     written, key = shown(node), key_of(node)
@@ -72,12 +96,6 @@ def null_mend(node: Node, parameters: Container[str]) -> str:
     if key.split(".")[0] in parameters:
         return f"give a default: '{written} ?? …', or leave null out before with | filter(…)"
     return f"rule null out before: '- precondition: {written} != null', or give a default: '{written} ?? …'"
-
-
-def listed(names: list[str]) -> str:
-    """`a`, `a or b`, `a, b or c`."""
-    *first, last = names
-    return f"{', '.join(first)} or {last}" if first else last
 
 
 def counted(number: int) -> str:

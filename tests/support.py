@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import textwrap
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from engine.run import Services, milliseconds, perform
 from engine.security.keys import KeyRing
 from engine.security.passwords import TEST_COST, Passwords
 from engine.security.tokens import Tokens
+from engine.values import ANY, PYTHON_TYPES, Kind
 from tests.storages import storage
 
 USER = """
@@ -94,3 +96,24 @@ def run_stack(folder: Path, stack: str, input: str = "{}", values: dict[str, Any
     endpoint = f"endpoint: POST /it\ninput: {input}\nstack:\n{body}\n"
     made = program(folder, {"user": USER, "it": endpoint, **files})
     return answer(made, "POST /it", values)
+
+
+def conforms(value: Any, kind: Kind) -> bool:
+    """Whether a value is of a kind, whatever is inside it too: an object has the fields of its kind and no others."""
+    if kind.is_open or value is None:
+        return kind.is_open or kind.may_be_null
+    if kind.options:
+        return any(conforms(value, each) for each in kind.options)
+    if isinstance(value, bool) != (kind.name == "bool") or not isinstance(value, PYTHON_TYPES.get(kind.name, ())):
+        return False
+    match value:
+        case list():
+            return all(conforms(item, kind.item or ANY) for item in value)
+        case dict() if kind.fields is not None:
+            fields = {name: each for name, each in kind.fields.items() if not (kind.is_record and each.secret)}
+            return fields.keys() - kind.optional <= value.keys() <= fields.keys() and all(
+                conforms(value[name], fields[name]) for name in value
+            )
+        case float():
+            return math.isfinite(value)
+    return not kind.values or value in kind.values

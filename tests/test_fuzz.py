@@ -4,7 +4,6 @@ checks runs without a fault of kind, to a value of the kind that was inferred.""
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ import engine.filters
 import engine.functions
 from engine import registry
 from engine.builders import at, function, returned
+from engine.compare import same
 from engine.compile import function_of
 from engine.errors import Text
 from engine.infer import Inference
@@ -27,8 +27,24 @@ from engine.parser import parse_expression
 from engine.registry import Parameter, substitute
 from engine.run import Services, as_fault
 from engine.scope import Scope
-from engine.values import ANY, BOOL, DECIMAL, INT, TEXT, Kind, list_of, object_of
+from engine.values import (
+    ANY,
+    BOOL,
+    DECIMAL,
+    INT,
+    TEXT,
+    Kind,
+    common,
+    comparable,
+    fits,
+    join,
+    join_all,
+    kind_of,
+    list_of,
+    object_of,
+)
 from tests.live import Site, hosted
+from tests.support import conforms
 
 LIBRARY = (engine.filters, engine.functions)
 QUICK = settings(max_examples=400, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
@@ -39,7 +55,8 @@ ITEM = object_of({"a": INT, "b": TEXT, "c": DECIMAL.maybe()}, optional={"c"})
 KINDS: Mapping[str, Kind] = {
     "i": INT, "j": INT.maybe(), "d": DECIMAL, "t": TEXT, "s": TEXT.maybe(), "b": BOOL, "xs": list_of(INT),
     "ts": list_of(TEXT), "ys": list_of(INT.maybe()), "ds": list_of(DECIMAL), "o": ITEM, "p": ITEM.maybe(), "os": list_of(ITEM),
-    "zs": list_of(list_of(INT)), "bs": list_of(BOOL),
+    "zs": list_of(list_of(INT)), "bs": list_of(BOOL), "it": join(INT, TEXT), "us": list_of(join_all([INT.maybe(), TEXT, BOOL])),
+    "lo": join(list_of(INT), ITEM),
 }  # fmt: skip
 _INTS = st.sampled_from([0, 1, -1, 2, 3, 7, -8, 255, 10**12, 2**63 - 1, -(2**63)])
 _DECIMALS = st.sampled_from([0.0, 1.5, -2.25, 3, 1e308, -1e308, 5e-324, 1e16, 0.1])
@@ -61,6 +78,8 @@ def values_of(kind: Kind) -> st.SearchStrategy[Any]:
             made = st.booleans()
         case "list":
             made = st.lists(values_of(kind.item or ANY), max_size=4)
+        case "union":
+            made = st.one_of(*map(values_of, kind.options))
         case _:
             fields = {name: values_of(each) for name, each in (kind.fields or {}).items()}
             made = st.fixed_dictionaries(
@@ -84,12 +103,12 @@ class Writer:
         if self.draw(st.integers(0, 24)) == 0:
             family = self.one("int", "decimal", "text", "bool", "list", "object", "null")
         if family in ("any", "variable"):
-            family = self.one("int", "decimal", "text", "bool", "list", "object")
+            family = self.one("int", "decimal", "text", "bool", "list", "object", "union")
         ways = {
             "int": self.int, "decimal": self.decimal, "text": self.text, "bool": self.bool, "list": self.list, "object": self.object,
         }  # fmt: skip
         if family not in ways:
-            return "null" if family == "null" else self.leaf("text")
+            return "null" if family == "null" else self.leaf(family if family == "union" else "text")
         if depth <= 0:
             return self.leaf(family)
         if self.one(0, 1, 2) == 0:
@@ -101,11 +120,14 @@ class Writer:
         literals = {
             "int": ["0", "1", "2", "-3", "9"], "decimal": ["0.5", "2.0", "1e3"], "text": ['"a"', '""', '"%Y"', '"1"', '"b"'],
             "bool": ["true", "false"], "list": ["[]", "[1, 2]", '["a"]', "[null]"], "object": ["{}", "{a: 1}"],
+            "union": ["$it", "$lo", "$us[0]"],
         }  # fmt: skip
         return str(self.one(*names, *names, *literals[family]))
 
     def int(self, depth: int) -> str:
-        match self.one(*range(9)):
+        match self.one(*range(10)):
+            case 8:
+                return self.tested("int", self.one("is_int", "is_text"), "$it", depth)
             case 0 | 1:
                 return f"({self.write('int', depth)} {self.one('+', '-', '*', '%')} {self.write('int', depth)})"
             case 2:
@@ -136,7 +158,9 @@ class Writer:
         return self.leaf("decimal")
 
     def text(self, depth: int) -> str:
-        match self.one(*range(6)):
+        match self.one(*range(7)):
+            case 5:
+                return self.tested("text", self.one("is_text", "is_number", "is_int"), "$it", depth)
             case 0 | 1:
                 return (
                     f"({self.write('text', depth)} ~ {self.write(self.one('text', 'int', 'decimal', 'bool'), depth)})"
@@ -150,8 +174,11 @@ class Writer:
         return self.leaf("text")
 
     def bool(self, depth: int) -> str:
-        family = self.one("int", "decimal", "text", "bool", "list", "object")
-        match self.one(*range(7)):
+        family = self.one("int", "decimal", "text", "bool", "list", "object", "union")
+        match self.one(*range(8)):
+            case 6:
+                test = self.one("is_int", "is_text", "is_bool", "is_list", "is_object", "is_null")
+                return f"({self.leaf('union')} | {test})"
             case 0:
                 return f"({self.write('bool', depth)} {self.one('and', 'or')} {self.write('bool', depth)})"
             case 1:
@@ -168,9 +195,14 @@ class Writer:
         return self.leaf("bool")
 
     def list(self, depth: int) -> str:
-        match self.one(*range(5)):
+        match self.one(*range(7)):
+            case 4:
+                return self.tested("list", self.one("is_list", "is_object"), "$lo", depth)
+            case 5:
+                kept = self.one("$u | is_int", "$u == 1", '$u in ["a", "b"]', "$u != null", "not ($u | is_text)")
+                return f"($us | filter($u => {kept} {self.one('and', 'or')} {self.write('bool', depth)}))"
             case 0:
-                family = self.one("int", "text", "decimal", "bool", "list", "object")
+                family = self.one("int", "text", "decimal", "bool", "list", "object", "union")
                 return "[" + ", ".join(self.write(family, depth) for _ in range(self.one(0, 1, 2))) + "]"
             case 1:
                 return f"[...{self.write('list', depth)}, {self.write(self.one('int', 'text'), depth)}]"
@@ -181,7 +213,9 @@ class Writer:
         return self.leaf("list")
 
     def object(self, depth: int) -> str:
-        match self.one(*range(4)):
+        match self.one(*range(5)):
+            case 3:
+                return self.tested("object", self.one("is_list", "is_object"), "$lo", depth)
             case 0:
                 return f"{{a: {self.write('any', depth)}, c: {self.write('any', depth)}}}"
             case 1:
@@ -192,6 +226,15 @@ class Writer:
 
     def chosen(self, family: str, depth: int) -> str:
         return f"({self.write(family, depth)} if {self.write('bool', depth)} else {self.write(family, depth)})"
+
+    def tested(self, family: str, test: str, union: str, depth: int) -> str:
+        """A union where a test of it says one thing, and something of the family where it doesn't."""
+        condition = f"{union} | {test}"
+        if self.one(0, 1, 2) == 0:
+            condition = f"({condition} {self.one('and', 'or')} {self.write('bool', depth)})"
+        ways = [union, self.write(family, depth)]
+        then, otherwise = ways if self.one(0, 1) else reversed(ways)
+        return f"({then} if {condition} else {otherwise})"
 
     def filtered(self, family: str, depth: int) -> str:
         """A filter or function that gives, as far as its signature says, the family."""
@@ -222,7 +265,7 @@ def family_of(kind: Kind) -> str:
     bound = substitute(kind, {})
     if bound.family == "number":
         return "decimal" if bound.name == "decimal" else "int"
-    return bound.family
+    return "any" if bound.options else bound.family
 
 
 @st.composite
@@ -241,36 +284,7 @@ def is_known(kind: Kind) -> bool:
     open_ = (
         kind.is_open or (kind.name == "object" and kind.fields is None) or (kind.name == "list" and kind.item is None)
     )
-    return not open_ and all(map(is_known, inner))
-
-
-def conforms(value: object, kind: Kind) -> bool:
-    """Whether a value is of a kind."""
-    if value is None:
-        return kind.nullable or kind.name in ("null", "any")
-    match kind.name:
-        case "any":
-            return True
-        case "int" | "timestamp":
-            return isinstance(value, int) and not isinstance(value, bool)
-        case "decimal":
-            return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
-        case "bool":
-            return isinstance(value, bool)
-        case "list":
-            return isinstance(value, list) and all(conforms(item, kind.item or ANY) for item in value)
-        case "object":
-            return isinstance(value, dict) and (kind.fields is None or _has_fields(value, kind))
-        case "enum":
-            return isinstance(value, str) and (not kind.values or value in kind.values)
-    return isinstance(value, str) and kind.family == "text"
-
-
-def _has_fields(value: Mapping[str, object], kind: Kind) -> bool:
-    fields = kind.fields or {}
-    return value.keys() <= fields.keys() and all(
-        conforms(value[name], each) if name in value else name in kind.optional for name, each in fields.items()
-    )
+    return not open_ and all(map(is_known, [*inner, *kind.options]))
 
 
 def compiled(text: str) -> tuple[Callable[..., Any], Inference, Kind] | None:
@@ -304,6 +318,24 @@ def test_an_expression_that_checks_runs_as_it_was_checked(text: str, values: dic
         assert fault.reason != "kind" or not known, f"{text}: {fault.message}"
     else:
         assert conforms(value, kind), f"{text} is {value!r}, inferred as {kind!r}"
+
+
+VALUES = st.one_of(*map(values_of, KINDS.values()))
+
+
+@settings(QUICK, max_examples=1000)
+@given(one=VALUES, other=VALUES, third=VALUES)
+def test_what_is_known_of_two_values_holds_of_both(one: Any, other: Any, third: Any) -> None:
+    both = join(kind_of(one), kind_of(other))
+    assert conforms(one, both)
+    assert conforms(other, both)
+    assert fits(kind_of(one), both)
+    assert fits(both, join(both, kind_of(third)))
+    assert comparable(both, kind_of(one))
+    for known in (both, join(both, kind_of(third)), ANY):
+        if same(one, other):
+            assert conforms(one, common(known, kind_of(other)))
+        assert conforms(one, common(known, both))
 
 
 # Requests

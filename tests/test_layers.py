@@ -31,6 +31,7 @@ LAYERS = [
     "unparse",
     "sql",
     "registry",
+    "written_kinds",
     "schema",
     "shapes",
     "clauses",

@@ -44,6 +44,8 @@ from engine.values import (
     TIMESTAMP,
     UUID,
     Kind,
+    join,
+    join_all,
     list_of,
     object_of,
 )
@@ -75,6 +77,11 @@ MILLISECONDS = {**INT64, "description": "Milliseconds since the epoch."}
         (UUID, {"type": "string", "format": "uuid"}),
         (Kind("enum", values=("a", "b")), {"type": "string", "enum": ["a", "b"]}),
         (Kind("enum", values=("a",)).maybe(), {"type": ["string", "null"], "enum": ["a", None]}),
+        (join(INT, TEXT), {"anyOf": [INT64, {"type": "string"}]}),
+        (
+            join_all([INT, NULL, list_of(BOOL)]),
+            {"anyOf": [INT64, {"type": "array", "items": {"type": "boolean"}}, {"type": "null"}]},
+        ),
         (OBJECT, {"type": "object", "additionalProperties": True}),
         (list_of(INT), {"type": "array", "items": INT64}),
         (list_of(TEXT.maybe()), {"type": "array", "items": {"type": ["string", "null"]}}),

@@ -19,9 +19,8 @@ from engine.store import addons, asked, find, reader
 from engine.store.pg_session import PostgresSession
 from engine.store.sqlite import SqliteStore
 from engine.testing import replay
-from engine.values import ANY, PYTHON_TYPES, Kind
 from tests.storages import on_sqlite
-from tests.support import answer, checked, program, write
+from tests.support import answer, checked, conforms, program, write
 
 USER = """
     table: user
@@ -397,22 +396,6 @@ def test_a_secret_is_read_only_where_it_is_used(
     watch(made, texts, monkeypatch)
     assert answer(made, "POST /it") == expected
     assert any('"password"' in sql for sql in texts) == ("validate" in rest)
-
-
-def conforms(value: Any, kind: Kind) -> bool:
-    """Whether a value is of a kind: an object has exactly its fields, secret ones aside."""
-    if value is None:
-        return kind.nullable or kind.is_open
-    if kind.is_open:
-        return True
-    if kind.name == "list":
-        return isinstance(value, list) and all(conforms(item, kind.item or ANY) for item in value)
-    if kind.fields is not None:
-        fields = {name: each for name, each in kind.fields.items() if not (kind.is_record and each.secret)}
-        return isinstance(value, dict) and value.keys() == fields.keys() and all(
-            conforms(value[name], each) for name, each in fields.items()
-        )  # fmt: skip
-    return isinstance(value, PYTHON_TYPES[kind.name]) and (kind.name == "bool" or not isinstance(value, bool))
 
 
 @pytest.mark.parametrize(

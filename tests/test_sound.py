@@ -25,8 +25,7 @@ from engine.openapi.schemas import kind_schema
 from engine.program import build, check_folder
 from engine.run import Services, as_fault, perform
 from engine.stack_walk import CheckedStack
-from engine.values import PYTHON_TYPES, Kind
-from tests.support import services, write
+from tests.support import conforms, services, write
 
 THING = """
     table: thing
@@ -58,6 +57,7 @@ INPUT = {
 BEGIN = [
     {"set": {name.strip("?"): f"$input.{name.strip('?')}" for name in INPUT}},
     {"set": {"ys": "${[null, ...$xs]}", "zs": "${[$xs, [1, 2]]}", "bs": "${[true, $b]}"}},
+    {"set": {"it": "${$i if $b else $t}", "us": "${[$j, $t, $b]}", "lo": "${$xs if $b else $o}"}},
 ]
 GIVEN = {**KINDS, "k": KINDS["t"]}
 FAMILIES = ("int", "decimal", "text", "bool", "list", "object")
@@ -227,21 +227,6 @@ class Bench:
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     return Bench(write(tmp_path, {"thing": THING, "twice": TWICE}))
-
-
-def conforms(value: Any, kind: Kind) -> bool:
-    """Whether a value is of a kind: an object has exactly its fields, those that may be absent and secrets aside."""
-    if value is None:
-        return kind.nullable or kind.is_open or kind.name == "null"
-    if kind.is_open:
-        return True
-    if kind.name == "list":
-        return isinstance(value, list) and all(kind.item is None or conforms(item, kind.item) for item in value)
-    if kind.fields is not None:
-        fields = {name: each for name, each in kind.fields.items() if not (kind.is_record and each.secret)}
-        known = {name: conforms(value[name], fields[name]) for name in value if name in fields}
-        return value.keys() <= fields.keys() and fields.keys() - value.keys() <= kind.optional and all(known.values())
-    return isinstance(value, PYTHON_TYPES[kind.name]) and (kind.name == "bool" or not isinstance(value, bool))
 
 
 INPUTS = st.fixed_dictionaries(

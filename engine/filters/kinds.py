@@ -7,6 +7,9 @@ import re
 from engine import registry
 from engine.bounds import decimal, integer, range_fault, unfit
 from engine.errors import value_fault
+from engine.registry import Misfit, WrittenKind
+from engine.values import ANY, PYTHON_TYPES, Kind, Secret, common, contains_secret, kind_of
+from engine.written_kinds import read_kind
 
 _INT = re.compile(r"[+-]?[0-9]+")
 _DECIMAL = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
@@ -72,6 +75,18 @@ def is_decimal(value: object | None) -> bool:
 
 
 @registry.filter
+def is_number(value: object | None) -> bool:
+    """Whether a value is a number, written with a point or without.
+
+    5 | is_number     => true
+    5.5 | is_number   => true
+    "5" | is_number   => false
+    true | is_number  => false
+    """
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+@registry.filter
 def is_bool(value: object | None) -> bool:
     """Whether a value is true or false.
 
@@ -100,6 +115,55 @@ def is_object(value: object | None) -> bool:
     null | is_object  => false
     """
     return isinstance(value, dict)
+
+
+def _as_kind(kinds: list[Kind], literals: list[object]) -> Kind:
+    if len(literals) < 2:
+        return ANY
+    kind = read_kind(literals[1])
+    if common(kinds[0], kind).name == "never":
+        raise Misfit(f"this is {kinds[0]}, which is never {kind}")
+    return kind.masked() if contains_secret(kinds[0]) else kind
+
+
+@registry.filter(result=_as_kind)
+def as_kind(value: object | None, kind: WrittenKind) -> object | None:
+    """A value from outside, once it has shown to be of a kind; a fault where it is of another. Nothing is converted.
+
+    The kind is written out: `int decimal text bool object json null`, with `[]` for a list, `or` between several,
+    and an object with a kind for each of its fields. Of an object, the fields that are named are kept; one whose name
+    ends in `?` may be left out, and is null then.
+
+    "7" | json_decode | as_kind("int")                                    => 7
+    "[1, null]" | json_decode | as_kind("int[]")                          => fault value
+    "null" | json_decode | as_kind("int or null")                         => null
+    {id: 7, name: "Ada", more: 1} | as_kind({id: "int", "age?": "int"})   => {id: 7, age: null}
+    {tags: ["a"]} | as_kind({tags: "text[]"})                             => {tags: ["a"]}
+    "{\\"id\\": \\"7\\"}" | json_decode | as_kind({id: "int"})              => fault value
+    "7" | as_kind("int")                                                  => fault kind
+    """
+    return _shown(value, kind, "it")
+
+
+def _shown(value: object, kind: Kind, place: str) -> object:
+    """A value that is of a kind, with no fields but its; a fault that names the `place` where it isn't."""
+    if kind.is_open or (value is None and kind.may_be_null):
+        return value
+    for option in kind.choices:
+        if isinstance(value, PYTHON_TYPES.get(option.name, ())) and isinstance(value, bool) == (option.name == "bool"):
+            return _shown_within(value, option, place)
+    given = "a secret" if isinstance(value, Secret) else kind_of(value)
+    raise value_fault(f"'as_kind' needs {place} to be {kind}, not {given}")
+
+
+def _shown_within(value: object, kind: Kind, place: str) -> object:
+    if isinstance(value, list):
+        item, owner = kind.item or ANY, "" if place == "it" else place
+        return [_shown(each, item, f"{owner}[{index}]") for index, each in enumerate(value)]
+    if isinstance(value, dict) and kind.fields is not None:
+        owner = "" if place == "it" else f"{place}."
+        return {name: _shown(value.get(name), part, f"{owner}{name}") for name, part in kind.fields.items()}
+    return value
 
 
 @registry.filter

@@ -12,7 +12,7 @@ from engine.errors import did_you_mean, value_fault
 from engine.filters.kinds import written
 from engine.filters.paths import follow_kind, literal_steps, lookup, parts, visible
 from engine.registry import Misfit
-from engine.values import ANY, NEVER, NULL, OBJECT, Kind, kind_of, list_of
+from engine.values import ANY, NEVER, NULL, OBJECT, Kind, join_all, kind_of, list_of
 
 ORDERS = ("asc", "desc")
 T = TypeVar("T")
@@ -103,10 +103,14 @@ def slice_(items: list[T], offset: int = 0, length: int | None = None) -> list[T
 
 
 def _flat_kind(kinds: list[Kind], literals: list[object]) -> Kind:
-    item = kinds[0]
-    while item.name == "list" and not item.nullable:
-        item = item.item or ANY
-    return list_of(item)
+    return list_of(_flat(kinds[0].item or ANY))
+
+
+def _flat(kind: Kind) -> Kind:
+    """The kind of the leaves of something that may be a list of lists."""
+    leaves = join_all((_flat(each.item or ANY) if each.name == "list" else each for each in kind.choices), NEVER)
+    leaves = leaves.masked() if kind.secret else leaves
+    return leaves.maybe() if kind.nullable else leaves
 
 
 @registry.filter(result=_flat_kind, charges=True)
@@ -154,7 +158,7 @@ def _index_kind(kinds: list[Kind], literals: list[object]) -> Kind:
     kind = _at_path(kinds, literals)
     if kind.may_be_null and not kind.is_open:
         raise Misfit("a key can't be null, what lies there may be", 1, "leave such items out before, with | filter(…)")
-    if not _is_plain(kind):
+    if not all(map(_is_plain, kind.choices)):
         raise Misfit(f"a key must be a text, a number or a bool, what lies there is {kind}", 1)
     return OBJECT
 
@@ -200,12 +204,15 @@ def unique(items: list[T], path: str = "") -> list[T]:
 
 def _sort_kind(kinds: list[Kind], literals: list[object]) -> Kind:
     kind = _at_path(kinds, literals)
+    if len(literals) == 1 and isinstance(literals[0], list):
+        _check_order(literals[0])
     if not _is_plain(kind):
         named, place = ("what lies there", 1) if len(kinds) > 1 else ("an item", 0)
         hint = 'name a path in the items: … | sort("…")'
+        if all(map(_is_plain, kind.choices)):
+            families = " and ".join(f"{each.family}s" for each in kind.choices)
+            raise Misfit(f"{families} have no common order", place)
         raise Misfit(f"only numbers, texts and bools have an order, {named} is {kind}", place, hint)
-    if len(literals) == 1 and isinstance(literals[0], list):
-        _check_order(literals[0])
     return kinds[0]
 
 
@@ -214,7 +221,7 @@ def _check_order(items: list[object]) -> None:
     families = [(place, kind_of(item).family) for place, item in enumerate(items) if item is not None]
     for place, family in families:
         if family != families[0][1]:
-            raise Misfit(f"{families[0][1]}s and {family}s have no common order", item=place)
+            raise Misfit(f"{families[0][1]}s and {family}s have no common order", path=(place,))
 
 
 @registry.filter(result=_sort_kind, charges=True)

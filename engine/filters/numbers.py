@@ -135,10 +135,11 @@ def sqrt(number: float) -> float:
 
 def _least_kind(kinds: list[Kind], literals: list[object]) -> Kind:
     value, other = kinds[0], kind_at(kinds, 1, NULL)
-    if value.family == "number" and other.may_be_null:
+    families = {each.family for each in value.choices}
+    if "number" in families and other.may_be_null:
         hint = "give the other as the argument" if len(kinds) == 1 else "rule null out, or give a default with ??"
         raise Misfit("one number alone has no least or greatest", len(kinds) - 1, hint)
-    if value.name == "list" and other.name != "null":
+    if "list" in families and other.name != "null":
         raise Misfit("a list of numbers is taken alone", 1, "leave the argument out")
     if len(kinds) > 1:
         return join(value, other)

@@ -12,7 +12,7 @@ from engine import registry
 from engine.bounds import room_for_items, unfit
 from engine.errors import did_you_mean, value_fault
 from engine.filters.paths import MISSING, follow, follow_kind, is_place, literal_steps, parts, place, visible
-from engine.filters.rules import kind_at, literal_at
+from engine.filters.rules import kind_at, literal_at, of_each
 from engine.registry import Misfit
 from engine.values import ANY, NEVER, NULL, OBJECT, TEXT, Kind, join, join_all, list_of, object_of
 
@@ -55,7 +55,7 @@ def has(value: object | None, path: str | int) -> bool:
 
 def _set_kind(kinds: list[Kind], literals: list[object]) -> Kind:
     steps = literal_steps(literals)
-    return _put_kind(kinds[0], steps, kind_at(kinds, 2)) if steps else _blurred(kinds[0])
+    return _put_kind(kinds[0], steps, kind_at(kinds, 2)) if steps else of_each(kinds[0], _blurred)
 
 
 def _blurred(kind: Kind) -> Kind:
@@ -66,6 +66,8 @@ def _blurred(kind: Kind) -> Kind:
 def _put_kind(kind: Kind, steps: list[str], value: Kind) -> Kind:
     if not steps:
         return value
+    if kind.options:
+        return of_each(kind, lambda each: _put_kind(each, steps, value))
     head, *rest = steps
     if kind.name == "list":
         item = kind.item or ANY
@@ -132,10 +134,14 @@ def _put_item(items: list[object], head: str, rest: list[str], value: object) ->
 
 
 def _unset_kind(kinds: list[Kind], literals: list[object]) -> Kind:
-    steps, fields = literal_steps(literals), visible(kinds[0])
-    if steps is None or len(steps) != 1 or kinds[0].name != "object" or fields is None:
-        return _blurred(kinds[0])
-    return _without(fields, kinds[0].optional, steps)
+    return of_each(kinds[0], lambda kind: _cut_kind(kind, literal_steps(literals)))
+
+
+def _cut_kind(kind: Kind, steps: list[str] | None) -> Kind:
+    fields = visible(kind)
+    if steps is None or len(steps) != 1 or kind.name != "object" or fields is None:
+        return _blurred(kind)
+    return _without(fields, kind.optional, steps)
 
 
 def _without(fields: Mapping[str, Kind], optional: frozenset[str], names: Container[str]) -> Kind:
@@ -220,11 +226,13 @@ def _names(literals: list[object]) -> list[str] | None:
 
 
 def _pick_kind(kinds: list[Kind], literals: list[object]) -> Kind:
-    return _of_each(kinds[0], lambda kind: _picked(kind, _names(literals)))
+    return _of_objects(kinds[0], lambda kind: _picked(kind, _names(literals)))
 
 
-def _of_each(kind: Kind, rule: Callable[[Kind], Kind]) -> Kind:
+def _of_objects(kind: Kind, rule: Callable[[Kind], Kind]) -> Kind:
     """The rule's answer for an object, or for the items of a list."""
+    if kind.options:
+        return of_each(kind, lambda each: _of_objects(each, rule))
     if kind.name == "list":
         return list_of(rule(kind.item or ANY))
     return rule(kind) if kind.name == "object" else ANY
@@ -264,7 +272,7 @@ def _change(name: str, value: object, change: Callable[[dict[str, object]], obje
 
 
 def _unpick_kind(kinds: list[Kind], literals: list[object]) -> Kind:
-    return _of_each(kinds[0], lambda kind: _unpicked(kind, _names(literals)))
+    return _of_objects(kinds[0], lambda kind: _unpicked(kind, _names(literals)))
 
 
 def _unpicked(kind: Kind, names: list[str] | None) -> Kind:
@@ -290,7 +298,7 @@ def _merge_kind(kinds: list[Kind], literals: list[object]) -> Kind:
     left, right = kinds[0], kind_at(kinds, 1)
     if left.name == right.name == "list":
         return join(left, right)
-    if {left.name, right.name} == {"list", "object"}:
+    if {"list", "object"} <= {each.name for each in (*left.choices, *right.choices)}:
         raise Misfit(f"{left} can't be merged with {right}, but two objects or two lists can", 1)
     if left.name != "object" or right.name != "object":
         return ANY
@@ -328,7 +336,10 @@ def merge(
 
 
 def _filter_null_kind(kinds: list[Kind], literals: list[object]) -> Kind:
-    value = kinds[0]
+    return of_each(kinds[0], _without_nulls)
+
+
+def _without_nulls(value: Kind) -> Kind:
     if value.name == "list":
         return list_of((value.item or ANY).present())
     fields = visible(value)

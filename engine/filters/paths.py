@@ -9,7 +9,7 @@ from typing import Final
 from engine.bounds import range_fault, unfit
 from engine.errors import Fault
 from engine.filters.rules import literal_at
-from engine.values import ANY, Kind, join
+from engine.values import ANY, Kind, join, join_all
 
 MAX_STEPS = 64
 _PLACE = re.compile(r"-?[0-9]{1,7}")
@@ -101,6 +101,11 @@ def _enter_kind(kind: Kind, step: str) -> tuple[Kind | None, bool]:
     """The kind found one step inside, none where nothing can be; and whether it is always there."""
     if kind.is_open:
         return ANY, False
+    if kind.options:
+        entered = [_enter_kind(each, step) for each in kind.options]
+        found = [inside for inside, _ in entered if inside is not None]
+        certain = len(found) == len(entered) and all(there for _, there in entered)
+        return join_all(found) if found else None, certain
     if kind.name == "list":
         return (kind.item or ANY) if is_place(step) else None, False
     if kind.name not in ("object", "file"):

@@ -9,12 +9,17 @@ from collections.abc import Callable
 
 from engine.errors import Fault
 from engine.registry import Misfit, ResultRule
-from engine.values import ANY, DECIMAL, INT, Kind
+from engine.values import ANY, DECIMAL, INT, Kind, join_all
 
 
 def kind_at(kinds: list[Kind], place: int, default: Kind = ANY) -> Kind:
     """The kind of an argument, `default` where it is left out."""
     return kinds[place] if place < len(kinds) else default
+
+
+def of_each(kind: Kind, rule: Callable[[Kind], Kind]) -> Kind:
+    """The kind of what a rule makes of a value that is one of several kinds."""
+    return join_all(map(rule, kind.choices))
 
 
 def number_kind(item: Kind | None) -> Kind:

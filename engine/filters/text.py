@@ -122,10 +122,11 @@ def truncate(text: str, length: int, ending: str = "…") -> str:
 
 def _contains_kind(kinds: list[Kind], literals: list[object]) -> Kind:
     value, search = kinds[0], kind_at(kinds, 1)
-    if value.family == "text" and (search.nullable or search.family not in ("text", "any")):
+    families = {each.family for each in value.choices}
+    if "text" in families and (search.nullable or search.family not in ("text", "any")):
         raise Misfit(f"in a text only a text can be looked for, this is {search}", 1, conversion(value, search))
-    item = value.item or ANY
-    if value.name == "list" and not comparable(item, search):
+    item = next((each.item or ANY for each in value.choices if each.name == "list"), ANY)
+    if not comparable(item, search):
         raise Misfit(f"{item} and {search} can never be equal", 1, conversion(item, search))
     return BOOL
 
@@ -139,7 +140,7 @@ def contains(value: str | list[object], search: object | None) -> bool:
     "Epic Battle" | contains("Battle")  => true
     "Epic Battle" | contains("battle")  => false
     [1, 2, 3] | contains(2.0)           => true
-    ["1", true] | contains(1)           => false
+    ["1", 1.5] | contains(1)            => false
     [{a: [1]}] | contains({a: [1]})     => true
     "1" | contains(1)                   => fault kind
     """

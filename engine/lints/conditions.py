@@ -121,11 +121,23 @@ def _compared(node: Binary, kinds: Mapping[Node, Kind]) -> bool | None:
     left, right = literal_of(node.left), literal_of(node.right)
     if ... not in (left, right):
         return None if None in (left, right) else compare(left, right)
+    for side, other in ((node.left, right), (node.right, left)):
+        if isinstance(other, str) and (settled := _among_values(node.operator, kinds.get(side), other)) is not None:
+            return settled
     if unparse(node.left) == unparse(node.right):
         return None if any(isinstance(each, Call) for each in walk(node)) else compare(0, 0)
     if right == 0 and _is_count(node.left):
         return _OF_COUNTS.get(node.operator)
     return _OF_COUNTS.get(_MIRRORED[node.operator]) if left == 0 and _is_count(node.right) else None
+
+
+def _among_values(operator: str, kind: Kind | None, text: str) -> bool | None:
+    """What is always said of a value that is one of few and is compared with a text."""
+    if operator not in ("==", "!=") or kind is None or not kind.values or kind.may_be_null:
+        return None
+    if text not in kind.values:
+        return operator == "!="
+    return operator == "==" if kind.values == (text,) else None
 
 
 def _is_count(node: Node) -> bool:

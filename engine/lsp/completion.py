@@ -290,9 +290,9 @@ def _filters(piped: Kind) -> Iterator[Suggestion]:
     """The filters that take what is piped."""
     for name, definition in registry.filters().items():
         first = definition.parameters[0]
-        wanted = [substitute(kind, {}) for kind in first.options or (first.kind,)]
-        if any(fits(piped.present(), kind) for kind in wanted):
-            yield Suggestion(name, "filter", usage(definition), _doc(definition), all(kind.is_open for kind in wanted))
+        wanted = substitute(first.kind, {})
+        if fits(piped.present(), wanted):
+            yield Suggestion(name, "filter", usage(definition), _doc(definition), wanted.is_open)
 
 
 def _doc(definition: Definition) -> str:

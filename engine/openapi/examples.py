@@ -82,15 +82,18 @@ def _masked_item(field: Field, value: Any) -> Any:
 
 def completed(kind: Kind, given: Any = ...) -> Any:
     """A whole value of a kind: `given` as far as it goes, then what may stand there."""
-    if isinstance(given, dict) and kind.fields is not None:
-        parts = {name: completed(kind.fields.get(name, ANY), value) for name, value in given.items()}
-        return {**_standing_fields(kind), **parts}
+    known = next((each for each in kind.choices if each.fields is not None), None)
+    if isinstance(given, dict) and known is not None:
+        parts = {name: completed((known.fields or {}).get(name, ANY), value) for name, value in given.items()}
+        return {**_standing_fields(known), **parts}
     if isinstance(given, list):
-        return [completed(kind.item or ANY, item) for item in given]
+        item = next((each.item for each in kind.choices if each.item is not None), ANY)
+        return [completed(item, each) for each in given]
     return _standing(kind) if given is ... else given
 
 
 def _standing(kind: Kind) -> Any:
+    kind = kind if kind.nullable else kind.choices[0]
     if kind.may_be_null or kind.is_open:
         return None
     if kind.fields is not None:

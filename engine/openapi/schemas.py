@@ -45,6 +45,8 @@ def kind_schema(kind: Kind, reference: Reference = unnamed) -> Schema:
 
 
 def _written_out(kind: Kind, reference: Reference) -> Schema:
+    if kind.options:
+        return {"anyOf": [kind_schema(each, reference) for each in kind.options]}
     if kind.name == "list":
         return _list(kind.item or ANY, reference)
     if kind.fields is not None and kind.name == "object":

@@ -343,8 +343,10 @@ class Terms:
         return Term(sql, kind, parameter=number - 1, is_listed=is_listed)
 
     def known(self, node: Node) -> Kind:
+        """The kind of what is given; what is of one of several kinds is looked at when it is."""
         value = literal_of(node)
-        return (self.kinds(node) or ANY) if value is ... else kind_of(value)
+        kind = (self.kinds(node) or ANY) if value is ... else kind_of(value)
+        return replace(ANY, nullable=kind.nullable, secret=kind.secret) if kind.options else kind
 
     # Problems.
 
