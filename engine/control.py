@@ -32,6 +32,8 @@ from engine.values import (
 )
 from engine.wording import which
 
+Turn = Callable[[Scope], Scope]
+
 ERROR = object_of({"code": TEXT, "message": TEXT, "payload": ANY, "step": TEXT})
 
 
@@ -71,8 +73,8 @@ class Control(StackWalk):
             self.report("SW216", message, case.value.span, which(subject, kind, given))
         return self.block(case.block, narrowed_equal(subject, given, scope, self.kinds))
 
-    def _loop(self, scope: Scope, body: Callable[[Scope], Scope], *, endless: bool = False) -> Scope:
-        """Runs `body` until what it assigns settles; then once more, aloud."""
+    def _loop(self, scope: Scope, body: Turn, *, past: Turn = lambda scope: scope, endless: bool = False) -> Scope:
+        """Runs `body` until what it assigns settles; then once more, aloud. `past`: how it ends unless left."""
         entry = scope
         self.silent += 1
         for _ in range(ROUNDS):
@@ -84,7 +86,7 @@ class Control(StackWalk):
                 break
         self.silent -= 1
         ends, breaks = self._round(entry, body)
-        return merge_all(breaks if endless else [merge(scope, entry), *ends, *breaks])
+        return merge_all(breaks if endless else [past(merge_all([scope, entry, *ends])), *breaks])
 
     def _round(self, entry: Scope, body: Callable[[Scope], Scope]) -> tuple[list[Scope], list[Scope]]:
         """What is known where a round leads to the next, and where it breaks out of the loop."""
@@ -148,12 +150,19 @@ class Control(StackWalk):
             true, _ = self.condition(condition, entry)
             return self.block(step.arguments["do"], true)
 
+        def past(entry: Scope) -> Scope:
+            self.silent += 1
+            _, false = self.condition(condition, entry)
+            self.silent -= 1
+            return false
+
         why = endless(step)
         if why:
             hint = "change what it asks, or leave it: 'break' stands in an 'if'"
             self.report("SW243", f"{why}, so it never ends", condition.span, hint, "warning")
         is_open = isinstance(condition, Literal) and condition.value is True
-        return self._loop(scope, body, endless=is_open and not why)  # that nothing follows is no second mistake
+        # Where a mistake makes it endless, that nothing follows is no second one.
+        return self._loop(scope, body, past=past, endless=is_open and not why)
 
     def _leave(self, step: Step, scope: Scope) -> Scope:
         if not self.exits:
