@@ -134,6 +134,13 @@ class Kind:
         return self.name == "object" and bool(self.table)
 
     @property
+    def visible(self) -> Mapping[str, Kind] | None:
+        """The fields that an object's dictionary holds: a record's secret columns lie beside it."""
+        if self.fields is None or not self.is_record:
+            return self.fields
+        return {name: each for name, each in self.fields.items() if not each.secret}
+
+    @property
     def may_be_null(self) -> bool:
         """Whether null is known to be among its values; of an open kind nothing is known."""
         return self.nullable or self.name == "null"
@@ -300,13 +307,15 @@ def _union(options: Iterable[Kind]) -> Kind:
 
 
 def _join_objects(left: Kind, right: Kind) -> Kind:
-    if left.fields is None or right.fields is None:
-        return OBJECT
-    names = [*left.fields, *(name for name in right.fields if name not in left.fields)]
-    fields = {name: join(left.fields.get(name, NEVER), right.fields.get(name, NEVER)) for name in names}
-    optional = {name for name in names if name not in left.fields or name not in right.fields}
     table = left.table if left.table == right.table else ""
-    return Kind("object", fields=fields, optional=left.optional | right.optional | optional, table=table)
+    # What is a record only now and then has nothing beside it that could be asked for.
+    mine, theirs = (left.fields, right.fields) if table else (left.visible, right.visible)
+    if mine is None or theirs is None:
+        return OBJECT
+    fields = {name: join(mine.get(name, NEVER), theirs.get(name, NEVER)) for name in (*mine, *theirs)}
+    optional = {name for name in fields if name not in mine or name not in theirs}
+    optional |= (left.optional | right.optional) & fields.keys()
+    return Kind("object", fields=fields, optional=frozenset(optional), table=table)
 
 
 def join_all(kinds: Iterable[Kind], none: Kind = ANY) -> Kind:

@@ -27,14 +27,17 @@ MOST = 3  # arguments that vary at once
 ODD: list[object] = [
     None, True, 0, -1, 2**63 - 1, 1.5, 1e308, "", "a", "1", "2026-01-31", [], [1, None], ["a", 1], [[1]], [{"a": 1}, {}], {}, {"a": {"b": [1]}},
 ]  # fmt: skip
+SHAPE = '{a: {b: "int[]"}, "c?": "text or bool"}'
 DEFINITIONS = {f"{each.family} {each.name}": each for known in (registry.filters(), registry.functions()) for each in known.values()}  # fmt: skip
 
 
 def applied(definition: Definition, count: int) -> tuple[str, dict[str, Parameter]]:
     """The application to `count` arguments, and the parameter of each variable; lambdas give their first argument."""
     parameters = {f"x{place}": each for place, each in enumerate(definition.parameters[:count])}
-    given = [identity(each) if each.syntax == "lambda" else f"${name}" for name, each in parameters.items()]
-    variables = {name: each for name, each in parameters.items() if each.syntax != "lambda"}
+    written = {name: identity(each) for name, each in parameters.items() if each.syntax == "lambda"}
+    written |= {name: SHAPE for name, each in parameters.items() if each.syntax == "kind"}
+    given = [written.get(name, f"${name}") for name in parameters]
+    variables = {name: each for name, each in parameters.items() if name not in written}
     if definition.family == "function":
         return f"{definition.name}({', '.join(given)})", variables
     return f"{given[0]} | {definition.name}" + (f"({', '.join(given[1:])})" if count > 1 else ""), variables
@@ -80,11 +83,11 @@ def test_odd_values_end_in_a_value_or_a_fault(definition: Definition) -> None:
 def test_what_may_be_null_is_taken_or_refused(definition: Definition) -> None:
     text, variables = applied(definition, sum(each.required for each in definition.parameters))
     for name, parameter in variables.items():
-        if not parameter.options and substitute(parameter.kind, {}).is_open:
+        kinds = substitute(parameter.kind, {}).choices
+        if any(each.is_open for each in kinds):
             continue  # whether it takes null depends on the other arguments
-        kinds = [substitute(option, {}).maybe() for option in parameter.options or (parameter.kind,)]
         candidates = {each: [None] if each == name else ODD[1:] for each in variables}
-        for kind in kinds:
+        for kind in (each.maybe() for each in kinds):
             if is_accepted(text, {**dict.fromkeys(variables, ANY), name: kind}):
                 for values, ended in faults(text, candidates):
                     assert not str(ended).endswith("not null"), f"{text} of {values}: {ended}"

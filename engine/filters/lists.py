@@ -10,7 +10,7 @@ from engine.bounds import room_for_items, stretch, survey, unfit
 from engine.compare import identities, sort_keys
 from engine.errors import did_you_mean, value_fault
 from engine.filters.kinds import written
-from engine.filters.paths import follow_kind, literal_steps, lookup, parts, visible
+from engine.filters.paths import follow_kind, literal_steps, lookup, parts
 from engine.registry import Misfit
 from engine.values import ANY, NEVER, NULL, OBJECT, Kind, join_all, kind_of, list_of
 
@@ -143,7 +143,7 @@ def _at_path(kinds: list[Kind], literals: list[object]) -> Kind:
     if steps is None or item.name == "never":
         return ANY
     if follow_kind(item, steps, NEVER).name == "never":
-        hint = did_you_mean(steps[0], visible(item) or ())
+        hint = did_you_mean(steps[0], item.visible or ())
         if steps[0] in ORDERS:
             hint = f'the order comes second: sort("", "{steps[0]}")'
         raise Misfit(f"nothing lies at '{literals[1]}' in the items of the list", 1, hint)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Container, Mapping
 from engine import registry
 from engine.bounds import room_for_items, unfit
 from engine.errors import did_you_mean, value_fault
-from engine.filters.paths import MISSING, follow, follow_kind, is_place, literal_steps, parts, place, visible
+from engine.filters.paths import MISSING, follow, follow_kind, is_place, literal_steps, parts, place
 from engine.filters.rules import kind_at, literal_at, of_each
 from engine.registry import Misfit
 from engine.values import ANY, NEVER, NULL, OBJECT, TEXT, Kind, join, join_all, list_of, object_of
@@ -20,7 +20,7 @@ from engine.values import ANY, NEVER, NULL, OBJECT, TEXT, Kind, join, join_all, 
 def _get_kind(kinds: list[Kind], literals: list[object]) -> Kind:
     steps, default = literal_steps(literals), kind_at(kinds, 2, NULL)
     if len(kinds) == 2 and steps and kinds[0].name != "null" and follow_kind(kinds[0], steps, NEVER).name == "never":
-        hint = did_you_mean(steps[0], visible(kinds[0]) or ())
+        hint = did_you_mean(steps[0], kinds[0].visible or ())
         raise Misfit(f"nothing lies at '{literals[1]}' in {kinds[0]}", 1, hint)
     return join(ANY, default) if steps is None else follow_kind(kinds[0], steps, default)
 
@@ -74,7 +74,7 @@ def _put_kind(kind: Kind, steps: list[str], value: Kind) -> Kind:
         return list_of(join_all([item, _put_kind(item.present(), rest, value), _put_kind(NULL, rest, value)]))
     if kind.name not in ("object", "null"):
         return ANY
-    fields = visible(kind) if kind.name == "object" else {}
+    fields = kind.visible if kind.name == "object" else {}
     if fields is None:
         return OBJECT
     field = fields.get(head, NULL)
@@ -138,7 +138,7 @@ def _unset_kind(kinds: list[Kind], literals: list[object]) -> Kind:
 
 
 def _cut_kind(kind: Kind, steps: list[str] | None) -> Kind:
-    fields = visible(kind)
+    fields = kind.visible
     if steps is None or len(steps) != 1 or kind.name != "object" or fields is None:
         return _blurred(kind)
     return _without(fields, kind.optional, steps)
@@ -187,7 +187,7 @@ def keys(value: dict[str, object]) -> list[str]:
 
 
 def _value_kind(kind: Kind) -> Kind:
-    fields = visible(kind)
+    fields = kind.visible
     return ANY if fields is None else join_all(fields.values())
 
 
@@ -239,7 +239,7 @@ def _of_objects(kind: Kind, rule: Callable[[Kind], Kind]) -> Kind:
 
 
 def _picked(kind: Kind, names: list[str] | None) -> Kind:
-    fields = visible(kind)
+    fields = kind.visible
     if fields is None:
         return OBJECT if names is None else object_of(dict.fromkeys(names, ANY), names)
     if names is None:
@@ -276,7 +276,7 @@ def _unpick_kind(kinds: list[Kind], literals: list[object]) -> Kind:
 
 
 def _unpicked(kind: Kind, names: list[str] | None) -> Kind:
-    fields = visible(kind)
+    fields = kind.visible
     if fields is None:
         return OBJECT
     return object_of(fields, fields) if names is None else _without(fields, kind.optional, names)
@@ -302,7 +302,7 @@ def _merge_kind(kinds: list[Kind], literals: list[object]) -> Kind:
         raise Misfit(f"{left} can't be merged with {right}, but two objects or two lists can", 1)
     if left.name != "object" or right.name != "object":
         return ANY
-    under, over = visible(left), visible(right)
+    under, over = left.visible, right.visible
     if under is None or over is None:
         return OBJECT
     laid = {
@@ -342,7 +342,7 @@ def _filter_null_kind(kinds: list[Kind], literals: list[object]) -> Kind:
 def _without_nulls(value: Kind) -> Kind:
     if value.name == "list":
         return list_of((value.item or ANY).present())
-    fields = visible(value)
+    fields = value.visible
     if value.name != "object" or fields is None:
         return value
     missing = {name for name, kind in fields.items() if kind.nullable or kind.name in ("null", "any")}

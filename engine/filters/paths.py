@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Final
 
 from engine.bounds import range_fault, unfit
@@ -78,13 +77,6 @@ def lookup(value: object, steps: list[str]) -> object:
     return None if found is MISSING else found
 
 
-def visible(kind: Kind) -> Mapping[str, Kind] | None:
-    """The fields that an object's dictionary holds: a record's secret columns lie beside it."""
-    if kind.fields is None or not kind.is_record:
-        return kind.fields
-    return {name: field for name, field in kind.fields.items() if not field.secret}
-
-
 def follow_kind(kind: Kind, steps: list[str], default: Kind) -> Kind:
     """The kind of what lies at the end of a path; joined with `default`'s where it may lead nowhere."""
     certain = True
@@ -110,5 +102,5 @@ def _enter_kind(kind: Kind, step: str) -> tuple[Kind | None, bool]:
         return (kind.item or ANY) if is_place(step) else None, False
     if kind.name not in ("object", "file"):
         return None, False
-    fields = visible(kind)
+    fields = kind.visible
     return (ANY, False) if fields is None else (fields.get(step), step not in kind.optional)
