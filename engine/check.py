@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from engine import lints
@@ -20,7 +21,8 @@ from engine.stack_check import StackChecker
 from engine.stack_walk import CheckedStack
 from engine.tables import field_problems, table_problems
 from engine.texts import bool_hint
-from engine.values import ANY, INT, OBJECT, TEXT, TIMESTAMP, Kind, contains_secret, object_of
+from engine.token_extras import Extras, Maker, put_in, reads_extras, token_extras
+from engine.values import ANY, INT, NEVER, OBJECT, TEXT, TIMESTAMP, Kind, contains_secret, object_of
 from engine.workspace import Endpoint, Function, Table, Workspace
 
 REQUEST = object_of(
@@ -93,12 +95,41 @@ class WorkspaceChecker:
 
     def endpoint(self, endpoint: Endpoint) -> CheckedStack:
         self._endpoint_header(endpoint)
-        given = {"input": fields_kind(endpoint.input), "request": REQUEST, "env": self._env}
-        if endpoint.auth:
-            given["auth"] = auth_kind(self.workspace.tables.get(endpoint.auth))
-        checker = self.walker(self, given, endpoint.method)
-        checker.atomic = endpoint.atomic
+        checker = self._checker(endpoint, self._auth_kind(endpoint) if endpoint.auth else None)
         return self._finish(checker, checker.run(endpoint.stack, endpoint.response), endpoint)
+
+    def _checker(self, owner: Endpoint | Function, auth: Kind | None) -> StackChecker:
+        """Who checks the stack of `owner`, which is given `$auth` where that is known."""
+        given = {"input": fields_kind(owner.input), "request": REQUEST, "env": self._env}
+        if isinstance(owner, Function):
+            return self.walker(self, given, "", owner.returns)
+        checker = self.walker(self, given if auth is None else {**given, "auth": auth}, owner.method)
+        checker.atomic = owner.atomic
+        return checker
+
+    def _auth_kind(self, endpoint: Endpoint) -> Kind:
+        """The kind of `$auth`; what the token carries is only looked at where the stack does."""
+        extras = self.carried(endpoint.auth) if reads_extras(endpoint) else OBJECT
+        return auth_kind(self.workspace.tables.get(endpoint.auth), extras)
+
+    def carried(self, table: str) -> Kind:
+        """The kind of the extras in tokens of a table."""
+        return self.extras.get(table, OBJECT)
+
+    @cached_property
+    def extras(self) -> Extras:
+        """What is known of the extras in tokens, where every step that may put some in can be read."""
+        if any(self.workspace.is_broken(kind) for kind in ("endpoint", "function", "stack")):
+            return {}
+        return token_extras(self.workspace, self._put_in)
+
+    def _put_in(self, turn: int, maker: Maker, known: Extras) -> Extras:
+        """What a stack puts into tokens, where that much is known of what it reads from them."""
+        auth = maker.auth if isinstance(maker, Endpoint) else ""
+        kind = auth_kind(self.workspace.tables.get(auth), known.get(auth, NEVER)) if auth else None
+        checker = self._checker(maker, kind)
+        checker.run(maker.stack, None)
+        return put_in(maker, checker.kinds)
 
     def function(self, name: str, place: Span | None = None) -> CheckedStack:
         """The checked function; a call that leads back to itself is a problem at `place`."""
@@ -117,8 +148,7 @@ class WorkspaceChecker:
     def _function(self, function: Function) -> CheckedStack:
         self._defaults(function.input)
         self.problems += field_problems(function.input)
-        given = {"input": fields_kind(function.input), "request": REQUEST, "env": self._env}
-        checker = self.walker(self, given, "", function.returns)
+        checker = self._checker(function, None)
         return self._finish(checker, checker.run(function.stack, None), function)
 
     def _finish(self, checker: StackChecker, result: Kind, owner: Endpoint | Function) -> CheckedStack:
@@ -224,10 +254,10 @@ def _binds(each: Field) -> bool:
     return True
 
 
-def auth_kind(table: Table | None) -> Kind:
-    """The kind of `$auth` for tokens of `table`."""
+def auth_kind(table: Table | None, extras: Kind) -> Kind:
+    """The kind of `$auth` for tokens of a table that carry `extras`."""
     id_ = Kind(table.id.type, table=table.name) if table else INT
-    return object_of({"id": id_, "table": TEXT, "extras": OBJECT})
+    return object_of({"id": id_, "table": TEXT, "extras": extras})
 
 
 def _known(span: Span | None) -> Span:

@@ -37,6 +37,7 @@ from engine.builders import (
     within,
 )
 from engine.check import Checked
+from engine.closed import those_closed
 from engine.control import case_value
 from engine.errors import Fault, Problems, Span, Text
 from engine.infer import Inference
@@ -62,7 +63,7 @@ from engine.shapes import Shape
 from engine.stack import Assignment, Branch, Case, Step, Word, matched
 from engine.stack_walk import CheckedStack
 from engine.syntax import Attribute, Entry, Node, ObjectOf, Spread, Variable
-from engine.values import ANY, Kind
+from engine.values import ANY, OBJECT, Kind
 from engine.workspace import Endpoint, Function, Table
 
 STRIDE = 256  # rounds of a loop between two looks at the run's limits
@@ -170,10 +171,15 @@ class StackLowering(ExpressionLowering):
         ]
 
     def _variable(self, node: Variable) -> ast.expr:
-        return self.helper(auth_values, name("auth")) if node.name == "auth" else super()._variable(node)
+        if node.name != "auth":
+            return super()._variable(node)
+        return self.helper(auth_values, name("auth"), self.names.bind(_extras_of(self.kind(node)), "extras"))
 
     def _attribute(self, node: Attribute) -> ast.expr:
         if isinstance(node.of, Variable) and node.of.name == "auth" and not node.optional:
+            extras = self.kind(node)
+            if node.name == "extras" and extras.fields is not None:
+                return self.helper(known_extras, name("auth"), self.names.bind(extras, "extras"))
             return member(name("auth"), node.name)  # a token's claims are attributes
         return super()._attribute(node)
 
@@ -357,9 +363,19 @@ def is_due() -> ast.expr:
     return method(name("run"), "is_due")
 
 
-def auth_values(claims: Any) -> dict[str, object]:
+def auth_values(claims: Any, extras: Kind) -> dict[str, object]:
     """`$auth` as a whole: what a token's claims say."""
-    return {"id": claims.id, "table": claims.table, "extras": claims.extras}
+    return {"id": claims.id, "table": claims.table, "extras": known_extras(claims, extras)}
+
+
+def known_extras(claims: Any, extras: Kind) -> dict[str, Any]:
+    """Those of a token's extras that are what the stacks put in today: it may be older than they are."""
+    found: dict[str, Any] = claims.extras
+    return found if extras.fields is None else those_closed(found, extras)
+
+
+def _extras_of(auth: Kind) -> Kind:
+    return (auth.fields or {}).get("extras", OBJECT)
 
 
 LOOPS = frozenset({"for_each", "repeat", "while"})

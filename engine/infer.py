@@ -158,7 +158,7 @@ class Inference(Operations, Applications):
         elif owner.name not in ("any", "object", "never"):
             hint = which(node.of, owner, OBJECT) or ELSEWHERE.get(node.name.lower(), "")
             self.report("SW206", f"{named(node.of)} is {owner}, it has no '.{node.name}'", node.name_span, hint)
-        return ANY
+        return NEVER if owner.name == "never" else ANY
 
     def _index(self, node: Index, scope: Scope) -> Kind:
         owner = self.infer(node.of, scope)
@@ -207,7 +207,7 @@ class Inference(Operations, Applications):
         for entry in node.entries:
             if isinstance(entry, Spread):
                 spread = self._spread(entry, scope)
-                known = known and spread.fields is not None
+                known = known and (spread.fields is not None or spread.name == "never")
                 fields |= {
                     name: kind for name, kind in (spread.fields or {}).items() if not (spread.is_record and kind.secret)
                 }

@@ -47,16 +47,20 @@ class Memo:
         if self._open:
             self._open[-1].setdefault((source, key), answer)
 
+    def aside(self, make: Callable[[], T]) -> T:
+        """What `make` makes; what it looks at is noted for nobody."""
+        self._open.append({})
+        try:
+            return make()
+        finally:
+            self._open.pop()
+
     def forget(self, paths: Container[str]) -> None:
         """Drops the results of files that are gone."""
         self._entries = {key: entry for key, entry in self._entries.items() if key[1] not in paths}
 
     def _holds(self, entry: _Entry) -> bool:
-        self._open.append({})  # what is asked now is asked for nobody
-        try:
-            return all(self.sources[source](key) == answer for (source, key), answer in entry.looks)
-        finally:
-            self._open.pop()
+        return self.aside(lambda: all(self.sources[source](key) == answer for (source, key), answer in entry.looks))
 
     def _made(self, subject: object, make: Callable[[], Any]) -> _Entry:
         self._open.append({})

@@ -12,6 +12,8 @@ from engine.check import WorkspaceChecker
 from engine.errors import Problem, Span
 from engine.memo import Memo, Watched
 from engine.stack_walk import CheckedStack
+from engine.token_extras import Extras, Maker
+from engine.values import Kind
 from engine.workspace import Endpoint, Function, Table, TestFile, Workspace, is_broken
 
 T = TypeVar("T")
@@ -77,6 +79,7 @@ class Rechecker(WorkspaceChecker):
         super().__init__(workspace)
         self._memo, self._settings = memo, workspace.settings
         self._all, self._told = self.problems, set[object]()
+        self._turns: dict[int, Extras] = {}  # what tokens were known to carry, each time that stacks were asked
 
     def endpoint(self, endpoint: Endpoint) -> CheckedStack:
         return self._kept("endpoint", endpoint, partial(self._asked, endpoint, partial(super().endpoint, endpoint)))
@@ -92,6 +95,23 @@ class Rechecker(WorkspaceChecker):
         checked = super().function(name, place)
         self._memo.look("checked", name, chain or _seen(checked))
         return checked
+
+    def carried(self, table: str) -> Kind:
+        kind = self._memo.aside(partial(super().carried, table))
+        self._memo.look("carried", table, kind)
+        return kind
+
+    def _put_in(self, turn: int, maker: Maker, known: Extras) -> Extras:
+        self._memo.sources["turn"] = self._turns.get
+        self._turns[turn] = known
+        key, make = (f"extras {turn}", path_of(maker)), partial(super()._put_in, turn, maker, known)
+        return self._memo.recall(key, maker, partial(self._noted, turn, make))
+
+    def _noted(self, turn: int, make: Callable[[], Extras]) -> Extras:
+        """What a stack puts into tokens, by what was known in this turn and is set in the workspace."""
+        self._memo.look("turn", turn, self._turns[turn])
+        self._memo.look("settings", None, self._settings)
+        return make()
 
     def _answer(self, name: str) -> object:
         """What a caller of the function `name` sees of it, or the chain of calls that it would close."""
@@ -127,7 +147,7 @@ class Rechecker(WorkspaceChecker):
     def _kept(self, what: str, owner: Endpoint | Function | Table, make: Callable[[], T]) -> T:
         """What `make` makes; what it reports is told once, however often it is asked."""
         key = (what, path_of(owner))
-        self._memo.sources["checked"] = self._answer
+        self._memo.sources["checked"], self._memo.sources["carried"] = self._answer, super().carried
         result, problems = self._memo.recall(key, owner, partial(self._apart, make))
         if key not in self._told:
             self._told.add(key)

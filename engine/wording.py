@@ -37,6 +37,8 @@ def unknown_member(owner: Kind, node: Attribute) -> str:
     """The message about a name that its owner lacks."""
     if isinstance(node.of, Variable) and node.of.name in ("input", "env"):
         return f"unknown {'input' if node.of.name == 'input' else 'environment variable'} '{node.name}'"
+    if unparse(node.of) in ("$auth.extras", "$auth?.extras"):
+        return f"no create_token puts '{node.name}' into the extras of a token"
     return f"unknown {'column' if owner.is_record else 'field'} '{node.name}' of {owner}"
 
 

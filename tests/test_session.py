@@ -77,6 +77,20 @@ FILES = {
             as: order
         response: $order
     """,
+    "login.yaml": """
+        endpoint: POST /login
+        input: {name: text}
+        stack:
+          - get_record: user
+            where: {name: $input.name}
+            as: found
+          - precondition: $found != null
+          - create_token: user
+            id: $found.id
+            extras: {name: $found.name, level: 1}
+            as: token
+        response: $token
+    """,
     "me.yaml": """
         endpoint: GET /me
         auth: user
@@ -84,6 +98,8 @@ FILES = {
           - get_record: user
             where: {id: $auth.id}
             as: me
+          - precondition: $auth.extras.level != null
+            payload: $auth.extras.name
         response: $me
     """,
     "me.test.yaml": """
@@ -201,11 +217,17 @@ AGAIN = {
     "a stack's own steps": ("me.yaml", "as: me", "as: me\n    note: x", {"GET /me"}),
     "a comment of a table": ("user.yaml", "table: user", "table: user # x", set[str]()),
     "a column of a table": ("order.yaml", "note?: text", "note?: int", {"POST /pay", "GET /orders"}),
-    "a table that another refers to": ("user.yaml", "name: text", "name: int", {"POST /pay", "GET /me", "GET /orders"}),
+    "a table that another refers to": (
+        "user.yaml",
+        "email: {",
+        "mail: {",
+        {"POST /pay", "GET /me", "GET /orders", "POST /login"},
+    ),
     "the steps of a function": ("tax.yaml", "* 0.2", "* 0.3", {"tax"}),
     "what a function takes": ("tax.yaml", "{price: decimal}", "{price: int}", {"tax", "total"}),
     "what a function returns": ("total.yaml", "return: $tax", "return: 1", {"total", "POST /pay"}),
     "a group's name for clients": ("group.yaml", "canonical: adm", "canonical: a", {"POST /pay"}),
+    "what a token carries": ("login.yaml", "level: 1", "level: a", {"POST /login", "GET /me"}),
     "a file that breaks": ("me.yaml", "auth: user", "auth: [", set[str]()),
 }
 

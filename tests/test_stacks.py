@@ -315,3 +315,72 @@ def test_a_fault_points_into_the_yaml(tmp_path: Path) -> None:
         run_stack(tmp_path, "- set: {z: 0}\n- set:\n    b: ${1 / $z}")
     frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(caught.value.__traceback__)]
     assert ("it.yaml", 6) in frames
+
+
+CARRIERS = {
+    "login": """
+        endpoint: POST /login
+        input: {id: int}
+        stack:
+          - get_record: user
+            where: {id: $input.id}  # stackwright: ignore[SW250] whoever asks may be anybody here
+            as: user
+          - precondition: $user != null
+          - create_token: user
+            id: $user.id
+            extras: {role: $user.role, level: 1, tags: [a], user: $user}
+            as: token
+        response: $token
+    """,
+    "again": """
+        endpoint: POST /again
+        auth: user
+        stack:
+          - create_token: user
+            id: $auth.id
+            extras: "${{...$auth.extras, level: ($auth.extras.level ?? 0) + 1}}"
+            as: token
+        response: $token
+    """,
+    "me": "endpoint: GET /me\nauth: user\nstack: []\nresponse: {extras: $auth.extras, whole: $auth, level: '${$auth.extras.level ?? 0}'}",
+}
+CARRIED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "all": ({"role": "admin", "level": 3, "tags": ["a", "b"]}, {"role": "admin", "level": 3, "tags": ["a", "b"]}),
+    "none": ({}, {}),
+    "what nobody puts in": ({"level": 2, "more": True}, {"level": 2}),
+    "another kind than today's": ({"level": "2", "tags": ["a", 1]}, {}),
+    "none of today's values": ({"role": "owner"}, {}),
+    "a bool for a number": ({"level": True}, {}),
+    "null": ({"level": None}, {}),
+    "a record that has changed": ({"user": {"id": 1}}, {}),
+}
+
+
+@pytest.mark.parametrize(("carried", "wanted"), CARRIED.values(), ids=CARRIED)
+def test_a_token_may_be_older_than_the_stacks(tmp_path: Path, carried: dict[str, Any], wanted: dict[str, Any]) -> None:
+    made = program(tmp_path, {"user": USER, **CARRIERS})
+    tokens = made.services.tokens
+    claims = tokens.open(tokens.create("user", 1, carried), "user")
+    level = wanted.get("level", 0)
+    expected = {"extras": wanted, "whole": {"id": 1, "table": "user", "extras": wanted}, "level": level}
+    assert answer(made, "GET /me", claims=claims) == expected
+    again = tokens.open(answer(made, "POST /again", claims=claims), "user")
+    assert again.extras == {**wanted, "level": level + 1}
+
+
+def test_a_token_carries_a_record_without_its_secrets(tmp_path: Path) -> None:
+    made = program(tmp_path, {"user": USER, **CARRIERS})
+    ada = {"name": "Ada", "email": "ada@example.com", "password": "correct horse"}
+
+    async def signed_up() -> None:
+        run = made.services.run()
+        await made.services.store.load(run, "user", [ada])
+        await run.db.commit()
+
+    asyncio.run(signed_up())
+    claims = made.services.tokens.open(answer(made, "POST /login", {"id": 1}), "user")
+    carried = answer(made, "GET /me", claims=claims)["extras"]
+    assert carried == claims.extras
+    assert carried["role"] == "member"
+    assert carried["user"]["name"] == "Ada"
+    assert "password" not in carried["user"]

@@ -6,9 +6,10 @@ import re
 
 from engine import registry
 from engine.bounds import decimal, integer, range_fault, unfit
+from engine.closed import closed
 from engine.errors import value_fault
 from engine.registry import Misfit, WrittenKind
-from engine.values import ANY, PYTHON_TYPES, Kind, Secret, common, contains_secret, kind_of
+from engine.values import ANY, Kind, common, contains_secret
 from engine.written_kinds import read_kind
 
 _INT = re.compile(r"[+-]?[0-9]+")
@@ -142,28 +143,7 @@ def as_kind(value: object | None, kind: WrittenKind) -> object | None:
     "{\\"id\\": \\"7\\"}" | json_decode | as_kind({id: "int"})              => fault value
     "7" | as_kind("int")                                                  => fault kind
     """
-    return _shown(value, kind, "it")
-
-
-def _shown(value: object, kind: Kind, place: str) -> object:
-    """A value that is of a kind, with no fields but its; a fault that names the `place` where it isn't."""
-    if kind.is_open or (value is None and kind.may_be_null):
-        return value
-    for option in kind.choices:
-        if isinstance(value, PYTHON_TYPES.get(option.name, ())) and isinstance(value, bool) == (option.name == "bool"):
-            return _shown_within(value, option, place)
-    given = "a secret" if isinstance(value, Secret) else kind_of(value)
-    raise value_fault(f"'as_kind' needs {place} to be {kind}, not {given}")
-
-
-def _shown_within(value: object, kind: Kind, place: str) -> object:
-    if isinstance(value, list):
-        item, owner = kind.item or ANY, "" if place == "it" else place
-        return [_shown(each, item, f"{owner}[{index}]") for index, each in enumerate(value)]
-    if isinstance(value, dict) and kind.fields is not None:
-        owner = "" if place == "it" else f"{place}."
-        return {name: _shown(value.get(name), part, f"{owner}{name}") for name, part in kind.fields.items()}
-    return value
+    return closed(value, kind)
 
 
 @registry.filter

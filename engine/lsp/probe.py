@@ -14,6 +14,7 @@ from engine.scope import Scope
 from engine.source import Document, Path
 from engine.stack import Block, StackReader, Step, Word
 from engine.stack_check import StackChecker
+from engine.stack_walk import CheckedStack
 from engine.syntax import Node
 from engine.testing.fixtures import FOLLOWING
 from engine.values import ANY, INT, Kind, object_of
@@ -57,8 +58,6 @@ class _Walk(StackChecker):
         super().__init__(*given)
         self.scopes: dict[Node, Scope] = {}
         self.before: dict[tuple[int, int], Scope] = {}
-        if isinstance(self.owner, _Checker):
-            self.owner.walk = self.owner.walk or self
 
     def infer(self, node: Node, scope: Scope) -> Kind:
         self.scopes[node] = scope
@@ -91,16 +90,20 @@ class _Checker(WorkspaceChecker):
 
     def __init__(self, workspace: Workspace) -> None:
         super().__init__(workspace)
-        self.walk: _Walk | None = None
+        self._walks: dict[Endpoint | Function, _Walk] = {}
 
     def walked(self, owner: Endpoint | Function) -> _Walk:
-        """The walk through the stack of `owner`, which comes before those through the functions that it calls."""
+        """The walk through the stack of `owner`."""
         if isinstance(owner, Endpoint):
             self.endpoint(owner)
         else:
             self._function(owner)
-        assert self.walk is not None, "checking a stack walks it"
-        return self.walk
+        return self._walks[owner]
+
+    def _finish(self, checker: StackChecker, result: Kind, owner: Endpoint | Function) -> CheckedStack:
+        assert isinstance(checker, _Walk)
+        self._walks[owner] = checker
+        return super()._finish(checker, result, owner)
 
 
 def parts(value: object) -> Iterator[Node | Step | Word]:

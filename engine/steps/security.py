@@ -56,6 +56,9 @@ def create_token(
 ) -> str:
     """A token for a record of a table with `auth: true`. `extras` travel in it, encrypted; `expires_in: 0` is never.
 
+    An endpoint with `auth:` reads them as `$auth.extras.role`. Each may be null there, since a token can be older than
+    the stacks; one that no `create_token` of the workspace puts in, or not of that kind, isn't there.
+
     - create_token: user
       id: $user.id
       extras: {role: $user.role}
