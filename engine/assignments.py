@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.scope import Scope
 from engine.stack import Assignment, Step, Word
 from engine.stack_walk import RESERVED, StackWalk
-from engine.values import ANY, NULL, OBJECT, Kind, contains_secret, fits, join, list_of, object_of
+from engine.values import ANY, NULL, OBJECT, Kind, contains_secret, fits, join, list_of, mapping_of, object_of
 
 
 class Assignments(StackWalk):
@@ -61,7 +61,7 @@ def _part(owner: Kind, step: str | int) -> Kind:
     if isinstance(step, int):
         return owner.item or ANY
     if owner.fields is None:
-        return ANY
+        return owner.item.maybe() if owner.item is not None else ANY
     kind = owner.fields.get(step, NULL)
     return kind.maybe() if step in owner.optional else kind
 
@@ -79,7 +79,10 @@ def _with_path(owner: Kind, path: tuple[str | int, ...], value: Kind) -> Kind:
         owner = object_of(
             {name: kind for name, kind in (owner.fields or {}).items() if not kind.secret}, owner.optional
         )
-    if owner.name != "object" or owner.fields is None:
-        return owner if owner.name != "object" or not contains_secret(value) else owner.masked()
+    if owner.name != "object":
+        return owner
+    if owner.fields is None:
+        made = mapping_of(ANY if rest else join(owner.item or ANY, value))
+        return made.masked() if owner.secret or contains_secret(value) else made
     inner = _with_path(_part(owner, first), tuple(rest), value) if rest else value
     return object_of({**owner.fields, first: inner}, owner.optional - {first})

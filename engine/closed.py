@@ -34,6 +34,8 @@ def _closed_within(value: object, kind: Kind, place: str) -> object:
         parts = {name: part for name, part in kind.fields.items() if name in value or name not in kind.optional}
         owner = f"{place}." if place else ""
         return {name: closed(value.get(name), part, owner + name) for name, part in parts.items()}
+    if isinstance(value, dict) and kind.item is not None:
+        return {name: closed(each, kind.item, f"{place}[{name}]") for name, each in value.items()}
     if kind.values and value not in kind.values:
         raise _other(value, kind, place)
     return value

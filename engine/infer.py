@@ -158,7 +158,7 @@ class Inference(Operations, Applications):
         elif owner.name not in ("any", "object", "never"):
             hint = which(node.of, owner, OBJECT) or ELSEWHERE.get(node.name.lower(), "")
             self.report("SW206", f"{named(node.of)} is {owner}, it has no '.{node.name}'", node.name_span, hint)
-        return NEVER if owner.name == "never" else ANY
+        return NEVER if owner.name == "never" else owner.item or ANY if owner.name == "object" else ANY
 
     def _index(self, node: Index, scope: Scope) -> Kind:
         owner = self.infer(node.of, scope)
@@ -183,7 +183,9 @@ class Inference(Operations, Applications):
             if isinstance(node.index, Literal) and isinstance(node.index.value, str) and owner.fields is not None:
                 name = node.index.value
                 return self._member(owner, Attribute(node.of, name, False, node.index.span, node.span))
-            return join_all((owner.fields or {}).values()).masked() if contains_secret(owner) else ANY
+            if contains_secret(owner):
+                return join_all((owner.fields or {}).values()).masked()
+            return owner.item or ANY
         if not owner.is_open and owner.name != "never":
             hint = which(node.of, owner, list_of(ANY) if index.family == "number" else OBJECT)
             self.report("SW206", f"{named(node.of)} is {owner}, it has no '[…]'", node.span, hint)

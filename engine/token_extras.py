@@ -9,7 +9,7 @@ from engine.lints.reading import expressions
 from engine.openings import steps_in
 from engine.stack import Step
 from engine.syntax import Attribute, Node, Variable, children
-from engine.values import ANY, NEVER, OBJECT, PYTHON_TYPES, Kind, join, join_all, list_of, object_of
+from engine.values import ANY, NEVER, OBJECT, PYTHON_TYPES, Kind, join, join_all, list_of, mapping_of, object_of
 from engine.workspace import Endpoint, Function, Workspace
 
 Extras = Mapping[str, Kind]  # by the table of the tokens
@@ -80,6 +80,8 @@ def carried(kind: Kind) -> Kind:
     """What is known of a value of the kind `kind` after it went through JSON: a record has lost what lay beside it."""
     if kind.options:
         made = join_all(map(carried, kind.options))
+    elif kind.name == "object" and kind.item is not None:
+        made = mapping_of(carried(kind.item))
     elif kind.name == "list":
         made = list_of(carried(kind.item or ANY))
     elif (fields := kind.visible) is not None:

@@ -94,7 +94,8 @@ class File(dict[str, object]):
 class Kind:
     """What is known of a value before it exists.
 
-    `item` is a list's, `fields` an object's (None: any keys), `optional` names fields that may be absent,
+    `item` is a list's, and what lies under each key of an object of any keys. `fields` are an object's (None: any
+    keys), `optional` names fields that may be absent,
     `options` are those of a union, each of another family, which is all that is known where ways meet that leave an
     int here and a text there. `table` is the table whose record (an object) or id (an int) it is, `secret` taints what
     must not leave, `private` says of a column that it is secret only as a part of its record: read by its name it is
@@ -132,6 +133,12 @@ class Kind:
     @property
     def is_record(self) -> bool:
         return self.name == "object" and bool(self.table)
+
+    @property
+    def under_any_key(self) -> Kind:
+        """What may lie under a key of an object that is known only when it runs."""
+        fields = self.visible
+        return self.item or ANY if fields is None else join_all(fields.values(), NEVER)
 
     @property
     def visible(self) -> Mapping[str, Kind] | None:
@@ -211,6 +218,11 @@ def list_of(item: Kind) -> Kind:
 
 def object_of(fields: Mapping[str, Kind], optional: Iterable[str] = ()) -> Kind:
     return Kind("object", fields=fields, optional=frozenset(optional))
+
+
+def mapping_of(item: Kind) -> Kind:
+    """An object of any keys, with an `item` under each."""
+    return OBJECT if item.is_open or item.name == "never" else Kind("object", item=item)
 
 
 # The form in which Xano's API gives a point, in degrees.
@@ -311,7 +323,7 @@ def _join_objects(left: Kind, right: Kind) -> Kind:
     # What is a record only now and then has nothing beside it that could be asked for.
     mine, theirs = (left.fields, right.fields) if table else (left.visible, right.visible)
     if mine is None or theirs is None:
-        return OBJECT
+        return mapping_of(join(left.under_any_key, right.under_any_key))
     fields = {name: join(mine.get(name, NEVER), theirs.get(name, NEVER)) for name in (*mine, *theirs)}
     optional = {name for name in fields if name not in mine or name not in theirs}
     optional |= (left.optional | right.optional) & fields.keys()
@@ -358,7 +370,7 @@ def _fits_inside(given: Kind, wanted: Kind) -> bool:
 
 def _fits_fields(given: Kind, wanted: Kind) -> bool:
     if given.fields is None or wanted.fields is None:
-        return True
+        return given.item is None or wanted.item is None or _fits_inside(given.item, wanted.item)
     return given.fields.keys() <= wanted.fields.keys() and all(
         _fits_field(given, name, kind, name in wanted.optional) for name, kind in wanted.fields.items()
     )

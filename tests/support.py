@@ -114,6 +114,8 @@ def conforms(value: Any, kind: Kind) -> bool:
             return fields.keys() - kind.optional <= value.keys() <= fields.keys() and all(
                 conforms(value[name], fields[name]) for name in value
             )
+        case dict() if kind.item is not None:
+            return all(conforms(each, kind.item) for each in value.values())
         case float():
             return math.isfinite(value)
     return not kind.values or value in kind.values

@@ -47,6 +47,7 @@ from engine.values import (
     join,
     join_all,
     list_of,
+    mapping_of,
     object_of,
 )
 from engine.workspace import Endpoint
@@ -83,6 +84,7 @@ MILLISECONDS = {**INT64, "description": "Milliseconds since the epoch."}
             {"anyOf": [INT64, {"type": "array", "items": {"type": "boolean"}}, {"type": "null"}]},
         ),
         (OBJECT, {"type": "object", "additionalProperties": True}),
+        (mapping_of(INT), {"type": "object", "additionalProperties": INT64}),
         (list_of(INT), {"type": "array", "items": INT64}),
         (list_of(TEXT.maybe()), {"type": "array", "items": {"type": ["string", "null"]}}),
         (list_of(NEVER), {"type": "array", "items": {}, "maxItems": 0}),

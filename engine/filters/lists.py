@@ -12,7 +12,7 @@ from engine.errors import did_you_mean, value_fault
 from engine.filters.kinds import written
 from engine.filters.paths import follow_kind, literal_steps, lookup, parts
 from engine.registry import Misfit
-from engine.values import ANY, NEVER, NULL, OBJECT, Kind, join_all, kind_of, list_of
+from engine.values import ANY, NEVER, NULL, Kind, join_all, kind_of, list_of, mapping_of
 
 ORDERS = ("asc", "desc")
 T = TypeVar("T")
@@ -160,7 +160,7 @@ def _index_kind(kinds: list[Kind], literals: list[object]) -> Kind:
         raise Misfit("a key can't be null, what lies there may be", 1, "leave such items out before, with | filter(…)")
     if not all(map(_is_plain, kind.choices)):
         raise Misfit(f"a key must be a text, a number or a bool, what lies there is {kind}", 1)
-    return OBJECT
+    return mapping_of(kinds[0] if kinds[0].name == "list" else list_of(ANY))
 
 
 @registry.filter(result=_index_kind, charges=True)

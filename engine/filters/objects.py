@@ -187,8 +187,7 @@ def keys(value: dict[str, object]) -> list[str]:
 
 
 def _value_kind(kind: Kind) -> Kind:
-    fields = kind.visible
-    return ANY if fields is None else join_all(fields.values())
+    return join_all([kind.under_any_key])
 
 
 def _values_kind(kinds: list[Kind], literals: list[object]) -> Kind:

@@ -103,4 +103,4 @@ def _enter_kind(kind: Kind, step: str) -> tuple[Kind | None, bool]:
     if kind.name not in ("object", "file"):
         return None, False
     fields = kind.visible
-    return (ANY, False) if fields is None else (fields.get(step), step not in kind.optional)
+    return (kind.item or ANY, False) if fields is None else (fields.get(step), step not in kind.optional)

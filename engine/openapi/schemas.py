@@ -24,7 +24,6 @@ _BY_NAME: Mapping[str, Schema] = {
     "file": {name: part for name, part in FILE_SCHEMA.items() if name != "additionalProperties"},
 }
 _TEXT: Schema = {"type": "string"}
-_OPEN_OBJECT: Schema = {"type": "object", "additionalProperties": True}
 
 
 def unnamed(_: Kind) -> None:
@@ -52,7 +51,8 @@ def _written_out(kind: Kind, reference: Reference) -> Schema:
     if kind.fields is not None and kind.name == "object":
         return _object(kind, reference)
     if kind.name == "object":
-        return dict(_OPEN_OBJECT)
+        within = True if kind.item is None else kind_schema(kind.item, reference)
+        return {"type": "object", "additionalProperties": within}
     if kind.values:
         return {"type": "string", "enum": list(kind.values)}
     return dict(_BY_NAME.get(kind.name, _TEXT))
