@@ -5,7 +5,8 @@ Nodes are compared and hashed by identity, so they can key dictionaries. `span` 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -187,13 +188,20 @@ class Lambda(Node):
 
 def children(node: Node) -> Iterator[Node]:
     """The nodes right below `node`, in the order of its fields."""
-    names: tuple[str, ...] = node.__slots__
-    for name in names:
+    for name in _PARTS[type(node)]:
         value = getattr(node, name)
-        if isinstance(value, Node):
+        if isinstance(value, list):
+            yield from value
+        else:
             yield value
-        elif isinstance(value, list):
-            yield from (item for item in value if isinstance(item, Node))
+
+
+def _parts(cls: Any) -> tuple[str, ...]:
+    """The fields of a sort of node that hold nodes: trees are walked too often to look at the others."""
+    return tuple(each.name for each in fields(cls) if re.search("Node|Entry", str(each.type)))
+
+
+_PARTS: Mapping[type[Node], tuple[str, ...]] = {cls: _parts(cls) for cls in Node.__subclasses__()}
 
 
 def with_variables(node: Any) -> Any:
