@@ -481,7 +481,7 @@ def repeat(lowering: StackLowering, times: Expression, do: Block) -> list[ast.st
       do:
         - debug_log: $n
     """
-    count = lowering.helper(operators.times, lowering.plain(times))
+    count = lowering.helper(operators.times, lowering.revealed(times))
     return lowering.by_strides(call("range", count), lowering.result_or_temporary(), do)
 
 

@@ -113,20 +113,10 @@ class ExpressionLowering:
         rule: Callable[[Any], ast.expr] = getattr(self, _RULES[type(node)])
         return at(node.span, rule(node))
 
-    def plain(self, node: Node) -> ast.expr:
-        """The Python of `node`, its mask taken off."""
-        lowered = self.lower(node)
-        return at(node.span, method(lowered, "reveal")) if self._is_masked(node) else lowered
-
-    def _is_masked(self, node: Node) -> bool:
-        kind = self.kind(node)
-        return kind.secret and not kind.nullable and kind.name not in ("any", "union")
-
     def revealed(self, node: Node) -> ast.expr:
-        """The Python of `node`, its mask taken off where it has one, null kept."""
-        if not self.kind(node).secret:
-            return self.lower(node)
-        return self.plain(node) if self._is_masked(node) else self._reveal(self.lower(node))
+        """The Python of `node`, unmasked where it is masked: what is secret on one way may be plain on others."""
+        lowered = self.lower(node)
+        return at(node.span, self._reveal(lowered)) if self.kind(node).secret else lowered
 
     def _reveal(self, value: ast.expr) -> ast.expr:
         return self.helper(reveal, value)
@@ -151,7 +141,8 @@ class ExpressionLowering:
         """The parts as one text. What is joined again and again could double each time: there it is bounded."""
         if self.repeats:
             return self.helper(operators.joined, *map(self._text, nodes))
-        return ast.JoinedStr([_part(self.plain(node) if self._is_number(node) else self._text(node)) for node in nodes])
+        texts = (self.revealed(node) if self._is_number(node) else self._text(node) for node in nodes)
+        return ast.JoinedStr([_part(each) for each in texts])
 
     def _text(self, node: Node) -> ast.expr:
         lowered = self.revealed(node)
@@ -214,7 +205,7 @@ class ExpressionLowering:
     def _unary(self, node: Unary) -> ast.expr:
         if node.operator == "not":
             return negated(self.condition(node.operand))
-        operand = self.plain(node.operand)
+        operand = self.revealed(node.operand)
         if self._is_number(node.operand):
             return self.masked(self.kind(node), ast.UnaryOp(ast.USub(), operand))
         return self.masked(self.kind(node), self.helper(operators.negate, operand))
@@ -269,7 +260,7 @@ class ExpressionLowering:
 
     def _order(self, node: Binary) -> ast.expr:
         operator, helper, turned = _ORDERS[node.operator]
-        left, right = self.plain(node.left), self.plain(node.right)
+        left, right = self.revealed(node.left), self.revealed(node.right)
         kinds = {self.kind(node.left).family, self.kind(node.right).family}
         if len(kinds) == 1 and kinds <= {"number", "text"}:
             return compared(left, operator(), right)
@@ -279,7 +270,7 @@ class ExpressionLowering:
         if self._is_sum(node):
             return self._bounded(node, self._sum(node))
         operator, helper = _ARITHMETIC[node.operator]
-        left, right = self.plain(node.left), self.plain(node.right)
+        left, right = self.revealed(node.left), self.revealed(node.right)
         if not self._is_number(node.left, node.right):
             return self.helper(helper, left, right)
         divisor = literal_of(node.right)
@@ -305,10 +296,10 @@ class ExpressionLowering:
         """A part of a sum. Decimals within it need no bound of their own: what isn't finite makes nothing that is."""
         if isinstance(node, Binary) and self._is_unbounded(node):
             return at(node.span, self._sum(node))
-        return self.plain(node)
+        return self.revealed(node)
 
     def _is_unbounded(self, node: Node) -> bool:
-        return self._is_sum(node) and self.kind(node).name == "decimal" and not self._is_masked(node)
+        return self._is_sum(node) and self.kind(node).name == "decimal" and not self.kind(node).secret
 
     def _bounded(self, node: Binary, result: ast.expr) -> ast.expr:
         """Ints stay within 64 bits and decimals finite: JSON and storages know nothing else."""
@@ -337,7 +328,7 @@ class ExpressionLowering:
         return chosen(self.condition(node.test), self.lower(node.then), self.lower(node.otherwise))
 
     def _range(self, node: Range) -> ast.expr:
-        return self.helper(operators.int_range, self.plain(node.start), self.plain(node.stop))
+        return self.helper(operators.int_range, self.revealed(node.start), self.revealed(node.stop))
 
     def _filter(self, node: Filter) -> ast.expr:
         return self._applied(registry.filters()[node.name], [node.of, *node.arguments], node)
@@ -350,7 +341,7 @@ class ExpressionLowering:
         if inline is not None and definition.family == "filter":
             return inline(*map(self.lower, nodes))
         if definition.name in WHOLE and definition.family == "filter" and self._is_number(*nodes):
-            whole = self.helper(WHOLE[definition.name], self.plain(nodes[0]))
+            whole = self.helper(WHOLE[definition.name], self.revealed(nodes[0]))
             return self.masked(self.kind(node), self._where(partial(_within, COMPACT), whole, bounds.integer))
         arguments = [self._argument(definition, parameter, each) for parameter, each in paired(definition, nodes)]
         if definition.charges and any(each.name in _WALKED for each in self.kind(nodes[0]).choices):

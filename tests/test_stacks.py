@@ -117,6 +117,32 @@ def test_a_stack_answers(tmp_path: Path, stack: str, expected: Any) -> None:
     assert run_stack(tmp_path, stack) == expected
 
 
+ONE_OF_TWO = "{b: bool, k: {type: enum, values: [a, b]}, pin?: {type: text, sensitive: true}}"
+WAYS: dict[str, tuple[str, Any, Any]] = {
+    "an int, or else a secret": (
+        "- set: {x: '${1 if $input.b else $input.pin}', is_two: false}\n- if: $x | is_int\n  then:\n"
+        "    - set: {is_two: '${$x + 1 == 2}'}\n- return: $is_two",
+        True,
+        False,
+    ),
+    "a record, or else an object like it": (
+        "- add_record: card\n  data: {pin: $input.pin}\n  as: card\n- set: {x: '${$card if $input.b else {id: 0, pin: \"shown\"}}'}\n"
+        "- return: {x: $x?.pin, all: $x}",
+        {"x": None, "all": {"id": 1}},
+        {"x": "shown", "all": {"id": 0, "pin": "shown"}},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("stack", "one", "other"), WAYS.values(), ids=WAYS)
+def test_a_value_that_is_one_of_two(tmp_path: Path, stack: str, one: Any, other: Any) -> None:
+    card = "table: card\ncolumns:\n  id: int\n  pin?: {type: text, sensitive: true}\n"
+    for is_one, expected in ((True, one), (False, other)):
+        folder = tmp_path / str(is_one)
+        folder.mkdir()
+        assert run_stack(folder, stack, ONE_OF_TWO, {"b": is_one, "k": "a", "pin": "hush"}, card=card) == expected
+
+
 FAULTS: dict[str, tuple[str, str, str]] = {
     "precondition": ("- precondition: 1 > 2", "bad_request", "Precondition failed."),
     "named": ("- precondition: 1 > 2\n  error: not_found\n  message: No ${1 + 1}.", "not_found", "No 2."),
