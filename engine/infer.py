@@ -43,6 +43,7 @@ from engine.values import (
     join,
     join_all,
     kind_of,
+    laid_over,
     list_of,
     object_of,
 )
@@ -203,23 +204,14 @@ class Inference(Operations, Applications):
         return (kind.item or ANY).masked() if kind.secret else kind.item or ANY
 
     def _object(self, node: ObjectOf, scope: Scope) -> Kind:
-        fields: dict[str, Kind] = {}
-        optional: set[str] = set()
-        known = True
+        kind = object_of({})
         for entry in node.entries:
             if isinstance(entry, Spread):
-                spread = self._spread(entry, scope)
-                known = known and (spread.fields is not None or spread.name == "never")
-                fields |= {
-                    name: kind for name, kind in (spread.fields or {}).items() if not (spread.is_record and kind.secret)
-                }
-                optional |= spread.optional
+                over = self._spread(entry, scope)
             else:
-                fields[entry.key] = self.infer(entry.value, scope)
-                optional.discard(entry.key)
-        if known:
-            return object_of(fields, optional)
-        return OBJECT.masked() if any(contains_secret(kind) for kind in fields.values()) else OBJECT
+                over = object_of({entry.key: self.infer(entry.value, scope)})
+            kind = laid_over(kind, over)
+        return kind
 
     def _spread(self, node: Spread, scope: Scope) -> Kind:
         kind = self.value(node.of, scope, "it can't be spread")

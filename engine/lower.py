@@ -192,7 +192,7 @@ class ExpressionLowering:
         return self.lower(node)
 
     def _object(self, node: ObjectOf) -> ast.expr:
-        return dictionary(map(self._entry, node.entries))
+        return self.masked(self.kind(node), dictionary(map(self._entry, node.entries)))
 
     def _entry(self, entry: Entry | Spread) -> tuple[ast.expr | None, ast.expr]:
         if isinstance(entry, Spread):

@@ -330,6 +330,23 @@ def _join_objects(left: Kind, right: Kind) -> Kind:
     return Kind("object", fields=fields, optional=frozenset(optional), table=table)
 
 
+def laid_over(under: Kind, over: Kind) -> Kind:
+    """An object with the fields of another laid over its own; a field that may be absent leaves what was there."""
+    if over.name == "never":
+        return under
+    mine, theirs = under.visible, over.visible
+    is_secret = under.secret or over.secret
+    if mine is None or theirs is None:
+        return OBJECT.masked() if contains_secret(under) or contains_secret(over) else OBJECT
+    laid = {
+        name: join(mine[name], kind) if name in over.optional and name in mine else kind
+        for name, kind in theirs.items()
+    }
+    present = (mine.keys() - under.optional) | (theirs.keys() - over.optional)
+    kind = object_of({**mine, **laid}, (under.optional | over.optional) - present)
+    return kind.masked() if is_secret else kind
+
+
 def join_all(kinds: Iterable[Kind], none: Kind = ANY) -> Kind:
     """The narrowest kind that all are; `none` where there are none. The items of `[]` are of the kind `never`."""
     joined = NEVER

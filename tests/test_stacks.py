@@ -119,9 +119,20 @@ def test_a_stack_answers(tmp_path: Path, stack: str, expected: Any) -> None:
 
 ONE_OF_TWO = "{b: bool, k: {type: enum, values: [a, b]}, pin?: {type: text, sensitive: true}}"
 WAYS: dict[str, tuple[str, Any, Any]] = {
+    "what may be absent, laid over": (
+        "- set: {x: '${{a: 1} if $input.b else {b: 1}}'}\n- return: '${{a: \"before\", ...$x}}'",
+        {"a": 1},
+        {"a": "before", "b": 1},
+    ),
     "an int, or else a secret": (
         "- set: {x: '${1 if $input.b else $input.pin}', is_two: false}\n- if: $x | is_int\n  then:\n"
         "    - set: {is_two: '${$x + 1 == 2}'}\n- return: $is_two",
+        True,
+        False,
+    ),
+    "an object with a secret put into one that isn't known": (
+        "- set: {o: '${\"{}\" | json_decode | as_kind(\"object\")}'}\n- set: {o.pin: $input.pin}\n"
+        "- set: {p: '${{...$o, b: $input.b}}'}\n- return: '${$p.pin == \"hush\" and $p.b == true}'",
         True,
         False,
     ),

@@ -14,7 +14,7 @@ from engine.errors import did_you_mean, value_fault
 from engine.filters.paths import MISSING, follow, follow_kind, is_place, literal_steps, parts, place
 from engine.filters.rules import kind_at, literal_at, of_each
 from engine.registry import Misfit
-from engine.values import ANY, NEVER, NULL, OBJECT, TEXT, Kind, join, join_all, list_of, object_of
+from engine.values import ANY, NEVER, NULL, OBJECT, TEXT, Kind, join, join_all, laid_over, list_of, object_of
 
 
 def _get_kind(kinds: list[Kind], literals: list[object]) -> Kind:
@@ -301,17 +301,7 @@ def _merge_kind(kinds: list[Kind], literals: list[object]) -> Kind:
         raise Misfit(f"{left} can't be merged with {right}, but two objects or two lists can", 1)
     if left.name != "object" or right.name != "object":
         return ANY
-    under, over = left.visible, right.visible
-    if under is None or over is None:
-        return OBJECT
-    laid = {
-        name: join(under[name], kind) if name in right.optional and name in under else kind
-        for name, kind in over.items()
-    }
-    present = {name for name in over if name not in right.optional} | {
-        name for name in under if name not in left.optional
-    }
-    return object_of({**under, **laid}, (left.optional | right.optional) - present)
+    return laid_over(left, right)
 
 
 @registry.filter(result=_merge_kind, charges=True, aliases=("array_merge",))
