@@ -179,7 +179,8 @@ class ExpressionLowering:
             beside = operators.optional_secret_attribute if node.optional else operators.secret_attribute
             value = self.helper(beside, self.lower(node.of), self.lower(node.index))
             return value if kind.secret else self._reveal(value)
-        helper = operators.optional_element if node.optional else operators.element
+        may_lack = isinstance(node.index, Literal) and node.index.value in owner.optional
+        helper = operators.optional_element if node.optional or may_lack else operators.element
         value = self.helper(helper, self.revealed(node.of), self.revealed(node.index))
         return self.masked(kind, value)
 

@@ -119,6 +119,7 @@ def test_a_stack_answers(tmp_path: Path, stack: str, expected: Any) -> None:
 
 ONE_OF_TWO = "{b: bool, k: {type: enum, values: [a, b]}, pin?: {type: text, sensitive: true}}"
 WAYS: dict[str, tuple[str, Any, Any]] = {
+    "what may be absent, by its key": ("- set: {x: '${{a: 1, b: 2} if $input.b else {a: 1}}'}\n- return: $x['b']", 2, None),
     "what may be absent, laid over": (
         "- set: {x: '${{a: 1} if $input.b else {b: 1}}'}\n- return: '${{a: \"before\", ...$x}}'",
         {"a": 1},
