@@ -68,7 +68,7 @@ class Control(StackWalk):
         if not comparable(kind, given):
             hint = did_you_mean(case.value.text, kind.values) if kind.values else ""
             self.report("SW216", f"'{case.value.text}' can never be the value of {kind}", case.value.span, hint)
-        elif kind.options and not isinstance(value, str) and comparable(kind, TEXT):
+        elif kind.options and not isinstance(value, str) and comparable(kind, Kind("enum", values=(case.value.text,))):
             message = f"'{case.value.text}' may be {given} or a text here"
             self.report("SW216", message, case.value.span, which(subject, kind, given))
         return self.block(case.block, narrowed_equal(subject, given, scope, self.kinds))

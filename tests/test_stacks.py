@@ -125,6 +125,11 @@ WAYS: dict[str, tuple[str, Any, Any]] = {
         {"a": 1},
         {"a": "before", "b": 1},
     ),
+    "a switch on an int or one of some texts": (
+        "- set: {x: '${1 if $input.b else $input.k}'}\n- switch: $x\n  cases:\n    1: [return: one]\n    a: [return: $x]\n- return: x",
+        "one",
+        "a",
+    ),
     "an int, or else a secret": (
         "- set: {x: '${1 if $input.b else $input.pin}', is_two: false}\n- if: $x | is_int\n  then:\n"
         "    - set: {is_two: '${$x + 1 == 2}'}\n- return: $is_two",
