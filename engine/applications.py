@@ -75,7 +75,7 @@ class Applications(Judge):
         return kind.masked() if tainted and not is_kept else kind
 
     def _check_reveal(self, definition: Definition, given: list[Kind], node: Node) -> None:
-        if definition.name == "reveal" and given and given[0].name == "password":
+        if definition.name == "reveal" and given and any(each.name == "password" for each in given[0].choices):
             self.report("SW220", "a password can't be revealed", node.span, "check it with validate_password")
 
     def _check_count(self, definition: Definition, nodes: list[Node], node: Filter | Call) -> None:

@@ -302,8 +302,8 @@ def _join_names(left: Kind, right: Kind) -> Kind:
         return Kind("enum", values=tuple(dict.fromkeys(left.values + right.values)))
     if left.name == right.name:
         return Kind(left.name, fields=left.fields, table=left.table if left.table == right.table else "")
-    if left.family == "text":
-        return TEXT
+    if left.family == "text":  # what may be a password stays one, which nothing reveals
+        return Kind("password") if "password" in (left.name, right.name) else TEXT
     return DECIMAL if "decimal" in (left.name, right.name) else INT
 
 
