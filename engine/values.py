@@ -320,8 +320,7 @@ def _union(options: Iterable[Kind]) -> Kind:
 
 def _join_objects(left: Kind, right: Kind) -> Kind:
     table = left.table if left.table == right.table else ""
-    # What is a record only now and then has nothing beside it that could be asked for.
-    mine, theirs = (left.fields, right.fields) if table else (left.visible, right.visible)
+    mine, theirs = _shared_fields(left, right), _shared_fields(right, left)
     if mine is None or theirs is None:
         return mapping_of(join(left.under_any_key, right.under_any_key))
     fields = {name: join(mine.get(name, NEVER), theirs.get(name, NEVER)) for name in (*mine, *theirs)}
@@ -345,6 +344,14 @@ def laid_over(under: Kind, over: Kind) -> Kind:
     present = (mine.keys() - under.optional) | (theirs.keys() - over.optional)
     kind = object_of({**mine, **laid}, (under.optional | over.optional) - present)
     return kind.masked() if is_secret else kind
+
+
+def _shared_fields(kind: Kind, other: Kind) -> Mapping[str, Kind] | None:
+    """The fields of an object that may as well be the `other`: a record's secrets only where both hold them alike."""
+    if kind.fields is None or not kind.is_record:
+        return kind.fields
+    alike = (other.fields or {}) if kind.table == other.table else {}
+    return {name: field for name, field in kind.fields.items() if not field.secret or name in alike}
 
 
 def join_all(kinds: Iterable[Kind], none: Kind = ANY) -> Kind:
