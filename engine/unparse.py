@@ -137,7 +137,9 @@ def _conditional(node: Conditional) -> str:
 
 def _range(node: Range) -> str:
     binding = BINDING[".."] + 1
-    return f"{_inside(node.start, binding)}..{_inside(node.stop, binding)}"
+    start = _inside(node.start, binding)
+    start = f"({start})" if start.endswith("?") else start  # `| name?..` would begin with `?.`
+    return f"{start}..{_inside(node.stop, binding)}"
 
 
 def _filter(node: Filter) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.errors import Problems, Span, Text
@@ -536,6 +536,7 @@ def tree_of(draw: st.DrawFn, height: int) -> Node:
 TREES = tree_of(3)
 
 
+@example(Range(Filter(Literal(None, PLACE), "a", [], True, PLACE, PLACE), Literal(1, PLACE), PLACE))
 @settings(max_examples=100, deadline=None)
 @given(TREES)
 def test_what_is_written_is_read(tree: Node) -> None:
