@@ -76,9 +76,7 @@ def _with_path(owner: Kind, path: tuple[str | int, ...], value: Kind) -> Kind:
         item = owner.item or ANY
         return list_of(join(item, _with_path(item, tuple(rest), value) if rest else value))
     if owner.is_record:  # a copy of a record has no secrets beside it
-        owner = object_of(
-            {name: kind for name, kind in (owner.fields or {}).items() if not kind.secret}, owner.optional
-        )
+        owner = object_of(owner.visible or {}, owner.optional)
     if owner.name != "object":
         return owner
     if owner.fields is None:
