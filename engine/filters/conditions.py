@@ -14,6 +14,8 @@ from engine import registry
 from engine.bounds import range_fault
 from engine.compare import identities
 from engine.operators import less_or_equal
+from engine.registry import Misfit
+from engine.values import BOOL, Kind, conversion
 
 MAX_PATTERN = 1000  # characters of what `like` compares with
 MAX_WORDS = 32  # words of a search
@@ -21,7 +23,15 @@ _LIKE = re.compile(r"\\(.)|([%_])|([^\\%_]+)|\\", re.DOTALL)
 _WORD = re.compile(r"[^\W_]+\*?")
 
 
-@registry.filter
+def _between_kind(kinds: list[Kind], literals: list[object]) -> Kind:
+    for place, bound in enumerate(kinds[1:], start=1):
+        families = {each.family for kind in (kinds[0], bound) for each in kind.choices}
+        if {"number", "text"} <= families:
+            raise Misfit(f"{kinds[0]} and {bound} have no order", place, conversion(kinds[0], bound))
+    return BOOL
+
+
+@registry.filter(result=_between_kind)
 def between(value: float | str, least: float | str, greatest: float | str) -> bool:
     """Whether a number or text lies between two others, both included; texts by code point, so dates by day.
 
