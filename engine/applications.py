@@ -14,7 +14,7 @@ from engine.operations import is_no_value
 from engine.registry import Definition, Misfit, Parameter, substitute, unify
 from engine.scope import Scope
 from engine.syntax import Call, Entry, Filter, Lambda, ListOf, Literal, Node, ObjectOf, Spread
-from engine.values import ANY, BOOL, Kind, contains_secret, fits, list_of
+from engine.values import ANY, BOOL, Kind, bared, contains, contains_secret, fits, list_of, sealed
 from engine.wording import ELSEWHERE, asked, counted, mend, named, shown, usage
 
 Kinds = tuple[Kind, ...]
@@ -66,17 +66,19 @@ class Applications(Judge):
         given = [kinds[place] for place in sorted(kinds)]
         arguments = [argument for _, argument in pairs]
         kind = self._result(definition, given, arguments, bindings, is_new=len(self.problems) == before)
-        # The taint of any argument is the result's; a bool says too little to keep.
-        tainted = any(contains_secret(each) for each in given) and not definition.declassifies
-        if definition.declassifies:
-            self._check_reveal(definition, given, node)
-            return kind.plain()
-        is_kept = kind.fields is not None and not any(each.secret for each in given)  # field by field
-        return kind.masked() if tainted and not is_kept else kind
+        return self._tainted(definition, kind, given, node) if any(map(contains_secret, given)) else kind
 
-    def _check_reveal(self, definition: Definition, given: list[Kind], node: Node) -> None:
-        if definition.name == "reveal" and given and any(each.name == "password" for each in given[0].choices):
-            self.report("SW220", "a password can't be revealed", node.span, "check it with validate_password")
+    def _tainted(self, definition: Definition, kind: Kind, given: list[Kind], node: Node) -> Kind:
+        """The kind of a result made of secrets: what they taint is one too, but for a bool, which says too little."""
+        has_password = any(contains("password", each) for each in given)
+        if definition.declassifies:
+            if has_password:
+                self.report("SW220", "a password can't be revealed", node.span, "check it with validate_password")
+            return bared(kind)
+        if has_password and not definition.digests:
+            kind = sealed(kind)
+        is_kept = kind.fields is not None and not any(each.secret for each in given)  # field by field
+        return kind if is_kept else kind.masked()
 
     def _check_count(self, definition: Definition, nodes: list[Node], node: Filter | Call) -> None:
         wanted = definition.parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from engine.errors import Fault, kind_fault
-from engine.values import INT_MAX, INT_MIN, kind_of
+from engine.values import INT_MAX, INT_MIN, kind_of, reveal
 
 MAX_TEXT = 16 * 1024 * 1024  # characters
 MAX_ITEMS = 1_000_000
@@ -86,7 +86,21 @@ def survey(value: object) -> None:
     raise range_fault(f"the value has more than {MAX_DEPTH} levels")
 
 
+def bare(value: object) -> object:
+    """`value` with all that is secret within it unmasked. What lies beside records stays there."""
+    survey(value)
+    return _bare(value)
+
+
+def _bare(value: object) -> object:
+    value = reveal(value)
+    if isinstance(value, list):
+        return [_bare(item) for item in value]
+    return {key: _bare(item) for key, item in value.items()} if type(value) is dict else value
+
+
 def _children(value: object) -> list[object]:
+    value = reveal(value)
     if isinstance(value, list):
         return value
     return list(value.values()) if isinstance(value, dict) else []

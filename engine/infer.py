@@ -10,7 +10,7 @@ from engine.applications import Applications
 from engine.errors import Span, did_you_mean, nearest
 from engine.lints.lookalikes import as_value, filled_in, meant
 from engine.lints.reading import reads
-from engine.operations import Operations
+from engine.operations import Operations, joined_kind
 from engine.scope import Scope, key_of
 from engine.syntax import (
     Attribute,
@@ -99,8 +99,7 @@ class Inference(Operations, Applications):
             self.lookalike(span, filled)
 
     def _template(self, node: Template, scope: Scope) -> Kind:
-        kinds = [self._joined(part, scope) for part in node.parts]
-        return TEXT.masked() if any(kind.secret for kind in kinds) else TEXT
+        return joined_kind([self._joined(part, scope) for part in node.parts])
 
     def _variable(self, node: Variable, scope: Scope) -> Kind:
         self.reads.add(node.name)

@@ -344,19 +344,25 @@ class ExpressionLowering:
         if definition.name in WHOLE and definition.family == "filter" and self._is_number(*nodes):
             whole = self.helper(WHOLE[definition.name], self.revealed(nodes[0]))
             return self.masked(self.kind(node), self._where(partial(_within, COMPACT), whole, bounds.integer))
-        arguments = [self._argument(definition, parameter, each) for parameter, each in paired(definition, nodes)]
+        looks_into = self.kind(node).secret or self.kind(node).name == "bool"
+        arguments = [
+            self._argument(definition, parameter, each, looks_into) for parameter, each in paired(definition, nodes)
+        ]
         if definition.charges and any(each.name in _WALKED for each in self.kind(nodes[0]).choices):
             arguments[0] = method(name("run"), "charged", arguments[0])
         leading = [name("run")] if definition.takes_run else []
         function = self.names.bind(definition.call, definition.name)
         return self.masked(self.kind(node), call(function, *leading, *arguments))
 
-    def _argument(self, definition: Definition, parameter: Parameter, node: Node) -> ast.expr:
+    def _argument(self, definition: Definition, parameter: Parameter, node: Node, looks_into: bool) -> ast.expr:
+        """An argument, unmasked; also within, where the result is secret as a whole or only a bool."""
         if isinstance(node, Lambda):
             return at(node.span, self._lambda(parameter, node))
         if parameter.syntax == "kind":
             return self.names.bind(read_kind(literal_of(node)), "kind")
         lowered = self.lower(node) if parameter.secret else self.revealed(node)
+        if looks_into and contains_secret(self.kind(node).plain()):
+            lowered = at(node.span, self.helper(bounds.bare, lowered))
         return at(node.span, self.proven(parameter, node, lowered, f"'{definition.name}' needs its {parameter.name}"))
 
     def proven(self, parameter: Parameter, node: Node, lowered: ast.expr, what: str) -> ast.expr:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from engine.errors import did_you_mean, listed
 from engine.judge import Judge
 from engine.narrow import narrowed_null
@@ -18,11 +20,13 @@ from engine.values import (
     TIMESTAMP,
     Kind,
     comparable,
+    contains,
     conversion,
     fits,
     join,
     join_all,
     list_of,
+    sealed,
 )
 from engine.wording import named, shown, which
 
@@ -60,8 +64,7 @@ class Operations(Judge):
                 return self._default(node, scope)
             case "~":
                 self._check_reach(node)
-                kinds = [self._joined(node.left, scope), self._joined(node.right, scope)]
-                return TEXT.masked() if any(kind.secret for kind in kinds) else TEXT
+                return joined_kind([self._joined(node.left, scope), self._joined(node.right, scope)])
             case "in" | "not in":
                 return self._membership(node, scope)
             case "==" | "!=":
@@ -179,6 +182,13 @@ class Operations(Judge):
             if not fits(kind, INT):
                 self.report("SW214", f"'..' needs ints, {named(end)} is {kind}", end.span)
         return list_of(INT)
+
+
+def joined_kind(kinds: Sequence[Kind]) -> Kind:
+    """The kind of a text that parts of these kinds make."""
+    secrets = [each for each in kinds if each.secret]
+    kind = TEXT.masked() if secrets else TEXT
+    return sealed(kind) if any(contains("password", each) for each in secrets) else kind
 
 
 # What can be a part of a text.

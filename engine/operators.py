@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from engine.bounds import decimal, integer, room_for_items, room_for_text, unfit
-from engine.compare import same
+from engine.compare import same, same_secret
 from engine.errors import Fault, kind_fault
 from engine.values import Record, Secret, kind_of
 
@@ -68,7 +68,7 @@ def division_fault() -> Fault:
 def equal(left: object, right: object) -> bool:
     """Whether two values of unknown kinds are equal: strict by kind, secrets in constant time."""
     if isinstance(left, Secret) or isinstance(right, Secret):
-        return left == right if isinstance(left, Secret) else right == left
+        return same_secret(left, right)
     return same(left, right)
 
 

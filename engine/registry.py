@@ -109,7 +109,8 @@ class Definition:
     """A step, construct, filter or function: everything that schema, docs, checks and compiler ask of it.
 
     `result` computes the result's kind from the arguments' kinds where the signature can't say it, or raises `Misfit`.
-    `declassifies`: the result of a secret argument is no secret. `writes`: it may change the database. `outside`: it
+    `declassifies`: the result of a secret argument is no secret. `digests`: what it makes of a password tells nothing
+    of it. `writes`: it may change the database. `outside`: it
     waits for something outside of the database. `charges`: the run pays for the piped value's length. `keeps`: the
     result holds only items of which the filter's condition is true.
     `is_prepared`: `call` takes a `load` first, runs once at load, and returns the operation that runs. `composes`: it
@@ -130,6 +131,7 @@ class Definition:
     is_prepared: bool = False
     result: ResultRule | None = None
     declassifies: bool = False
+    digests: bool = False
     writes: bool = False
     outside: bool = False
     charges: bool = False
@@ -184,6 +186,7 @@ def filter(
     *,
     result: ResultRule | None = None,
     declassifies: bool = False,
+    digests: bool = False,
     charges: bool = False,
     keeps: bool = False,
     aliases: tuple[str, ...] = (),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from engine.errors import listed
@@ -245,10 +245,33 @@ def contains_secret(kind: Kind) -> bool:
     return not kind.is_record and any(contains_secret(each) for each in (kind.fields or {}).values())
 
 
-def contains_stream(kind: Kind) -> bool:
-    """Whether a value of this kind is a stream, or holds one."""
+def contains(name: str, kind: Kind) -> bool:
+    """Whether a value of a kind is, or holds, one of the kind `name`; what lies beside a record is not in it."""
     parts = [kind.item] if kind.item is not None else kind.options or (kind.fields or {}).values()
-    return kind.name == "stream" or (not kind.is_record and any(map(contains_stream, parts)))
+    return kind.name == name or (not kind.is_record and any(contains(name, part) for part in parts))
+
+
+def bared(kind: Kind) -> Kind:
+    """The kind of a value without a secret in it."""
+    return kind_within(kind.plain(), bared)
+
+
+def sealed(kind: Kind) -> Kind:
+    """The kind of a text, or of texts in a list, that were made of a password: such a text counts as one itself."""
+    if kind.family == "text":
+        return replace(PASSWORD, nullable=kind.nullable)
+    return kind_within(kind, sealed) if kind.name in ("list", "union") else kind
+
+
+def kind_within(kind: Kind, rule: Callable[[Kind], Kind]) -> Kind:
+    """A kind with what a rule makes of the kinds within; what lies beside a record is left alone."""
+    if kind.item is not None:
+        return replace(kind, item=rule(kind.item))
+    if kind.options:
+        return replace(kind, options=tuple(map(rule, kind.options)))
+    if kind.fields is not None and not kind.is_record:
+        return replace(kind, fields={name: rule(each) for name, each in kind.fields.items()})
+    return kind
 
 
 def kind_of(value: object) -> Kind:

@@ -17,7 +17,7 @@ from engine.run import Services, milliseconds, perform
 from engine.security.keys import KeyRing
 from engine.security.passwords import TEST_COST, Passwords
 from engine.security.tokens import Tokens
-from engine.values import ANY, PYTHON_TYPES, Kind
+from engine.values import ANY, PYTHON_TYPES, Kind, Secret
 from tests.storages import storage
 
 USER = """
@@ -99,7 +99,12 @@ def run_stack(folder: Path, stack: str, input: str = "{}", values: dict[str, Any
 
 
 def conforms(value: Any, kind: Kind) -> bool:
-    """Whether a value is of a kind, whatever is inside it too: an object has the fields of its kind and no others."""
+    """Whether a value is of a kind, whatever is inside it too: an object has the fields of its kind and no others.
+
+    A secret is one in its kind too, and masked; what is secret on one way may be plain on another.
+    """
+    if isinstance(value, Secret):
+        return kind.secret and conforms(value.reveal(), kind.plain())
     if kind.is_open or value is None:
         return kind.is_open or kind.may_be_null
     if kind.options:

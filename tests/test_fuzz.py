@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -34,6 +34,7 @@ from engine.values import (
     INT,
     TEXT,
     Kind,
+    Secret,
     common,
     comparable,
     fits,
@@ -57,6 +58,13 @@ KINDS: Mapping[str, Kind] = {
     "ts": list_of(TEXT), "ys": list_of(INT.maybe()), "ds": list_of(DECIMAL), "o": ITEM, "p": ITEM.maybe(), "os": list_of(ITEM),
     "zs": list_of(list_of(INT)), "bs": list_of(BOOL), "it": join(INT, TEXT), "us": list_of(join_all([INT.maybe(), TEXT, BOOL])),
     "lo": join(list_of(INT), ITEM),
+}  # fmt: skip
+# The same, with secrets among them: whole values, items of lists and fields of objects.
+SECRETS = KINDS | {
+    "i": INT.masked(), "s": TEXT.masked().maybe(), "it": join(INT, TEXT).masked(), "xs": list_of(INT.masked()),
+    "ts": list_of(join(TEXT, TEXT.masked())), "o": replace(ITEM, fields={**(ITEM.fields or {}), "b": TEXT.masked()}),
+    "zs": list_of(list_of(INT.masked())), "ds": list_of(DECIMAL).masked(),
+    "lo": join(list_of(INT.masked()), ITEM),
 }  # fmt: skip
 _INTS = st.sampled_from([0, 1, -1, 2, 3, 7, -8, 255, 10**12, 2**63 - 1, -(2**63)])
 _DECIMALS = st.sampled_from([0.0, 1.5, -2.25, 3, 1e308, -1e308, 5e-324, 1e16, 0.1])
@@ -86,6 +94,7 @@ def values_of(kind: Kind) -> st.SearchStrategy[Any]:
                 {name: each for name, each in fields.items() if name not in kind.optional},
                 optional={name: each for name, each in fields.items() if name in kind.optional},
             )
+    made = made | made.map(Secret) if kind.secret else made
     return st.none() | made if kind.nullable else made
 
 
@@ -287,29 +296,44 @@ def is_known(kind: Kind) -> bool:
     return not open_ and all(map(is_known, [*inner, *kind.options]))
 
 
-def compiled(text: str) -> tuple[Callable[..., Any], Inference, Kind] | None:
-    """The function of an expression over `KINDS`, as a stack would have it; None where the checker refuses it."""
+def compiled(text: str, kinds: Mapping[str, Kind]) -> tuple[Callable[..., Any], Inference, Kind] | None:
+    """The function of an expression over variables of `kinds`, as a stack would have it; None where it is refused."""
     origin = Origin(Text("it.yaml", text), 0, len(text), 1, 1, "", text)
     node = parse_expression(text, origin)
     inference = Inference()
-    kind = inference.infer(node, Scope(kinds=KINDS))
+    kind = inference.infer(node, Scope(kinds=kinds))
     if inference.problems:
         return None
     lowering = ExpressionLowering(inference.kinds, Names())
-    parameters = ["run", *(f"v_{each}" for each in KINDS)]
+    parameters = ["run", *(f"v_{each}" for each in kinds)]
     tree = at(node.span, function("expression", parameters, [returned(lowering.lower(node))], is_async=False))
     return function_of(tree, "it.yaml", lowering.names.bound, "expression"), inference, kind
 
 
+def given_of(kinds: Mapping[str, Kind]) -> st.SearchStrategy[dict[str, Any]]:
+    """Values of variables of `kinds`."""
+    return st.fixed_dictionaries({name: values_of(kind) for name, kind in kinds.items()})
+
+
 @settings(QUICK, max_examples=1500)
-@given(text=expressions(), values=st.fixed_dictionaries({name: values_of(kind) for name, kind in KINDS.items()}))
+@given(text=expressions(), values=given_of(KINDS))
 def test_an_expression_that_checks_runs_as_it_was_checked(text: str, values: dict[str, Any]) -> None:
-    made = compiled(text)
+    _runs(text, KINDS, values)
+
+
+@settings(QUICK, max_examples=1500)
+@given(text=expressions(), values=given_of(SECRETS))
+def test_an_expression_of_secrets_masks_what_its_kind_says(text: str, values: dict[str, Any]) -> None:
+    _runs(text, SECRETS, values)
+
+
+def _runs(text: str, kinds: Mapping[str, Kind], values: dict[str, Any]) -> None:
+    made = compiled(text, kinds)
     if made is None:
         return
     run, inference, kind = made
     try:
-        value = run(Services().run(), *(values[name] for name in KINDS))
+        value = run(Services().run(), *(values[name] for name in kinds))
     except Exception as error:
         fault = as_fault(error)
         assert fault is not None, f"{text}: {error!r}"

@@ -160,6 +160,29 @@ def test_a_value_that_is_one_of_two(tmp_path: Path, stack: str, one: Any, other:
         assert run_stack(folder, stack, ONE_OF_TWO, {"b": is_one, "k": "a", "pin": "hush"}, card=card) == expected
 
 
+# With a pin of 7 and the password "p w".
+OF_SECRETS: dict[str, Any] = {
+    "[1, $input.pin] | sum | reveal": 8,
+    "[1, $input.pin] | filter($x => $x > 1) | map($x => $x + 1) | sum | reveal": 8,
+    "[$input.pin, 3] | sort | reveal": [3, 7],
+    "{a: [$input.pin]} | json_encode | reveal": '{"a":[7]}',
+    "{a: [$input.pin], b: 1} | reveal": {"a": [7], "b": 1},
+    "[[$input.pin]] | contains([7])": True,
+    "[1, $input.pin] == [1, 7]": True,
+    "{a: $input.pin} == {a: true}": False,
+    "$input.pin in [1, 7]": True,
+    "$input.pin == 7.0": True,
+    "$input.password | sha256 | substr(0, 5) | reveal": "98913",
+}
+
+
+@pytest.mark.parametrize(("expression", "expected"), OF_SECRETS.items())
+def test_what_is_made_of_secrets(tmp_path: Path, expression: str, expected: Any) -> None:
+    inputs = "{pin: {type: int, sensitive: true}, password: {type: password, min: 1}}"
+    stack = f"- return: '${{{expression}}}'"
+    assert run_stack(tmp_path, stack, inputs, {"pin": 7, "password": "p w"}) == expected
+
+
 FAULTS: dict[str, tuple[str, str, str]] = {
     "precondition": ("- precondition: 1 > 2", "bad_request", "Precondition failed."),
     "named": ("- precondition: 1 > 2\n  error: not_found\n  message: No ${1 + 1}.", "not_found", "No 2."),
