@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -12,7 +12,7 @@ from engine.fields import Field
 from engine.infer import Inference
 from engine.scope import Scope
 from engine.stack import Block, Step, Word
-from engine.syntax import Node, walk
+from engine.syntax import Entry, ListOf, Node, ObjectOf, walk
 from engine.values import ANY, NEVER, NULL, TEXT, Kind, contains, contains_secret, fits, join, join_all
 from engine.workspace import Workspace
 
@@ -198,9 +198,24 @@ class StackWalk(Inference):
             hint = "walk it with for_each, or let the query return a list"
             self.report("SW177", f"a stream can't leave in {where}", stream.span, hint)
         if contains_secret(kind):
-            secret = next((each for each in walk(node) if self.kinds.get(each, ANY).secret), node)
             hint = "leave it out; a sensitive value that must leave says so with '| reveal'"
-            self.report("SW230", f"a secret would leave in {where}", secret.span, hint)
+            for secret in self._secrets(node):
+                self.report("SW230", f"a secret would leave in {where}", secret.span, hint)
+
+    def _secrets(self, node: Node) -> Iterator[Node]:
+        """What is secret in `node`: of a list or object that is written out, each part that is."""
+        match node:
+            case ListOf(items):
+                parts = items
+            case ObjectOf(entries):
+                parts = [each.value for each in entries if isinstance(each, Entry)]
+            case _:
+                parts = []
+        parts = [each for each in parts if contains_secret(self.kinds.get(each, ANY))]
+        for part in parts:
+            yield from self._secrets(part)
+        if not parts:
+            yield next((each for each in walk(node) if self.kinds.get(each, ANY).secret), node)
 
     def client_text(self, node: Node, what: str, scope: Scope) -> None:
         """Checks a part of the error that a client gets."""
