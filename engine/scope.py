@@ -88,11 +88,11 @@ def merge(left: Scope, right: Scope) -> Scope:
 
 
 def _met(name: str, left: Scope, right: Scope) -> Kind:
-    """The kind of a variable that is set on both of two paths; where it differs, with what each proved of it."""
+    """The kind of a variable that is set on both of two paths; where it differs, with what each proved of its parts."""
     mine, theirs = left.kinds[name], right.kinds[name]
     if mine == theirs:
         return mine
-    return join(left.narrowed.get(name, mine), right.narrowed.get(name, theirs))
+    return join(left.proved(name), right.proved(name))
 
 
 def merge_all(scopes: Iterable[Scope]) -> Scope:

@@ -130,6 +130,13 @@ WAYS: dict[str, tuple[str, Any, Any]] = {
         "one",
         "a",
     ),
+    "parts that are set where they are null": (
+        "- set: {p: '${{c: 1 if $input.b else null, d: {e: null if $input.b else 2}}}'}\n"
+        "- if: $p.c == null\n  then: [{set: {p.c: 5}}]\n- if: $p.d.e == null\n  then: [{set: {p.d.e: 10}}]\n"
+        "- return: $p.c + $p.d.e",
+        11,
+        7,
+    ),
     "an int, or else a secret": (
         "- set: {x: '${1 if $input.b else $input.pin}', is_two: false}\n- if: $x | is_int\n  then:\n"
         "    - set: {is_two: '${$x + 1 == 2}'}\n- return: $is_two",
