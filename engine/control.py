@@ -10,7 +10,7 @@ from engine.judge import ROUNDS
 from engine.lints.loops import endless
 from engine.narrow import narrowed_equal, narrowed_unequal
 from engine.scope import Scope, merge, merge_all
-from engine.stack import Branch, Case, Step
+from engine.stack import Block, Branch, Case, Step
 from engine.stack_walk import RESERVED, Exits, StackWalk
 from engine.syntax import Literal, Node
 from engine.values import (
@@ -42,13 +42,17 @@ class Control(StackWalk):
 
     def _if(self, step: Step, scope: Scope) -> Scope:
         true, false = self.condition(step.arguments["condition"], scope)
-        ends = [self.block(step.arguments["then"], true)]
+        ends = [self._way(step.arguments["then"], true)]
         branches: tuple[Branch, ...] = step.arguments.get("else_if", ())
         for branch in branches:
             true, false = self.condition(branch.condition, false)
-            ends.append(self.block(branch.block, true))
-        ends.append(self.block(step.arguments.get("else", ()), false))
+            ends.append(self._way(branch.block, true))
+        ends.append(self._way(step.arguments.get("else", ()), false))
         return merge_all(ends)
+
+    def _way(self, steps: Block, scope: Scope) -> Scope:
+        """After the steps of one way; that no run takes it is the mistake of what it asks."""
+        return self.block(steps, scope.alive()).ended() if scope.dead else self.block(steps, scope)
 
     def _switch(self, step: Step, scope: Scope) -> Scope:
         subject: Node = step.arguments["subject"]
@@ -59,7 +63,7 @@ class Control(StackWalk):
         texts = {each.value.text for each in cases}
         if "default" in step.arguments or not (possible and set(possible) <= texts):
             other = narrowed_unequal(subject, texts, scope, self.kinds)
-            ends.append(self.block(step.arguments.get("default", ()), other))
+            ends.append(self._way(step.arguments.get("default", ()), other))
         return merge_all(ends)
 
     def _case(self, case: Case, subject: Node, kind: Kind, scope: Scope) -> Scope:
@@ -148,13 +152,13 @@ class Control(StackWalk):
 
         def body(entry: Scope) -> Scope:
             true, _ = self.condition(condition, entry)
-            return self.block(step.arguments["do"], true)
+            return self.block(step.arguments["do"], true.alive())
 
         def past(entry: Scope) -> Scope:
             self.silent += 1
             _, false = self.condition(condition, entry)
             self.silent -= 1
-            return false
+            return false.alive()
 
         why = endless(step)
         if why:
@@ -209,7 +213,7 @@ class Control(StackWalk):
         condition = step.arguments["condition"]
         if isinstance(condition, Literal) and condition.value is False:
             return true.ended()
-        return true
+        return true.alive()
 
     def _error_parts(self, step: Step, scope: Scope) -> None:
         for what in ("message", "payload"):

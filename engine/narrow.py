@@ -56,7 +56,8 @@ def _by_two(left: Node, right: Node, scope: Scope, truth: bool, both: bool, kind
     if both:
         return narrowed(right, first, truth, kinds)
     second = narrowed(right, narrowed(left, scope, not truth, kinds), truth, kinds)
-    return replace(scope, narrowed=merge(first, second).narrowed)
+    either = merge(first, second)
+    return replace(scope, narrowed=either.narrowed, dead=either.dead)
 
 
 def _by_equality(left: Node, right: Node, scope: Scope, equal: bool, kinds: Kinds) -> Scope:
@@ -102,12 +103,14 @@ def narrowed_equal(node: Node, other: Kind, scope: Scope, kinds: Kinds) -> Scope
 
 
 def narrowed_unequal(node: Node, values: Collection[str], scope: Scope, kinds: Kinds) -> Scope:
-    """What is known where `node` is none of the texts `values`."""
+    """What is known where `node` is none of the texts `values`; no run gets there where it can be no other."""
     key, known = key_of(node), kinds.get(node, ANY)
-    left = tuple(value for value in known.values if value not in values)
-    if key is None or not left:
+    if key is None or not known.values:
         return scope
-    return scope.narrow(key, replace(known, values=left))
+    left = tuple(value for value in known.values if value not in values)
+    if left:
+        return scope.narrow(key, replace(known, values=left))
+    return scope.narrow(key, NULL) if known.nullable else scope.ended()
 
 
 def narrowed_null(node: Node, scope: Scope, is_null: bool, kinds: Kinds) -> Scope:

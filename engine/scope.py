@@ -52,6 +52,10 @@ class Scope:
         """After a step that no run goes past."""
         return replace(self, dead=True)
 
+    def alive(self) -> Scope:
+        """Where steps are written that no run gets to: they are checked all the same."""
+        return replace(self, dead=False) if self.dead else self
+
     def with_columns_of(self, known: Scope) -> Scope:
         """Inside a `where`, behind what proved `known`: of columns only, since all values are taken before."""
         proved = {key: kind for key, kind in known.narrowed.items() if key.startswith(COLUMN)}

@@ -130,6 +130,12 @@ WAYS: dict[str, tuple[str, Any, Any]] = {
         "one",
         "a",
     ),
+    "a chain of tests that takes all values": (
+        "- if: $input.k == 'b'\n  then: [set: {x: 1}]\n  else_if:\n    - if: $input.k == 'a'\n"
+        "      then: [set: {x: '${2 if $input.b else 3}'}]\n- return: $x",
+        2,
+        3,
+    ),
     "parts that are set where they are null": (
         "- set: {p: '${{c: 1 if $input.b else null, d: {e: null if $input.b else 2}}}'}\n"
         "- if: $p.c == null\n  then: [{set: {p.c: 5}}]\n- if: $p.d.e == null\n  then: [{set: {p.d.e: 10}}]\n"

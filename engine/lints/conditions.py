@@ -32,9 +32,18 @@ def always_the_same(subject: Subject) -> Iterator[Problem]:
     """Warns of a condition, or a part of one, that is always true or always false."""
     for step in subject.steps:
         for condition in _conditions(step):
+            if _completes(step, condition):
+                continue
             for part, value in _settled_parts(condition, subject.kinds):
                 message = f"this is always {'true' if value else 'false'}"
                 yield Problem("SW242", message, part.span, _mend(step, condition, part, value), "warning")
+
+
+def _completes(step: Step, condition: Node) -> bool:
+    """Whether a condition, the last of a chain without `else`, may ask for what the others left: to name it is fine."""
+    branches = step.arguments.get("else_if", ())
+    is_last = bool(branches) and condition is branches[-1].condition and "else" not in step.arguments
+    return is_last and _settled(condition, {}) is None
 
 
 def _conditions(step: Step) -> Iterator[Node]:
@@ -156,6 +165,8 @@ def _mend(step: Step, condition: Node, part: Node, value: bool) -> str:
     match part:
         case Binary(_, Column(name), Column()):
             return f"the variable is written '${name}'"
+        case _ if value and any(part is branch.condition for branch in step.arguments.get("else_if", ())):
+            return "it takes all that is left: make it the 'else:'"
         case _ if part is condition and step.name == "precondition" and not value:
             return "write 'throw:' if it is to end here"
         case _ if part is condition and step.name == "if" and not value:
