@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from engine.columns import Columns
@@ -46,7 +46,14 @@ class Signatures(Columns):
             self.written(step.name, step.span)
         self._check_breadth(step)
         self._check_use(step)
-        return self.result(step, substitute(step.definition.returns, bindings), scope)
+        return self.result(step, self._returned_kind(step, bindings), scope)
+
+    def _returned_kind(self, step: Step, bindings: Mapping[str, Kind]) -> Kind:
+        definition = step.definition
+        if definition.result is None:
+            return substitute(definition.returns, bindings)
+        known = {name: self.kinds.get(each, ANY) for name, each in step.arguments.items() if isinstance(each, Node)}
+        return definition.result({**dict.fromkeys(step.arguments, ANY), **known})
 
     def _check_use(self, step: Step) -> None:
         """A step that only asks must be asked for something; a lock is something."""

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import USER, answer, checked, messages, program
+from support import USER, answer, checked, conforms, messages, program
 
 from engine.errors import Fault
+from engine.program import check_folder
 from engine.store.batch import MAX_ROWS
 
 pytestmark = pytest.mark.usefixtures("storage")
@@ -307,15 +308,23 @@ def test_the_schema_of_tables(tmp_path: Path) -> None:
   as: role
 - get_database_schema:
   as: every
-- return: [$team, $role, $every]
+- get_database_schema: team
+  path: $input.path
+  as: some
+- return: {team: $team, role: $role, every: $every, some: $some}
 """
-    (team, role, every), _ = run(tmp_path, stack)
+    found, _ = run(tmp_path, stack, "{path?: text}", {"path": "lead"})
+    team, role, every, some = found.values()
+    [known] = check_folder(tmp_path).endpoints.values()
+    assert conforms(found, known.result)
+    assert not conforms({**found, "team": role}, known.result)
     assert [column["name"] for column in team["columns"]] == ["id", "name", "size", "motto", "lead"]
     assert team["columns"][2] == {
         "name": "size", "type": "int", "required": False, "nullable": False, "unique": False, "sensitive": False,
         "visibility": "public", "default": 1, "rules": {"min": 0},
     }  # fmt: skip
     assert role["values"] == ["member", "admin"]
+    assert some["table"] == "user"
     assert [table["table"] for table in every] == ["team", "user"]
 
 

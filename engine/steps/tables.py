@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from engine.compile import Load
 from engine.errors import Fault
 from engine.fields import Field
 from engine.registry import Flag, TableName, step
+from engine.values import ANY, BOOL, INT, NULL, OBJECT, TEXT, Kind, join, list_of, object_of
 from engine.workspace import Index, Table
 
 
@@ -25,7 +26,41 @@ def truncate_table(load: Load, table: TableName, reset: Flag = False) -> None:
     return operation
 
 
-@step(faults=("not_found",))
+_ALWAYS = {
+    **dict.fromkeys(("name", "type", "visibility"), TEXT),
+    **dict.fromkeys(("required", "nullable", "unique", "sensitive"), BOOL),
+}
+_AT_TIMES = {
+    **dict.fromkeys(("table", "on_delete", "on_update", "description"), TEXT),
+    **dict.fromkeys(("rules", "schema"), OBJECT),
+    "default": ANY,
+    "values": list_of(TEXT),
+    "properties": list_of(OBJECT),
+    "size": INT,
+}
+_COLUMN = object_of({**_ALWAYS, **_AT_TIMES}, optional=_AT_TIMES)
+_INDEX = object_of({"columns": list_of(TEXT), "descending": list_of(TEXT), "unique": BOOL, "partial": BOOL})
+_TABLE = object_of(
+    {
+        "table": TEXT,
+        "description": TEXT,
+        "auth": BOOL,
+        "columns": list_of(_COLUMN),
+        "indexes": list_of(_INDEX),
+        "checks": list_of(TEXT),
+    }
+)
+
+
+def _schema_kind(given: Mapping[str, Kind]) -> Kind:
+    whole = _TABLE if "table" in given else list_of(_TABLE)
+    path = given.get("path", NULL)
+    if path.is_open or path.nullable:
+        return join(whole, _COLUMN)
+    return whole if path.name == "null" else _COLUMN
+
+
+@step(result=_schema_kind, faults=("not_found",))
 def get_database_schema(load: Load, table: TableName = None, path: str | None = None) -> object:
     """What a table's file declares: its columns, indexes and references; of all tables where none is named.
 
@@ -68,7 +103,6 @@ def _index(index: Index) -> dict[str, object]:
 
 def _field(field: Field) -> dict[str, object]:
     extras: dict[str, object] = {
-        "default": field.default,
         "values": list(field.values),
         "table": field.table,
         "properties": [_field(each) for each in field.properties],
@@ -87,6 +121,7 @@ def _field(field: Field) -> dict[str, object]:
         "unique": field.unique,
         "sensitive": field.is_secret,
         "visibility": field.visibility,
+        **({"default": field.default} if field.has_default else {}),
         **{name: value for name, value in extras.items() if value},
     }
 
