@@ -41,6 +41,11 @@ def _closed_within(value: object, kind: Kind, place: str) -> object:
     return value
 
 
+def left_out(values: Mapping[str, object], kind: Kind) -> list[str]:
+    """The names of those of an object's fields that aren't of a kind as a whole, or not in it."""
+    return [] if kind.fields is None else [name for name in values if name not in those_closed(values, kind)]
+
+
 def those_closed(values: Mapping[str, object], kind: Kind) -> dict[str, Any]:
     """Those of an object's fields that are of a kind as a whole; the others are left out."""
     found: dict[str, Any] = {}

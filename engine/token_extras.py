@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from engine.closed import left_out
+from engine.errors import listed
 from engine.judge import ROUNDS
 from engine.lints.reading import expressions
 from engine.openings import steps_in
@@ -63,6 +65,13 @@ def _reads_extras(node: Node) -> bool:
         case Variable(name="auth"):
             return True
     return any(map(_reads_extras, children(node)))
+
+
+def unknown_extras(extras: Mapping[str, object], table: str, known: Kind) -> str:
+    """What to tell who makes a token for a table by hand with extras that stacks won't be shown; empty where none."""
+    names = [f"'{name}'" for name in left_out(extras, known)]
+    why = f"no create_token puts that into the extras of a '{table}'"
+    return f"'$auth.extras' won't hold {listed(names)}: {why}" if names else ""
 
 
 def _joined(parts: Iterable[Extras]) -> Extras:

@@ -226,6 +226,13 @@ def test_a_report_says_why_the_server_failed(tmp_path: Path) -> None:
     assert "  cause: fatal: a number was divided by zero w/boom.yaml:4\n" in written
 
 
+def test_a_report_says_what_extras_no_stack_sees(tmp_path: Path) -> None:
+    test = "POST /note\n- {name: n, auth: {table: user, id: 1, extras: {role: admin, x: 1}}, input: {text: hi}, status: 403}"
+    _, written = run(tmp_path, test)
+    note = "'$auth.extras' won't hold 'role' or 'x': no create_token puts that into the extras of a 'user'"
+    assert f"  note: {note}\n" in written
+
+
 def test_no_secret_is_reported(tmp_path: Path) -> None:
     _, written = run(
         tmp_path,

@@ -9,6 +9,7 @@ import json
 import sys
 from pathlib import Path
 
+from engine.check import WorkspaceChecker
 from engine.cli.data_sources import chosen, declare_data_source
 from engine.errors import Fault, SetupError, did_you_mean
 from engine.http.serve import make_private
@@ -19,6 +20,7 @@ from engine.stack import seconds_of
 from engine.store.base import Store
 from engine.store.storage import Database, open_store
 from engine.syntax import Binary, Column, Literal
+from engine.token_extras import unknown_extras
 from engine.workspace import LIVE, Table
 
 
@@ -52,6 +54,8 @@ def run(options: argparse.Namespace) -> int:
         raise SetupError(fault.message) from None
     if not _is_there(settings.storage, table, id):
         sys.stderr.write(f"note: there is no record {id} in '{table.name}' yet\n")
+    if note := unknown_extras(extras, table.name, WorkspaceChecker(workspace).carried(table.name)):
+        sys.stderr.write(f"note: {note}\n")
     sys.stdout.write(token + "\n")
     return 0
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from engine.check import Checked
+from engine.check import Checked, WorkspaceChecker
 from engine.errors import Fault, Problems, SetupError
 from engine.http.app import Server
 from engine.http.responses import dumps, refusal
@@ -33,6 +33,7 @@ from engine.testing.fixtures import Case, Exchange, Suite
 from engine.testing.match import Finding
 from engine.testing.report import Failure
 from engine.testing.trace import Recorder
+from engine.token_extras import unknown_extras
 from engine.workspace import LIVE, Function, Table
 
 SEED = 0
@@ -71,6 +72,7 @@ class Harness:
         self._open_store, self._observe = open_store, observe
         self._workspace = checked.workspace
         self._tables = checked.workspace.tables
+        self._checker = WorkspaceChecker(checked.workspace)
         self._order = _referenced_first(self._tables)
         self._held = _Held()
         self._folder = tempfile.TemporaryDirectory(prefix="stackwright-")
@@ -215,10 +217,13 @@ class Harness:
 
     def _token(self, auth: Value, run: Run, variables: Variables) -> str:
         subject = auth.evaluate(run, variables)
+        table, extras = subject["table"], subject.get("extras")
         try:
-            token: str = run.tokens.create(subject["table"], subject["id"], subject.get("extras"))
+            token: str = run.tokens.create(table, subject["id"], extras)
         except Fault as fault:
             raise Unusable(fault.message, auth.span()) from fault
+        if note := unknown_extras(extras or {}, table, self._checker.carried(table)):
+            self._held.log.append({"level": "note", "message": note})
         return token
 
     async def _call(self, function: Function, given: Any, services: Services) -> Answer:

@@ -35,8 +35,10 @@ class Failure:
 
 
 def _logged(log: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """What the log says that the client isn't told: the cause of a 500, and what `debug_log` wrote."""
+    """What the log says that the client isn't told: the cause of a 500, what `debug_log` wrote, and notes."""
     for entry in log:
+        if entry.get("level") == "note":
+            yield f"note: {entry['message']}"
         if entry.get("level") == "debug":
             yield f"debug_log {entry['label']}: {shown(entry['value'])}"
         error = entry.get("error")
