@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
+import jsonschema_rs
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
@@ -439,21 +440,44 @@ def _pattern(_: Any, pattern: str, value: object, __: Schema) -> Iterator[Valida
 _Validator: type[Draft202012Validator] = extend(Draft202012Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
 
 
-@cache
-def file_validator(kind: str) -> Draft202012Validator:
-    """What files of a kind are checked with; their steps are checked one at a time, by `step_validator`."""
-    return _Validator(file_schema(kind, nested=False))
+class SchemaCheck:
+    """A schema that much is checked with: what is as it says is found out fast, and what isn't is explained."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+        self._fast = jsonschema_rs.Draft202012Validator(schema, pattern_options=jsonschema_rs.RegexOptions())
+
+    @cached_property
+    def _thorough(self) -> Draft202012Validator:
+        return _Validator(self.schema)
+
+    def errors(self, value: object) -> Iterator[ValidationError]:
+        """Where a value isn't as the schema says."""
+        return iter(()) if self.is_valid(value) else self._thorough.iter_errors(value)
+
+    def is_valid(self, value: object) -> bool:
+        """Whether a value is as the schema says; false too of what only the thorough check can tell."""
+        try:
+            return self._fast.is_valid(value)
+        except ValueError:  # it is nested deeper than this one looks, or holds a number that JSON can't say
+            return False
 
 
 @cache
-def step_validator(name: str) -> Draft202012Validator:
+def file_check(kind: str) -> SchemaCheck:
+    """What files of a kind are checked with; their steps are checked one at a time, by `step_check`."""
+    return SchemaCheck(file_schema(kind, nested=False))
+
+
+@cache
+def step_check(name: str) -> SchemaCheck:
     """What a step of this name is checked with."""
-    return _Validator(step_schema(registry.steps()[name], nested=False))
+    return SchemaCheck(step_schema(registry.steps()[name], nested=False))
 
 
-def problems(validator: Draft202012Validator, document: Document, path: Path, value: object) -> Iterator[Problem]:
+def problems(check: SchemaCheck, document: Document, path: Path, value: object) -> Iterator[Problem]:
     """The problems of the value at `path`, each with its place and its mend."""
-    for error in validator.iter_errors(value):
+    for error in check.errors(value):
         if error.validator != "required" or not _is_misspelt(error):
             yield from _explain(error, document, (*path, *error.absolute_path))
 

@@ -197,7 +197,7 @@ class StackReader:
             hint = f"write '{definition.name}: …'"
             yield Problem("SW103", f"'{definition.name}' needs its {first}", self.document.span(path), hint)
         elif not bare:
-            yield from schema.problems(schema.step_validator(definition.name), self.document, path, written)
+            yield from schema.problems(schema.step_check(definition.name), self.document, path, written)
 
     def _argument(self, parameter: Parameter, path: Path) -> Any:
         try:

@@ -109,7 +109,7 @@ def _problems(document: Document, is_test: bool) -> Iterator[Problem]:
     elif (kind == "test") != is_test:
         yield _misnamed(kind, document.key_span((kind,)))
     else:
-        yield from schema.problems(schema.file_validator(kind), document, (), data)
+        yield from schema.problems(schema.file_check(kind), document, (), data)
 
 
 def _misnamed(kind: str, span: Span) -> Problem:

@@ -10,9 +10,11 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from engine.errors import Problem
 from engine.program import check_folder
+from engine.schema import FILE_KINDS, SchemaCheck, file_schema
 from tests.commands import ROOT
 from tests.test_docs import PAGES, files_of
 
@@ -61,6 +63,17 @@ def mutated(data: Any, draw: Any) -> Any:
         case _:
             del owner[last]
     return data
+
+
+CHECKS = {kind: SchemaCheck(file_schema(kind)) for kind in FILE_KINDS}
+
+
+@settings(max_examples=600, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_what_is_found_valid_fast_is_valid(data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from(sorted(FILES)))
+    check, content = CHECKS[next(iter(FILES[name]))], mutated(FILES[name], data.draw)
+    assert check.is_valid(content) == Draft202012Validator(check.schema).is_valid(content)
 
 
 @pytest.fixture
