@@ -42,8 +42,8 @@ class Session:
 
     def refresh(self) -> None:
         """Reads what changed in the folder."""
-        found = {*stack_files(self.root), *self._texts}
         with _without_collecting():
+            found = {*stack_files(self.root), *self._texts}
             self._take({path: self._file(path) for path in sorted(found) if self._tests or not is_test(path)})
 
     def put(self, path: Path, text: str | None) -> None:
