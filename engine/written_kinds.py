@@ -9,7 +9,7 @@ from engine.errors import did_you_mean
 from engine.registry import Misfit
 from engine.values import ANY, BOOL, DECIMAL, INT, NULL, OBJECT, TEXT, Kind, join_all, list_of, object_of
 
-_NAMES: Mapping[str, Kind] = {
+KIND_NAMES: Mapping[str, Kind] = {
     "int": INT, "decimal": DECIMAL, "text": TEXT, "bool": BOOL, "object": OBJECT, "json": ANY, "null": NULL,
 }  # fmt: skip
 _OPTION = re.compile(r"([^\[\]]*)((?:\[\])*)")
@@ -38,9 +38,9 @@ def _field(name: str, written: object, path: tuple[str, ...]) -> Kind:
 def _option(text: str, path: tuple[str, ...]) -> Kind:
     found = _OPTION.fullmatch(text)
     name, brackets = found.groups() if found else (text, "")
-    if name not in _NAMES:
-        raise Misfit(f"there is no kind '{name}'", 1, did_you_mean(name, _NAMES) if name else HINT, path)
-    kind = _NAMES[name]
+    if name not in KIND_NAMES:
+        raise Misfit(f"there is no kind '{name}'", 1, did_you_mean(name, KIND_NAMES) if name else HINT, path)
+    kind = KIND_NAMES[name]
     for _ in range(len(brackets) // 2):
         kind = list_of(kind)
     return kind

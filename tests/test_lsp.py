@@ -96,6 +96,15 @@ SUGGESTED = {
     "columns of a list": ("  - query_all_records: order\n    output: [¦]\n", ["id", "buyer", "price"]),
     "how to sort": ("  - query_all_records: order\n    sort: {price: ¦}\n", ["asc", "desc"]),
     "what a query sorts by": ("  - query_all_records: order\n    sort: {¦: desc}\n", ["id", "buyer", "price"]),
+    "a kind that is written out": ('  - return: \'${"1" | json_decode | as_kind("¦")}\'\n', ["int", "decimal", "text"]),
+    "a kind of a field": ("  - return: '$input.email | json_decode | as_kind({a: \"te¦\"})'\n", ["int", "decimal", "text"]),
+    "another kind": ("  - return: '$input.email | json_decode | as_kind(\"int or ¦\")'\n", ["int", "decimal", "text"]),
+    "a value that is compared": ("  - precondition: $user?.role == 'a¦'\n", ["member", "admin"]),
+    "one of some values": ("  - precondition: $user?.role in ['member', '¦']\n", ["member", "admin"]),
+    "a choice of a filter": ("  - return: '$input.items | sort(\"\", \"¦\")'\n", ["asc", "desc"]),
+    "the value of a column": ("  - edit_record: user\n    where: {id: 1}\n    data: {role: ¦}\n", ["member", "admin"]),
+    "the value that is asked for": ("  - get_record: user\n    where: {role: a¦}\n", ["member", "admin"]),
+    "fields of what may be a list too": ("  - set: {x: '${$user if $sum > 1 else [1]}'}\n  - return: $x.¦\n", RECORD),
     "the response": ("response: {a: $user?.¦}\n", RECORD),
 }  # fmt: skip
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from itertools import pairwise
+from typing import Literal as Choice
 
 from engine import registry
+from engine.applications import paired
 from engine.errors import FAULTS, Text
 from engine.fields import TYPES
 from engine.formatting.texts import parsed
@@ -20,12 +22,27 @@ from engine.registry import Definition, substitute
 from engine.scope import Scope
 from engine.source import Document, Path
 from engine.stack_walk import RESERVED
-from engine.syntax import Attribute, Call, Column, Filter, Node, Variable, walk
+from engine.syntax import (
+    Attribute,
+    Binary,
+    Call,
+    Column,
+    Entry,
+    Filter,
+    ListOf,
+    Literal,
+    Node,
+    ObjectOf,
+    Variable,
+    children,
+    walk,
+)
 from engine.values import ANY, Kind, fits
 from engine.wording import usage
 from engine.workspace import Table, Workspace
+from engine.written_kinds import KIND_NAMES
 
-Sort = Literal["step", "key", "variable", "column", "field", "filter", "function", "table", "word"]
+Sort = Choice["step", "key", "variable", "column", "field", "filter", "function", "table", "word"]
 
 
 _WORD = re.compile(r"\w*\Z")
@@ -73,7 +90,7 @@ def _guessed(text: Text, offset: int, stack: Probe | None) -> Iterator[Suggestio
     written = expression[0][: len(expression[0]) - (offset - start)] + MARK
     node = parsed(written, "expression", Origin(Text("", written), 0, len(written), 1, 1, "", written))
     if node is not None:
-        found = _fitting(_marked(node), *seen(node, stack.anywhere))
+        found = _fitting(node, *seen(node, stack.anywhere))
         yield from (replace(each, insert=each.label, start=start, end=offset) for each in found)
 
 
@@ -161,7 +178,7 @@ class _Completion:
         elif key in ("test", "request") and self.place.kind == "test":
             yield from self._targets(key == "test")
         elif form.each in ("field", "column") or key in ("returns", "type"):
-            yield from (Suggestion(name, "word", rank=rank) for rank, name in enumerate(TYPES))
+            yield from _words(TYPES)
         elif key == "table":
             yield from _tables(self._tables_meant())
         elif key == "auth" and self.place.kind == "endpoint":
@@ -191,8 +208,11 @@ class _Completion:
                 yield from (Suggestion(name, "word", str(status)) for name, (status, _) in FAULTS.items())
             case "columns" | "openings" | "sortable" | "group":
                 yield from _columns(self._table(), set(), "")
+            case "where" | "match" | "data" | "changes" | "rows" if (table := self._table()) is not None:
+                column = table.columns.get(str(within[-1]))
+                yield from _words(column.values if column is not None else ())
             case _:
-                yield from (Suggestion(word, "word") for word in choices_of(self.place.document, self.path))
+                yield from _words(choices_of(self.place.document, self.path))
 
     def _targets(self, is_test: bool) -> Iterator[Suggestion]:
         for endpoint in self.workspace.endpoints:
@@ -206,10 +226,9 @@ class _Completion:
         """What can stand in an expression, by what its stack knows there."""
         stack = probe(self.place.document, self.workspace)
         for root in stack.nodes() if stack is not None else ():
-            target = _marked(root)
-            if stack is not None and target is not None:
-                return _fitting(target, stack.kinds, stack.scopes)
-        return _fitting(_marked(node), *seen(node, self._scope(stack)))
+            if stack is not None and _marked(root) is not None:
+                return _fitting(root, stack.kinds, stack.scopes)
+        return _fitting(node, *seen(node, self._scope(stack)))
 
     def _scope(self, stack: Probe | None) -> Scope:
         """What is known where no stack says it: in a test, a table, or a step of which not even the name is known."""
@@ -221,9 +240,9 @@ class _Completion:
         return Scope().with_columns({each.name: each.kind for each in columns})
 
 
-def _fitting(target: Node | None, kinds: Mapping[Node, Kind], scopes: Mapping[Node, Scope]) -> Iterator[Suggestion]:
+def _fitting(root: Node, kinds: Mapping[Node, Kind], scopes: Mapping[Node, Scope]) -> Iterator[Suggestion]:
     """What can stand in the place of the marked node, by the kinds of the nodes around it and what is known at it."""
-    match target:
+    match target := _marked(root):
         case Variable():
             yield from _variables(scopes.get(target, Scope()))
         case Column():
@@ -234,10 +253,57 @@ def _fitting(target: Node | None, kinds: Mapping[Node, Kind], scopes: Mapping[No
             yield from _filters(kinds.get(of, ANY))
         case Call():
             yield from _functions()
+        case Literal():
+            yield from _texts(_around(root, target), kinds)
 
 
 def _marked(root: Node) -> Node | None:
-    return next((each for each in walk(root) if getattr(each, "name", None) == MARK), None)
+    return next(filter(_is_marked, walk(root)), None)
+
+
+def _is_marked(node: Node) -> bool:
+    return MARK in str(node.value) if isinstance(node, Literal) else getattr(node, "name", None) == MARK
+
+
+def _around(root: Node, target: Node) -> list[Node]:
+    """A node and the nodes that it is in, from the inside."""
+    if root is target:
+        return [root]
+    found = next((path for child in children(root) if (path := _around(child, target))), [])
+    return [*found, root] if found else []
+
+
+def _texts(around: list[Node], kinds: Mapping[Node, Kind]) -> Iterator[Suggestion]:
+    """What a text in quotes can be: a kind that is written out, a value that it is compared with, a choice."""
+    for inner, node in pairwise(around):
+        match node:
+            case Binary("==" | "!=" | "in" | "not in", left, right):
+                return (yield from _values(kinds.get(left if inner is right else right, ANY)))
+            case Filter(of, name, arguments) if inner is not of and name in registry.filters():
+                return (yield from _taken(registry.filters()[name], [of, *arguments], inner))
+            case Call(name, arguments) if name in registry.functions():
+                return (yield from _taken(registry.functions()[name], arguments, inner))
+            case ListOf() | ObjectOf() | Entry():
+                continue
+        return
+
+
+def _taken(definition: Definition, arguments: list[Node], argument: Node) -> Iterator[Suggestion]:
+    """The texts that a filter or a function knows for an argument."""
+    parameter = next((each for each, given in paired(definition, arguments) if given is argument), None)
+    if parameter is not None and parameter.syntax == "kind":
+        yield from _words(KIND_NAMES)
+    elif parameter is not None:
+        yield from _values(substitute(parameter.kind, {}))
+
+
+def _values(kind: Kind) -> Iterator[Suggestion]:
+    """The texts that a value of a kind can be, where these are few."""
+    return (each for option in kind.choices for each in _words(option.values))
+
+
+def _words(words: Iterable[str]) -> Iterator[Suggestion]:
+    return (Suggestion(word, "word", rank=rank) for rank, word in enumerate(words))
 
 
 def _steps() -> Iterator[Suggestion]:
@@ -280,10 +346,12 @@ def _functions() -> Iterator[Suggestion]:
 
 
 def _members(owner: Kind) -> Iterator[Suggestion]:
-    for name, kind in (owner.fields or {}).items():
-        if name != MARK:
-            kind = kind.maybe() if name in owner.optional else kind
-            yield Suggestion(name, "column" if owner.is_record else "field", str(kind))
+    """The fields of an object, or of each that a value of several kinds may be."""
+    for option in owner.choices:
+        for name, kind in (option.fields or {}).items():
+            if name != MARK:
+                kind = kind.maybe() if name in option.optional else kind
+                yield Suggestion(name, "column" if option.is_record else "field", str(kind))
 
 
 def _filters(piped: Kind) -> Iterator[Suggestion]:
