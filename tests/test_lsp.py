@@ -232,6 +232,19 @@ def test_what_is_said_of_a_word(shop: Editor, place: str, expected: str) -> None
     assert answer is not None and named(answer).startswith(expected)
 
 
+def test_a_variable_that_is_set_twice_is_what_it_is_there(shop: Editor) -> None:
+    stack = "  - set: {one: 1}\n  - if: $sum > 1\n    then: [set: {one: $user}]\n  - set: {two: $one}\n"
+    said = {
+        "set: {on¦e: 1}": "$one: an int",
+        "set: {on¦e: $user}": "$one: a user record or null\n\n- id: an int",
+        "{two: $on¦e}": "$one: a user record, an int or null\n\n- id: an int",
+        "{tw¦o: $one}": "$two: a user record, an int or null\n\n- id: an int",
+    }
+    for place, expected in said.items():
+        answer = shop.at("stacks/pay.yaml", HEAD + stack.replace(place.replace(CURSOR, ""), place), "hover")
+        assert answer is not None and named(answer).startswith(expected)
+
+
 # What is asked for, and the file and the text of the line where it is declared.
 DEFINED = {
     "a variable": ("$us¦er.name", "pay.yaml", "    as: user"),

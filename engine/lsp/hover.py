@@ -62,15 +62,17 @@ def _typed(written: str, kind: Kind) -> str:
 
 def _fields(kind: Kind) -> Iterator[str]:
     owner = kind.item if kind.name == "list" and kind.item is not None else kind
-    for name, each in (owner.fields or {}).items():
-        yield f"- `{name}`: {each.maybe() if name in owner.optional else each}{', secret' if each.secret else ''}"
+    for option in owner.choices:
+        for name, each in (option.fields or {}).items():
+            yield f"- `{name}`: {each.maybe() if name in option.optional else each}{', secret' if each.secret else ''}"
 
 
 def _of_variable(names: Names, line: int, column: int) -> Hover | None:
     variable = names.variable(line, column)
     if variable is None or names.stack is None:
         return None
-    return Hover(_typed(f"${variable.name}", names.stack.variables.get(variable.name, ANY)), variable.span)
+    kind = variable.kind or names.stack.variables.get(variable.name, ANY)
+    return Hover(_typed(f"${variable.name}", kind), variable.span)
 
 
 def _of_word(names: Names, line: int, column: int) -> Hover | None:

@@ -21,23 +21,31 @@ NAME = re.compile(r"[A-Za-z_]\w*")
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """A place of a variable's name, without `$`; `by` is the lambda whose parameter it is, if it is one."""
+    """A place of a variable's name, without `$`; `by` is the lambda whose parameter it is, if it is one.
+
+    `kind` is what it becomes there.
+    """
 
     name: str
     span: Span
     is_set: bool
     by: Lambda | None = None
+    kind: Kind | None = None
 
 
 def occurrences(stack: Probe) -> Iterator[Occurrence]:
     """All places of variables in a stack."""
     for step in stack.steps():
         if step.result is not None:
-            yield Occurrence(step.result.text, _bare(step.result.span, step.result.text), True)
+            yield _set(stack, step.result.text, step.result.span)
         for each in step.arguments.get("variables", ()) if step.name == "set" else ():
-            yield Occurrence(each.name, _bare(each.span, each.name), True)
+            yield _set(stack, each.name, each.span)
     for root in stack.nodes():
         yield from _used(root, {})
+
+
+def _set(stack: Probe, name: str, span: Span) -> Occurrence:
+    return Occurrence(name, _bare(span, name), True, kind=stack.results.get((span.line, span.column)))
 
 
 def _used(node: Node, around: dict[str, Lambda]) -> Iterator[Occurrence]:

@@ -52,12 +52,17 @@ def seen(node: Node, scope: Scope) -> tuple[Mapping[Node, Kind], Mapping[Node, S
 
 
 class _Walk(StackChecker):
-    """Walks through a stack, and remembers what was known at each node and before each step."""
+    """Walks through a stack, and remembers what was known at each node and before each step, and what results were."""
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self.scopes: dict[Node, Scope] = {}
         self.before: dict[tuple[int, int], Scope] = {}
+        self.results_at: dict[tuple[int, int], Kind] = {}
+
+    def assign(self, word: Word, kind: Kind, scope: Scope, mend: str = "leave 'as:' out") -> Scope:
+        self.results_at[(word.span.line, word.span.column)] = kind
+        return super().assign(word, kind, scope, mend)
 
     def infer(self, node: Node, scope: Scope) -> Kind:
         self.scopes[node] = scope
@@ -123,13 +128,14 @@ def parts(value: object) -> Iterator[Node | Step | Word]:
 class Probe:
     """What is known of a stack: the kind of each node, the scope at each node and before each step, every variable.
 
-    `given` is what is known before the first step.
+    `results` are the kinds of what variables become, by the places of their names, `given` is what is known at first.
     """
 
     owner: Endpoint | Function
     kinds: Mapping[Node, Kind]
     scopes: Mapping[Node, Scope]
     before: Mapping[tuple[int, int], Scope]
+    results: Mapping[tuple[int, int], Kind]
     variables: Mapping[str, Kind]
     given: Scope
 
@@ -168,7 +174,7 @@ def probe(document: Document, workspace: Workspace) -> Probe | None:
     if owner is None:
         return None
     walk = _Checker(workspace).walked(owner)
-    return Probe(owner, walk.kinds, walk.scopes, walk.before, walk.assigned, walk.given)
+    return Probe(owner, walk.kinds, walk.scopes, walk.before, walk.results_at, walk.assigned, walk.given)
 
 
 def test_kinds(target: str, workspace: Workspace) -> dict[str, Kind]:
