@@ -77,8 +77,9 @@ class Applications(Judge):
             return bared(kind)
         if has_password and not definition.digests:
             kind = sealed(kind)
-        is_kept = kind.fields is not None and not any(each.secret for each in given)  # field by field
-        return kind if is_kept else kind.masked()
+        # What is handed on as it is keeps its own secrets, fields and items by themselves.
+        is_kept = kind.fields is not None or definition.is_parametric
+        return kind if is_kept and not any(each.secret for each in given) else kind.masked()
 
     def _check_count(self, definition: Definition, nodes: list[Node], node: Filter | Call) -> None:
         wanted = definition.parameters

@@ -9,7 +9,7 @@ from engine.scope import Scope
 from engine.stack import Step, Word
 from engine.stack_walk import StackWalk
 from engine.syntax import Node
-from engine.values import ANY, Kind, contains_secret, object_of
+from engine.values import ANY, Kind, exposes, object_of
 from engine.wording import mend
 from engine.workspace import Function
 
@@ -58,7 +58,7 @@ class Calls(StackWalk):
             self.report("SW129", f"'{function.name}' needs {listed}", step.span, "give it under 'with:'")
 
     def _function_input(self, function: Function, wanted: Field, given: Value) -> None:
-        if contains_secret(given.kind) and not contains_secret(wanted.kind) and not wanted.kind.is_open:
+        if exposes(given.kind, wanted.kind):
             message = f"a secret would lose its mask in '{wanted.name}' of '{function.name}'"
             self.report("SW230", message, given.span, "declare the input 'sensitive: true'")
         for each in mismatches(given, wanted.taken, wanted.name, self.kinds):

@@ -53,6 +53,7 @@ class Columns(StackWalk):
             return
         spans, values = entry_spans(node), entry_values(node)
         for name, value in given.items():
+            value = value.masked() if kind.secret else value
             self._column_value(table, name, value, spans.get(name, node.span), values.get(name))
         if step.name in ADDS:
             keys = matched(step.arguments["where"]) if "where" in step.arguments else {}

@@ -63,7 +63,7 @@ from engine.shapes import Shape
 from engine.stack import Assignment, Branch, Case, Step, Word, matched
 from engine.stack_walk import CheckedStack
 from engine.syntax import Attribute, Entry, Node, ObjectOf, Spread, Variable
-from engine.values import ANY, OBJECT, Kind
+from engine.values import ANY, OBJECT, Kind, contains_secret
 from engine.workspace import Endpoint, Function, Table
 
 STRIDE = 256  # rounds of a loop between two looks at the run's limits
@@ -277,15 +277,19 @@ class StackLowering(ExpressionLowering):
                 return tuple(columns), list(columns.values())
             case "rejection":
                 return argument.error.text, self.said(argument.error.text, argument.message, argument.payload)
-        return ..., [self.revealed(argument)]
+        return ..., [self.bared(argument)]
 
     def _columns(self, node: Node, before: list[ast.stmt]) -> dict[str, ast.expr]:
         """The written columns and their values; an object that isn't spelt out is made once, before."""
         if isinstance(node, ObjectOf) and not any(isinstance(entry, Spread) for entry in node.entries):
-            return {entry.key: self.lower(entry.value) for entry in node.entries if isinstance(entry, Entry)}
+            return {entry.key: self._stored(entry.value) for entry in node.entries if isinstance(entry, Entry)}
         held = self.temporary()
-        before.append(assign(held, self.lower(node)))
+        before.append(assign(held, self.bared(node)))
         return {column: item(name(held), const(column)) for column in self.kind(node).fields or {}}
+
+    def _stored(self, node: Node) -> ast.expr:
+        """What a column is given: storages unmask what is secret as a whole, but don't look into lists and objects."""
+        return self.bared(node) if contains_secret(self.kind(node).plain()) else self.lower(node)
 
     def _kept(self, step: Step, value: ast.expr, is_async: bool) -> list[ast.stmt]:
         self.is_async = self.is_async or is_async
@@ -628,7 +632,7 @@ def run_function(lowering: StackLowering, function: FunctionName, with_: Argumen
 
 def _inputs(lowering: StackLowering, node: ObjectOf | None) -> list[tuple[ast.expr | None, ast.expr]]:
     entries = node.entries if node is not None else []
-    return [(const(each.key), lowering.revealed(each.value)) for each in entries if isinstance(each, Entry)]
+    return [(const(each.key), lowering.bared(each.value)) for each in entries if isinstance(each, Entry)]
 
 
 def compile_expression(text: str, variables: Sequence[str], *, origin: Origin | None = None) -> Callable[..., Any]:

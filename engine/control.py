@@ -23,6 +23,7 @@ from engine.values import (
     Kind,
     comparable,
     contains_secret,
+    exposes,
     fits,
     join,
     join_all,
@@ -200,6 +201,9 @@ class Control(StackWalk):
             elif not fits(kind.present(), declared.present()):
                 message = f"'returns:' says {declared}, this is {kind}"
                 self.report("SW148", message, node.span, which(node, kind, declared))
+            if exposes(kind, declared):
+                hint = "declare it 'sensitive: true' under 'returns:'"
+                self.report("SW230", "a secret would lose its mask in what is returned", node.span, hint)
 
     def _throw(self, step: Step, scope: Scope) -> Scope:
         self.acts = True

@@ -118,6 +118,12 @@ class ExpressionLowering:
         lowered = self.lower(node)
         return at(node.span, self._reveal(lowered)) if self.kind(node).secret else lowered
 
+    def bared(self, node: Node) -> ast.expr:
+        """The Python of `node`, unmasked with all that is in it."""
+        lowered = self.revealed(node)
+        has_more = contains_secret(self.kind(node).plain())
+        return at(node.span, self.helper(bounds.bare, lowered)) if has_more else lowered
+
     def _reveal(self, value: ast.expr) -> ast.expr:
         return self.helper(reveal, value)
 
@@ -127,9 +133,8 @@ class ExpressionLowering:
 
     def condition(self, node: Node) -> ast.expr:
         """The Python of a condition: true or false, never anything else."""
-        if self.kind(node).name == "bool":
-            return self.lower(node)
-        return at(node.span, self.helper(operators.truth, self.lower(node)))
+        lowered = self.revealed(node)
+        return lowered if self.kind(node).name == "bool" else at(node.span, self.helper(operators.truth, lowered))
 
     def _literal(self, node: Literal) -> ast.expr:
         return const(node.value)
@@ -153,13 +158,11 @@ class ExpressionLowering:
 
     def _attribute(self, node: Attribute) -> ast.expr:
         owner, kind = self.kind(node.of), self.kind(node)
-        lowered = self.lower(node.of)
+        lowered = self.revealed(node.of)
         if owner.is_record and self._is_beside(owner, node.name):
             helper = operators.optional_secret_attribute if node.optional else operators.secret_attribute
             value = self.helper(helper, lowered, const(node.name))
             return value if kind.secret else self._reveal(value)
-        if owner.secret:
-            lowered = self._reveal(lowered)
         if node.optional:
             return self.masked(kind, self.helper(operators.optional_attribute, lowered, const(node.name)))
         known = owner.fields is not None and node.name in owner.fields and node.name not in owner.optional
@@ -177,7 +180,7 @@ class ExpressionLowering:
         owner, kind = self.kind(node.of), self.kind(node)
         if owner.is_record and isinstance(node.index, Literal) and self._is_beside(owner, node.index.value):
             beside = operators.optional_secret_attribute if node.optional else operators.secret_attribute
-            value = self.helper(beside, self.lower(node.of), self.lower(node.index))
+            value = self.helper(beside, self.revealed(node.of), self.lower(node.index))
             return value if kind.secret else self._reveal(value)
         may_lack = isinstance(node.index, Literal) and node.index.value in owner.optional
         helper = operators.optional_element if node.optional or may_lack else operators.element
@@ -360,9 +363,7 @@ class ExpressionLowering:
             return at(node.span, self._lambda(parameter, node))
         if parameter.syntax == "kind":
             return self.names.bind(read_kind(literal_of(node)), "kind")
-        lowered = self.lower(node) if parameter.secret else self.revealed(node)
-        if looks_into and contains_secret(self.kind(node).plain()):
-            lowered = at(node.span, self.helper(bounds.bare, lowered))
+        lowered = self.lower(node) if parameter.secret else self.bared(node) if looks_into else self.revealed(node)
         return at(node.span, self.proven(parameter, node, lowered, f"'{definition.name}' needs its {parameter.name}"))
 
     def proven(self, parameter: Parameter, node: Node, lowered: ast.expr, what: str) -> ast.expr:

@@ -244,6 +244,6 @@ def with_path(owner: object, path: tuple[str | int, ...], value: object) -> Any:
     return fields
 
 
-def secret(value: object) -> Secret | None:
-    """`value` under a mask; null stays null."""
-    return value if isinstance(value, Secret) or value is None else Secret(value)
+def secret(value: object) -> Secret | bool | None:
+    """`value` under a mask; null stays null, and a bool, which says too little to be masked, a bool."""
+    return value if value is None or isinstance(value, Secret | bool) else Secret(value)

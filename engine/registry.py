@@ -141,6 +141,12 @@ class Definition:
     faults: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
 
+    @property
+    def is_parametric(self) -> bool:
+        """Whether its result is one of the values that it or its lambda was given, or a list of such."""
+        item = self.returns.item if self.returns.name == "list" else None
+        return self.result is None and "variable" in (self.returns.name, item.name if item else "")
+
     def parameter(self, name: str) -> Parameter | None:
         return next((parameter for parameter in self.parameters if parameter.name == name), None)
 

@@ -200,12 +200,11 @@ def _convert_object(value: Any, steps: tuple[tuple[str, Convert], ...]) -> Any:
 def _after(field: Field) -> Convert | None:
     """What makes a checked value the one stacks see."""
     convert = _typed(field)
-    if field.is_secret:
-        convert = _hider(convert)
-    if convert is None or not field.is_list:
-        return convert
-    ints = () if field.is_secret else _ints_alone(field)
-    return _each_with_float(ints, convert) if ints else _each(convert)
+    if convert is not None and field.is_list:
+        ints = _ints_alone(field)
+        convert = _each_with_float(ints, convert) if ints else _each(convert)
+    is_bool = field.type == "bool" and not field.is_list  # which says too little to be masked
+    return _hider(convert) if field.is_secret and not is_bool else convert
 
 
 def _hider(convert: Convert | None) -> Convert:

@@ -70,6 +70,8 @@ def _keys(value: object) -> Iterator[str]:
 def table_problems(table: Table) -> Iterator[Problem]:
     """What is wrong with a table's columns, rules, partial indexes and first records."""
     yield from field_problems(table.columns.values())
+    for column in table.columns.values():
+        yield from (Problem("SW160", message, column.span, hint) for message, hint in _unkeepable(column))
     for rule in table.rules:
         yield from _rule_problems(table, rule)
     for index in table.indexes:
@@ -77,6 +79,17 @@ def table_problems(table: Table) -> Iterator[Problem]:
             yield from _index_problems(table, index, index.where)
     for place, row in enumerate(table.seed):
         yield from _seed_problems(table, place, row)
+
+
+def _unkeepable(column: Field) -> Iterator[tuple[str, str]]:
+    """What of a column no storage keeps secret: it masks, and hashes, columns as a whole."""
+    name = column.name
+    if column.type == "password" and column.is_list:
+        yield f"the passwords of the list '{name}' can't be hashed", "keep each in a record of its own"
+    for each in column.properties:
+        if each.holds_secret:
+            hint = f"take it out there, and make all of '{name}' 'sensitive: true'"
+            yield f"'{each.name}' within the column '{name}' can't be secret by itself", hint
 
 
 def _rule_problems(table: Table, rule: Rule) -> Iterator[Problem]:

@@ -245,6 +245,21 @@ def contains_secret(kind: Kind) -> bool:
     return not kind.is_record and any(contains_secret(each) for each in (kind.fields or {}).values())
 
 
+def exposes(given: Kind, declared: Kind) -> bool:
+    """Whether something secret in a value of the kind `given` would count as plain where it is known as `declared`."""
+    if declared.secret or not contains_secret(given):
+        return False
+    if given.secret:
+        return True
+    if given.options or declared.options:
+        options = {each.family: each for each in declared.choices}
+        return any(exposes(each, options.get(each.family, ANY)) for each in given.choices)
+    if given.item is not None:
+        return exposes(given.item, declared.item or ANY)
+    fields, other = declared.fields or {}, declared.item or ANY
+    return any(exposes(each, fields.get(name, other)) for name, each in (given.fields or {}).items())
+
+
 def contains(name: str, kind: Kind) -> bool:
     """Whether a value of a kind is, or holds, one of the kind `name`; what lies beside a record is not in it."""
     parts = [kind.item] if kind.item is not None else kind.options or (kind.fields or {}).values()

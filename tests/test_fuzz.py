@@ -22,6 +22,7 @@ from engine.compile import function_of
 from engine.errors import Text
 from engine.infer import Inference
 from engine.lower import ExpressionLowering, Names
+from engine.operators import secret
 from engine.origin import Origin
 from engine.parser import parse_expression
 from engine.registry import Parameter, substitute
@@ -34,7 +35,6 @@ from engine.values import (
     INT,
     TEXT,
     Kind,
-    Secret,
     common,
     comparable,
     fits,
@@ -63,7 +63,8 @@ KINDS: Mapping[str, Kind] = {
 SECRETS = KINDS | {
     "i": INT.masked(), "s": TEXT.masked().maybe(), "it": join(INT, TEXT).masked(), "xs": list_of(INT.masked()),
     "ts": list_of(join(TEXT, TEXT.masked())), "o": replace(ITEM, fields={**(ITEM.fields or {}), "b": TEXT.masked()}),
-    "zs": list_of(list_of(INT.masked())), "ds": list_of(DECIMAL).masked(),
+    "zs": list_of(list_of(INT.masked())), "ds": list_of(DECIMAL).masked(), "bs": list_of(BOOL).masked(),
+    "us": list_of(join_all([INT.maybe(), TEXT, BOOL]).masked()),
     "lo": join(list_of(INT.masked()), ITEM),
 }  # fmt: skip
 _INTS = st.sampled_from([0, 1, -1, 2, 3, 7, -8, 255, 10**12, 2**63 - 1, -(2**63)])
@@ -94,7 +95,7 @@ def values_of(kind: Kind) -> st.SearchStrategy[Any]:
                 {name: each for name, each in fields.items() if name not in kind.optional},
                 optional={name: each for name, each in fields.items() if name in kind.optional},
             )
-    made = made | made.map(Secret) if kind.secret else made
+    made = made | made.map(secret) if kind.secret else made
     return st.none() | made if kind.nullable else made
 
 

@@ -173,7 +173,18 @@ def test_a_value_that_is_one_of_two(tmp_path: Path, stack: str, one: Any, other:
         assert run_stack(folder, stack, ONE_OF_TWO, {"b": is_one, "k": "a", "pin": "hush"}, card=card) == expected
 
 
-# With a pin of 7 and the password "p w".
+# What is given of secrets, and what is declared of it.
+SECRETS = {
+    "pin": ("{type: int, sensitive: true}", 7),
+    "password": ("{type: password, min: 1}", "p w"),
+    "no": ("{type: bool, sensitive: true}", False),
+    "noes": ("{type: 'bool[]', sensitive: true}", [False, True]),
+    "words": ("{type: 'text[]', sensitive: true}", ["a", "b"]),
+    "parts": ("{type: 'object[]', properties: {a: {type: text, sensitive: true}, b: int}}", [{"a": "x", "b": 1}]),
+    "wholes": ("{type: 'object[]', sensitive: true, properties: {a: text, b: int}}", [{"a": "x", "b": 1}]),
+    "json": ("{type: json, sensitive: true}", {"a": 1, "no": False}),
+    "k": ("{type: enum, values: [a, b], sensitive: true}", "a"),
+}
 OF_SECRETS: dict[str, Any] = {
     "[1, $input.pin] | sum | reveal": 8,
     "[1, $input.pin] | filter($x => $x > 1) | map($x => $x + 1) | sum | reveal": 8,
@@ -186,14 +197,97 @@ OF_SECRETS: dict[str, Any] = {
     "$input.pin in [1, 7]": True,
     "$input.pin == 7.0": True,
     "$input.password | sha256 | substr(0, 5) | reveal": "98913",
+    '$input.words | join(",") | reveal': "a,b",
+    "$input.words[0] | reveal": "a",
+    '$input.words | map($x => $x ~ "1") | reveal': ["a1", "b1"],
+    '$input.words == ["a", "b"]': True,
+    '$input.parts | map($x => $x.a ~ "1") | reveal': ["x1"],
+    "$input.parts | map($x => $x.b)": [1],
+    "$input.parts | reveal": [{"a": "x", "b": 1}],
+    "$input.wholes[0].a | reveal": "x",
+    '[$input.wholes] | get("0.0") | reveal': {"a": "x", "b": 1},
+    "[$input.pin, 1] | push(2) | reverse | first | reveal": 2,
+    "$input.wholes | map($x => $x.b + 1) | reveal": [2],
+    '"yes" if $input.no else "no"': "no",
+    "$input.no": False,
+    "$input.noes | every($x => $x)": False,
+    '"yes" if $input.noes[0] else "no"': "no",
+    '"yes" if $input.json.no else "no"': "no",
+    "$input.json.a + 1 == 2": True,
+    '"no" if ([$input.pin, false] | last) == false else "yes"': "no",
 }
+STACKS_OF_SECRETS = {
+    "a loop": ("- for_each: $input.noes\n  as: it\n  do:\n    - if: $it\n      then: [return: $index]", 1),
+    "a switch": ("- switch: $input.k\n  cases:\n    b: [return: 1]\n    a: [return: 2]", 2),
+    "an item that is set": ("- set: {x: [1]}\n- set: {'x[0]': $input.pin}\n- return: ${[...$x, 1] | sum | reveal}", 8),
+    "a function of a text": (
+        "- run_function: echo\n  with: {word: '$input.words[0]'}\n  as: x\n- return: $x.word | reveal",
+        "a",
+    ),
+    "a function of a list": (
+        "- run_function: echo\n  with: {words: ['c', '$input.words[0]']}\n  as: x\n- return: $x.words | join(\",\") | reveal",
+        "c,a",
+    ),
+    "a function of a part": ("- run_function: echo\n  with: {part: {a: '$input.words[0]', b: 1}}\n  as: x\n- return: $x.part.b", 1),
+    "a function of anything": (
+        "- run_function: echo\n  with: {any: '${{a: [$input.pin]}}'}\n  as: x\n- return: $x.any | reveal",
+        {"a": [7]},
+    ),
+    "columns": (
+        "- add_record: card\n  data: {words: [c, '$input.words[0]'], any: {a: [$input.pin]}, part: {a: '$input.words[1]'}}\n  as: x\n"
+        "- return: {w: $x.words | reveal, a: $x.any | reveal, p: $x.part | reveal, x: $x}",
+        {"w": ["c", "a"], "a": {"a": [7]}, "p": {"a": "b"}, "x": {"id": 1}},
+    ),
+    "columns of an object": (
+        "- set: {d: {words: $input.words, any: [$input.pin]}}\n- add_record: card\n  data: $d\n  as: x\n"
+        "- return: {w: $x.words | reveal, a: $x.any | reveal}",
+        {"w": ["a", "b"], "a": [7]},
+    ),
+    "columns of rows": (
+        "- bulk_add_records: card\n  items: [{any: [$input.pin]}]\n- query_all_records: card\n  as: x\n- return: $x[0].any | reveal",
+        [7],
+    ),
+}  # fmt: skip
+
+
+def _of_secrets(folder: Path, stack: str) -> Any:
+    card = """
+        table: card
+        columns:
+          id: int
+          words?: {type: "text[]", sensitive: true}
+          any?: {type: json, sensitive: true}
+          part?: {type: object, sensitive: true, properties: {a: text}}
+    """
+    echo = """
+        function: echo
+        input:
+          word?: {type: text, sensitive: true}
+          words?: {type: "text[]", sensitive: true}
+          part?: {type: object, properties: {a: {type: text, sensitive: true}, b: int}}
+          any?: {type: json, sensitive: true}
+        returns:
+          type: object
+          properties:
+            word?: {type: text, sensitive: true}
+            words: {type: "text[]", sensitive: true}
+            part: {type: object, properties: {a: {type: text, sensitive: true}, b: int}}
+            any?: {type: json, sensitive: true}
+        stack:
+          - return: '${{word: $input.word, words: $input.words ?? [], part: $input.part ?? {a: "", b: 0}, any: $input.any}}'
+    """
+    inputs = "{" + ", ".join(f"{name}: {declared}" for name, (declared, _) in SECRETS.items()) + "}"
+    return run_stack(folder, stack, inputs, {name: value for name, (_, value) in SECRETS.items()}, card=card, echo=echo)
 
 
 @pytest.mark.parametrize(("expression", "expected"), OF_SECRETS.items())
 def test_what_is_made_of_secrets(tmp_path: Path, expression: str, expected: Any) -> None:
-    inputs = "{pin: {type: int, sensitive: true}, password: {type: password, min: 1}}"
-    stack = f"- return: '${{{expression}}}'"
-    assert run_stack(tmp_path, stack, inputs, {"pin": 7, "password": "p w"}) == expected
+    assert _of_secrets(tmp_path, f"- return: '${{{expression}}}'") == expected
+
+
+@pytest.mark.parametrize(("stack", "expected"), STACKS_OF_SECRETS.values(), ids=STACKS_OF_SECRETS)
+def test_what_stacks_do_with_secrets(tmp_path: Path, stack: str, expected: Any) -> None:
+    assert _of_secrets(tmp_path, stack) == expected
 
 
 FAULTS: dict[str, tuple[str, str, str]] = {
