@@ -9,7 +9,6 @@ from engine.errors import Problem, Problems
 from engine.openings import steps_in
 from engine.sql import Sql
 from engine.stack import Block, Step
-from engine.store import direct_check
 from engine.store.schema import settled
 from engine.store.select import Selector
 from engine.store.sql import compile_where
@@ -37,10 +36,10 @@ def unaskable_steps(stack: Block, kinds: Mapping[Node, Kind], tables: Mapping[st
             yield from problems.problems
 
 
-def refused_statements(stack: Block, tables: Mapping[str, Table]) -> list[Problem]:
-    """What is wrong with an author's own SQL in a stack."""
+def statements(stack: Block) -> list[Sql]:
+    """An author's own SQL in a stack, as far as it is for our own database."""
     given = [step.arguments.get("sql") for step in steps_in(stack) if not step.definition.outside]
-    return direct_check.problems([each for each in given if isinstance(each, Sql)], tables)
+    return [each for each in given if isinstance(each, Sql)]
 
 
 def _ask(step: Step, tables: Mapping[str, Table], kinds: Mapping[Node, Kind]) -> None:

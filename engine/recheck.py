@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property, partial
 from typing import TypeVar
 
-from engine.askable import refused_statements, unaskable_indexes, unaskable_steps
+from engine.askable import statements, unaskable_indexes, unaskable_steps
 from engine.check import WorkspaceChecker
 from engine.errors import Problem, Span
 from engine.memo import Memo, Watched
 from engine.stack_walk import CheckedStack
+from engine.store.direct_check import Examiner
 from engine.token_extras import Extras, Maker
 from engine.values import Kind
 from engine.workspace import Endpoint, Function, Table, TestFile, Workspace, is_broken
@@ -79,6 +80,7 @@ class Rechecker(WorkspaceChecker):
         super().__init__(workspace)
         self._memo, self._settings = memo, workspace.settings
         self._all, self._told = self.problems, set[object]()
+        self._examining: Examiner | None = None
         self._turns: dict[int, Extras] = {}  # what tokens were known to carry, each time that stacks were asked
 
     def endpoint(self, endpoint: Endpoint) -> CheckedStack:
@@ -135,9 +137,15 @@ class Rechecker(WorkspaceChecker):
         except KeyError:  # a table of the query is in a file that can't be read: there is nothing to ask
             if not self.workspace.is_broken("table"):
                 raise
-        refused = refused_statements(owner.stack, self.workspace.tables)
-        if refused and not self.workspace.is_broken("table"):
-            self.problems += refused
+        for sql in statements(owner.stack):
+            refused = self._examiner(dict(self.workspace.tables)).problems(sql)
+            if refused and not self.workspace.is_broken("table"):
+                self.problems += refused
+
+    def _examiner(self, tables: Mapping[str, Table]) -> Examiner:
+        """Who reads authors' SQL against all tables, which are the same in one pass."""
+        self._examining = self._examining or Examiner(tables)
+        return self._examining
 
     def _indexed(self, table: Table, check: Callable[[], None]) -> None:
         check()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 
 from engine.errors import Problem, did_you_mean
@@ -43,21 +43,14 @@ class Touch:
     column: str
 
 
-def problems(statements: Sequence[Sql], tables: Mapping[str, Table]) -> list[Problem]:
-    """All that is wrong with them. Raises SetupError for tables that SQLite can't hold."""
-    if not statements:
-        return []
-    DDL.check_names(tables)
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        examiner = Examiner(connection, tables)
-        return [problem for sql in statements for problem in examiner.problems(sql)]
-
-
 class Examiner:
-    """Reads statements against the tables, made anew and empty in `connection`."""
+    """Reads statements against tables that are empty. Raises SetupError for tables that SQLite can't hold."""
 
-    def __init__(self, connection: sqlite3.Connection, tables: Mapping[str, Table]) -> None:
-        self.connection = connection
+    def __init__(self, tables: Mapping[str, Table]) -> None:
+        DDL.check_names(tables)
+        # An editor's server checks in one thread after the other.
+        self.connection = connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        weakref.finalize(self, connection.close)
         self.tables = {name.lower(): table for name, table in tables.items()}
         for table in tables.values():
             for statement in (
@@ -70,6 +63,7 @@ class Examiner:
         self._built_in = {name for (name,) in connection.execute("PRAGMA module_list")} - _FUNCTIONS
 
     def problems(self, sql: Sql) -> list[Problem]:
+        """All that is wrong with a statement."""
         touched: dict[Touch, None] = {}
 
         def note(action: int, table: str | None, column: str | None, *_: object) -> int:
