@@ -54,11 +54,6 @@ class Checked:
         return [problem for problem in self.problems if problem.severity == "error"]
 
 
-def check(workspace: Workspace, problems: Iterable[Problem] = ()) -> Checked:
-    """Checks every stack of `workspace`; `problems` are those of reading it."""
-    return WorkspaceChecker(workspace).checked(problems)
-
-
 class WorkspaceChecker:
     """Checks stacks one by one; a function when it is first needed, so that its result's kind is known."""
 

@@ -24,19 +24,17 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from engine.check import check
 from engine.compile import Plan
 from engine.errors import FAULTS, Fault
 from engine.http.app import Server
 from engine.http.bodies import Patience
 from engine.http.logs import Log
 from engine.http.protocol import MAX_HEAD, Protocol, protocol
-from engine.program import Program, build
+from engine.program import Program, build, check_folder
 from engine.run import Services
 from engine.security.keys import KeyRing
 from engine.security.tokens import Tokens
 from engine.values import Record, Secret
-from engine.workspace_reader import read_workspace
 
 Function = Callable[[Any, dict[str, Any], Any], Any]
 Headers = Mapping[str, str] | Sequence[tuple[str, str]]
@@ -70,7 +68,7 @@ def program(root: Path, plans: Mapping[str, Function], log: Callable[[Any], None
         lines = options[1:-1].replace("; ", "\n")
         (root / f"e{number}.yaml").write_text(f"endpoint: {method} {path}\n{lines}\nstack: []\nresponse: null\n")
     tokens = Tokens(KeyRing.open(root / ".keys"), "it", "it", now)
-    made = build(check(*read_workspace(root)), Services(tokens=tokens, log=log))
+    made = build(check_folder(root), Services(tokens=tokens, log=log))
     functions = {" ".join(declared.split(" ")[:2]): function for declared, function in plans.items()}
     for each in made.endpoints:
         each.plan = plan(functions[each.endpoint.name])
