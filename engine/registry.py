@@ -109,7 +109,7 @@ class Definition:
     """A step, construct, filter or function: everything that schema, docs, checks and compiler ask of it.
 
     `result` computes the result's kind from the arguments' kinds where the signature can't say it, or raises `Misfit`;
-    a step's is given them by name, open where an argument is no value.
+    of a step it is given null for an argument that is left out, and an open kind for one that is no value.
     `declassifies`: the result of a secret argument is no secret. `digests`: what it makes of a password tells nothing
     of it. `writes`: it may change the database. `outside`: it
     waits for something outside of the database. `charges`: the run pays for the piped value's length. `keeps`: the

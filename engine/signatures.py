@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from engine.applications import literal_of
 from engine.columns import Columns
 from engine.errors import Problem, did_you_mean
 from engine.registry import Parameter, substitute, unify
 from engine.scope import Scope
 from engine.stack import Rejection, Step, Word
 from engine.syntax import Node, walk
-from engine.values import ANY, INT, Kind, fits
+from engine.values import ANY, INT, NULL, Kind, fits
 from engine.workspace import Table, Workspace
 
 # Steps with a result and no effect.
@@ -52,8 +53,9 @@ class Signatures(Columns):
         definition = step.definition
         if definition.result is None:
             return substitute(definition.returns, bindings)
-        known = {name: self.kinds.get(each, ANY) for name, each in step.arguments.items() if isinstance(each, Node)}
-        return definition.result({**dict.fromkeys(step.arguments, ANY), **known})
+        given = [step.arguments.get(each.name) for each in definition.parameters]
+        kinds = [self.kinds[each] if isinstance(each, Node) else NULL if each is None else ANY for each in given]
+        return definition.result(kinds, [literal_of(each) if isinstance(each, Node) else ... for each in given])
 
     def _check_use(self, step: Step) -> None:
         """A step that only asks must be asked for something; a lock is something."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from engine.compile import Load
 from engine.errors import Fault
 from engine.fields import Field
+from engine.filters.rules import kind_at
 from engine.registry import Flag, TableName, step
 from engine.values import ANY, BOOL, INT, NULL, OBJECT, TEXT, Kind, join, list_of, object_of
 from engine.workspace import Index, Table
@@ -52,9 +53,9 @@ _TABLE = object_of(
 )
 
 
-def _schema_kind(given: Mapping[str, Kind]) -> Kind:
-    whole = _TABLE if "table" in given else list_of(_TABLE)
-    path = given.get("path", NULL)
+def _schema_kind(kinds: list[Kind], literals: list[object]) -> Kind:
+    table, path = kind_at(kinds, 0, NULL), kind_at(kinds, 1, NULL)
+    whole = list_of(_TABLE) if table.name == "null" else _TABLE
     if path.is_open or path.nullable:
         return join(whole, _COLUMN)
     return whole if path.name == "null" else _COLUMN
