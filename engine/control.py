@@ -269,7 +269,7 @@ def _item_kind(kind: Kind) -> Kind:
     """The kind of what a loop over a value of `kind` is given: an item, or an entry of an object."""
     if kind.name != "object":
         return kind.item or ANY
-    value = join_all([kind.under_any_key])
+    value = kind.under_any_key
     return object_of({"key": TEXT, "value": value.masked() if contains_secret(kind) else value})
 
 

@@ -136,7 +136,7 @@ class Kind:
 
     @property
     def under_any_key(self) -> Kind:
-        """What may lie under a key of an object that is known only when it runs."""
+        """What may lie under a key of an object that is known only when it runs; `never` where it has none."""
         fields = self.visible
         return self.item or ANY if fields is None else join_all(fields.values(), NEVER)
 

@@ -15,9 +15,9 @@ import pytest
 
 from tests.commands import ADA, ROOT, SIGNUP, called
 from tests.live import serving
+from tests.npm import installed
 
 HERE = Path(__file__).parent / "contract_tools"
-CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "stackwright-tests" / "contract-tools-1"
 SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"
 SECONDS = int(os.environ.get("STACKWRIGHT_TEST_SECONDS", "25"))  # that are spent on requests nobody would think of
 QUIET = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true", "NO_COLOR": "1"}
@@ -28,16 +28,7 @@ WORKSPACE = "workspace: accounts\ncanonical: main\nenv: {DOCS: text}\nopenapi: {
 @pytest.fixture(scope="module")
 def tools() -> Path:
     """The folder in which they are installed."""
-    if not (shutil.which("node") and shutil.which("npm")):
-        pytest.skip("these tools need node and npm")
-    CACHE.mkdir(parents=True, exist_ok=True)
-    shutil.copy(HERE / "package.json", CACHE)
-    if not (CACHE / "node_modules").is_dir():
-        command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
-        if subprocess.run(command, cwd=CACHE, timeout=300).returncode:
-            shutil.rmtree(CACHE / "node_modules", ignore_errors=True)
-            pytest.skip("the tools can't be installed: is the registry there?")
-    return CACHE
+    return installed(HERE, "contract-tools-1")
 
 
 @pytest.fixture(scope="module")

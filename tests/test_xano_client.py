@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -12,9 +10,9 @@ from typing import Any
 import pytest
 
 from tests.live import serving
+from tests.npm import installed
 
 HERE = Path(__file__).parent / "xano_client"
-CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "stackwright-tests" / "xano-js-sdk-3.0.1"
 FILES = {
     "params": "endpoint: GET /params\ninput: {ids: 'int[]', yes: bool, 'none?': text, text: text, o: {type: object, properties: {k: text}}}\nstack: []\nresponse: $input\n",
     "delete": "endpoint: DELETE /params\ninput: {ids: 'int[]', text: text}\nstack: []\nresponse: $input\n",
@@ -26,16 +24,7 @@ FILES = {
 @pytest.fixture(scope="module")
 def client() -> Path:
     """The folder in which the client is installed."""
-    if not (shutil.which("node") and shutil.which("npm")):
-        pytest.skip("Xano's client needs node and npm")
-    CACHE.mkdir(parents=True, exist_ok=True)
-    shutil.copy(HERE / "package.json", CACHE)
-    if not (CACHE / "node_modules").is_dir():
-        command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
-        if subprocess.run(command, cwd=CACHE, timeout=300).returncode:
-            shutil.rmtree(CACHE / "node_modules", ignore_errors=True)
-            pytest.skip("Xano's client can't be installed: is the registry there?")
-    return CACHE
+    return installed(HERE, "xano-js-sdk-3.0.1")
 
 
 def test_xanos_own_client(client: Path, tmp_path: Path) -> None:

@@ -186,12 +186,8 @@ def keys(value: dict[str, object]) -> list[str]:
     return list(value)
 
 
-def _value_kind(kind: Kind) -> Kind:
-    return join_all([kind.under_any_key])
-
-
 def _values_kind(kinds: list[Kind], literals: list[object]) -> Kind:
-    return list_of(_value_kind(kinds[0]))
+    return list_of(kinds[0].under_any_key)
 
 
 @registry.filter(result=_values_kind, charges=True)
@@ -205,7 +201,7 @@ def values(value: dict[str, object]) -> list[object]:
 
 
 def _entries_kind(kinds: list[Kind], literals: list[object]) -> Kind:
-    return list_of(object_of({"key": TEXT, "value": _value_kind(kinds[0])}))
+    return list_of(object_of({"key": TEXT, "value": kinds[0].under_any_key}))
 
 
 @registry.filter(result=_entries_kind, charges=True)
