@@ -73,7 +73,7 @@ def survey(value: object) -> None:
     count, length, level = 1, 0, [value]
     for _ in range(MAX_DEPTH + 1):
         below: list[object] = []
-        for each in level:
+        for each in map(reveal, level):
             children = _children(each)
             count += len(children)
             length += _length(each)
@@ -100,7 +100,6 @@ def _bare(value: object) -> object:
 
 
 def _children(value: object) -> list[object]:
-    value = reveal(value)
     if isinstance(value, list):
         return value
     return list(value.values()) if isinstance(value, dict) else []

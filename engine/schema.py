@@ -441,7 +441,7 @@ _Validator: type[Draft202012Validator] = extend(Draft202012Validator, {"pattern"
 
 
 class SchemaCheck:
-    """A schema that much is checked with: what is as it says is found out fast, and what isn't is explained."""
+    """A JSON Schema and two ways to check with it: one that is fast, and one that explains what isn't as it says."""
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
