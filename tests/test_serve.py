@@ -187,6 +187,25 @@ def test_what_is_saved_is_served_if_it_checks(shop: Path) -> None:
         assert "Traceback" not in server.said
 
 
+def test_who_calls_a_function_that_is_saved_is_checked_and_served_anew(shop: Path) -> None:
+    caller = "endpoint: GET /it\nstack:\n  - run_function: it\n    as: it\nresponse: $it.a\n"
+    function = "function: it\nstack:\n  - return: {result}\n"
+    write(shop / "stacks", {"caller": caller, "it": function.format(result="{a: 1}")})
+    with serve(shop, "--reload") as server, server.client() as client:
+
+        def save(result: str, said: str) -> None:
+            before = len(server.said)
+            (shop / "stacks" / "it.yaml").write_text(function.format(result=result))
+            server.wait_for(said, before)
+
+        save("{a: [2]}", "reloaded\n")
+        assert client.get("/api:main/it").json() == [2]
+        save("{b: 3}", "stacks/caller.yaml:5:15: error SW205: unknown field 'a' of an object")
+        assert client.get("/api:main/it").json() == [2]
+        save("{a: 4}", "reloaded\n")
+        assert client.get("/api:main/it").json() == 4
+
+
 def test_a_new_column_and_a_new_table_are_there_once_saved(shop: Path) -> None:
     with serve(shop, "--reload") as server, server.client() as client:
         token = token_of(client.post(SIGNUP, json=ADA))

@@ -11,8 +11,9 @@ from watchfiles import awatch
 from engine.check import Checked
 from engine.errors import Problems, SetupError
 from engine.http.app import Server
-from engine.http.serve import Settings, checked_workspace, update_all
+from engine.http.serve import Settings, existing, update_all, without_errors
 from engine.program import build, environment
+from engine.session import Session
 from engine.store.storage import open_store
 from engine.workspace import LIVE
 
@@ -30,6 +31,7 @@ class Reloader:
 
     def __init__(self, server: Server, settings: Settings) -> None:
         self._server, self._settings = server, settings
+        self._session: Session | None = None  # of the first change on, what follows is checked as in an editor
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -52,13 +54,21 @@ class Reloader:
         """Serves the workspace as it is now; False where it is broken."""
         try:
             # In a thread: requests are answered meanwhile.
-            checked = await asyncio.to_thread(checked_workspace, self._settings.workspace)
+            checked = await asyncio.to_thread(self._checked)
             await self._take(checked)
         except (Problems, SetupError) as error:
             say(f"{error}\nnot reloaded: the last good version is still served")
             return False
         say("\n".join([*(problem.render() for problem in checked.problems), "reloaded"]))
         return True
+
+    def _checked(self) -> Checked:
+        folder = existing(self._settings.workspace)
+        if self._session is None:
+            self._session = Session(folder, tests=False)
+        else:
+            self._session.refresh()
+        return without_errors(self._session.checked())
 
     async def _take(self, checked: Checked) -> None:
         """Has the database brought up to date first: what could lose something is refused, and nothing has changed."""

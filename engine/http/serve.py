@@ -139,7 +139,11 @@ def checked_workspace(folder: Path) -> Checked:
 
     Raises SetupError where there is none, `Problems` where it has errors.
     """
-    checked = check_folder(existing(folder), tests=False)  # a test that is being written stops no server
+    return without_errors(check_folder(existing(folder), tests=False))  # a test being written stops no server
+
+
+def without_errors(checked: Checked) -> Checked:
+    """A checked workspace that can be served. Raises `Problems` where it has errors."""
     if checked.errors:
         raise Problems(checked.problems)
     return checked
