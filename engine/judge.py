@@ -38,7 +38,7 @@ class Judge(ABC):
     def with_values(self, node: Node) -> Kind:
         """The kind of a node that was inferred, with the values that it could have if no test had ruled some out."""
         kind, widest = self.kinds[node], self.widest.get(node)
-        return kind if widest is None else replace(widest, nullable=kind.nullable)
+        return kind if widest is None else replace(widest, nullable=kind.may_be_null)
 
     @abstractmethod
     def infer(self, node: Node, scope: Scope) -> Kind:

@@ -114,12 +114,14 @@ def narrowed_unequal(node: Node, values: Collection[str], scope: Scope, kinds: K
 
 
 def narrowed_null(node: Node, scope: Scope, is_null: bool, kinds: Kinds) -> Scope:
-    """What is known where `node` is null, or is not."""
+    """What is known where `node` is null, or is not; no run gets there where it can't be."""
     key, kind = key_of(node), kinds.get(node, ANY)
     if key is None:
         return scope
     if is_null:
         return scope.narrow(key, NULL) if kind.nullable or kind.is_open else scope
+    if kind.name == "null":
+        return scope.ended()
     return _narrowed_owner(node, scope.narrow(key, kind.present()), kinds)
 
 

@@ -136,6 +136,13 @@ WAYS: dict[str, tuple[str, Any, Any]] = {
         2,
         3,
     ),
+    "a chain of tests that takes all values and null": (
+        "- set: {k: '${$input.k if $input.b else null}'}\n"
+        "- if: $k == 'a'\n  then: [set: {x: 1}]\n  else_if:\n    - if: $k == 'b'\n      then: [set: {x: 2}]\n"
+        "    - if: $k == null\n      then: [set: {x: 3}]\n- return: $x",
+        1,
+        3,
+    ),
     "parts that are set where they are null": (
         "- set: {p: '${{c: 1 if $input.b else null, d: {e: null if $input.b else 2}}}'}\n"
         "- if: $p.c == null\n  then: [{set: {p.c: 5}}]\n- if: $p.d.e == null\n  then: [{set: {p.d.e: 10}}]\n"
