@@ -10,7 +10,7 @@ from engine.judge import ROUNDS
 from engine.lints.loops import endless
 from engine.narrow import narrowed_equal, narrowed_unequal
 from engine.scope import Scope, merge, merge_all
-from engine.stack import Block, Branch, Case, Step
+from engine.stack import Branch, Case, Step
 from engine.stack_walk import RESERVED, Exits, StackWalk
 from engine.syntax import Literal, Node
 from engine.values import (
@@ -43,17 +43,16 @@ class Control(StackWalk):
 
     def _if(self, step: Step, scope: Scope) -> Scope:
         true, false = self.condition(step.arguments["condition"], scope)
-        ends = [self._way(step.arguments["then"], true)]
+        ends = [self.block(step.arguments["then"], true.alive())]
         branches: tuple[Branch, ...] = step.arguments.get("else_if", ())
+        is_closed = bool(branches) and "else" not in step.arguments
         for branch in branches:
-            true, false = self.condition(branch.condition, false)
-            ends.append(self._way(branch.block, true))
-        ends.append(self._way(step.arguments.get("else", ()), false))
+            self.closing = branch.condition if is_closed and branch is branches[-1] else None
+            true, false = self.condition(branch.condition, false.alive())
+            ends.append(self.block(branch.block, true.alive()))
+        # Where the last test asks for what the others left, nothing is left past it.
+        ends.append(self.block(step.arguments.get("else", ()), false if is_closed else false.alive()))
         return merge_all(ends)
-
-    def _way(self, steps: Block, scope: Scope) -> Scope:
-        """After the steps of one way; that no run takes it is the mistake of what it asks."""
-        return self.block(steps, scope.alive()).ended() if scope.dead else self.block(steps, scope)
 
     def _switch(self, step: Step, scope: Scope) -> Scope:
         subject: Node = step.arguments["subject"]
@@ -64,7 +63,7 @@ class Control(StackWalk):
         texts = {each.value.text for each in cases}
         if "default" in step.arguments or not (possible and set(possible) <= texts):
             other = narrowed_unequal(subject, texts, scope, self.kinds)
-            ends.append(self._way(step.arguments.get("default", ()), other))
+            ends.append(self.block(step.arguments.get("default", ()), other.alive()))
         return merge_all(ends)
 
     def _case(self, case: Case, subject: Node, kind: Kind, scope: Scope) -> Scope:

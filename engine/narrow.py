@@ -119,9 +119,9 @@ def narrowed_null(node: Node, scope: Scope, is_null: bool, kinds: Kinds) -> Scop
     if key is None:
         return scope
     if is_null:
-        return scope.narrow(key, NULL) if kind.nullable or kind.is_open else scope
+        return scope.narrow(key, NULL) if kind.may_be_null or kind.is_open else scope.ended()
     if kind.name == "null":
-        return scope.ended()
+        return scope.narrow(key, ANY).ended()
     return _narrowed_owner(node, scope.narrow(key, kind.present()), kinds)
 
 
@@ -139,6 +139,20 @@ def _by_kind(node: Node, scope: Scope, test: _Test, truth: bool, kinds: Kinds) -
     if truth:
         return _narrowed_owner(node, scope.narrow(key, _passed(known, test)), kinds)
     return scope.narrow(key, _failed(known, test))
+
+
+def settled(of: Kind, name: str) -> bool | None:
+    """What a filter that asks for a kind, or for null, always says of a value of a kind; None where that depends."""
+    if of.is_open or of.name == "never":
+        return None
+    if name == "is_null":
+        return None if of.nullable else of.name == "null"
+    test = _TESTS.get(registry.filters()[name].name) if name in registry.filters() else None
+    if test is None:
+        return None
+    if not any(each.name in test.possible for each in of.choices):
+        return False
+    return True if all(each.name in test.sure for each in of.choices) and not of.may_be_null else None
 
 
 def _passed(known: Kind, test: _Test) -> Kind:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from engine.errors import did_you_mean, listed
 from engine.judge import Judge
 from engine.narrow import narrowed_null
-from engine.scope import Scope
+from engine.scope import Scope, key_of
 from engine.syntax import Attribute, Binary, Filter, Literal, Node, Range, Unary
 from engine.texts import bool_hint
 from engine.unparse import unparse
@@ -110,7 +110,13 @@ class Operations(Judge):
             self.report("SW216", "a password's column holds a hash, which equals no text", node.span, hint)
         elif not comparable(left, right) or is_no_value(left, node.right) or is_no_value(right, node.left):
             self._never_equal(node, left, right)
+        elif left.name == right.name == "null" and (key_of(node.left) or "") not in ("", *scope.narrowed):
+            self._always_same(node, f"{named(node.left)} is always null here")
         return BOOL
+
+    def _always_same(self, node: Binary, why: str) -> None:
+        if node is not self.closing:
+            self.report("SW216", f"{why}, so this is always the same", node.span, "leave the test out")
 
     def _is_hash(self, node: Node) -> bool:
         """Whether `node` is the password of a record."""
@@ -119,12 +125,7 @@ class Operations(Judge):
     def _never_equal(self, node: Binary, left: Kind, right: Kind) -> None:
         if "null" in (left.name, right.name):
             subject = node.left if right.name == "null" else node.right
-            self.report(
-                "SW216",
-                f"{named(subject)} can't be null here, so this is always the same",
-                node.span,
-                "leave the test out",
-            )
+            self._always_same(node, f"{named(subject)} can't be null here")
             return
         for kind, literal in ((left, node.right), (right, node.left)):
             if kind.values and isinstance(literal, Literal):

@@ -53,7 +53,7 @@ class Scope:
         return replace(self, dead=True)
 
     def alive(self) -> Scope:
-        """Where steps are written that no run gets to: they are checked all the same."""
+        """Where a test lets no run get: that is the test's mistake, and what follows is checked all the same."""
         return replace(self, dead=False) if self.dead else self
 
     def with_columns_of(self, known: Scope) -> Scope:

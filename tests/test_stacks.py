@@ -143,6 +143,19 @@ WAYS: dict[str, tuple[str, Any, Any]] = {
         1,
         3,
     ),
+    "a chain of tests that takes all kinds and null": (
+        "- set: {x: '${(1 if $input.k == \"a\" else \"b\") if $input.b else null}'}\n"
+        "- if: $x | is_text\n  then: [return: $x | to_upper]\n  else_if:\n    - if: $x | is_int\n      then: [return: $x + 1]\n"
+        "    - if: $x == null\n      then: [return: none]",
+        2,
+        "none",
+    ),
+    "a chain of a null and a value": (
+        "- set: {x: '${1 if $input.b else null}'}\n"
+        "- if: $x == null\n  then: [set: {y: 0}]\n  else_if:\n    - if: $x != null\n      then: [set: {y: $x}]\n- return: $y",
+        1,
+        0,
+    ),
     "parts that are set where they are null": (
         "- set: {p: '${{c: 1 if $input.b else null, d: {e: null if $input.b else 2}}}'}\n"
         "- if: $p.c == null\n  then: [{set: {p.c: 5}}]\n- if: $p.d.e == null\n  then: [{set: {p.d.e: 10}}]\n"

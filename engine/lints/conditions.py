@@ -9,6 +9,7 @@ from typing import Any
 from engine.applications import literal_of
 from engine.errors import Problem
 from engine.lints.reading import Subject, expressions
+from engine.narrow import settled
 from engine.scope import key_of
 from engine.stack import Step
 from engine.syntax import Binary, Call, Column, Conditional, Filter, Literal, Node, Unary, walk
@@ -88,6 +89,8 @@ def _settled(node: Node, kinds: Mapping[Node, Kind]) -> bool | None:
             return _joined(node, _settled(left, kinds), _settled(right, kinds))
         case Binary(optional=False):
             return _compared(node, kinds)
+        case Filter(of, name, [], optional=False) if of in kinds:
+            return settled(kinds[of], name)
     return None
 
 
