@@ -14,7 +14,7 @@ from engine.operations import is_no_value
 from engine.registry import Definition, Misfit, Parameter, substitute, unify
 from engine.scope import Scope
 from engine.syntax import Call, Entry, Filter, Lambda, ListOf, Literal, Node, ObjectOf, Spread
-from engine.values import ANY, BOOL, Kind, bared, contains, contains_secret, fits, list_of, sealed
+from engine.values import ANY, BOOL, Kind, bared, contains_sealed, contains_secret, fits, list_of
 from engine.wording import ELSEWHERE, asked, counted, mend, named, shown, usage
 
 Kinds = tuple[Kind, ...]
@@ -70,16 +70,15 @@ class Applications(Judge):
 
     def _tainted(self, definition: Definition, kind: Kind, given: list[Kind], node: Node) -> Kind:
         """The kind of a result made of secrets: what they taint is one too, but for a bool, which says too little."""
-        has_password = any(contains("password", each) for each in given)
         if definition.declassifies:
-            if has_password:
+            if any(map(contains_sealed, given)):
                 self.report("SW220", "a password can't be revealed", node.span, "check it with validate_password")
             return bared(kind)
-        if has_password and not definition.digests:
-            kind = sealed(kind)
         # What is handed on as it is keeps its own secrets, fields and items by themselves.
         is_kept = kind.fields is not None or definition.is_parametric
-        return kind if is_kept and not any(each.secret for each in given) else kind.masked()
+        if is_kept and not any(each.secret for each in given):
+            return kind
+        return kind.masked() if definition.digests else kind.masked(*given)
 
     def _check_count(self, definition: Definition, nodes: list[Node], node: Filter | Call) -> None:
         wanted = definition.parameters
@@ -161,7 +160,8 @@ class Applications(Judge):
             unify(returned, self.infer(node.body, _entered(node, given, bindings, scope)), bindings)
         self.parameters = outer
         self.kinds[node] = Kind("lambda")
-        return Kind("lambda", secret=contains_secret(self.kinds[node.body]) and returned != BOOL)
+        body = self.kinds[node.body]
+        return Kind("lambda").masked(body) if contains_secret(body) and returned != BOOL else Kind("lambda")
 
     def _check_shadows(self, node: Lambda, scope: Scope) -> None:
         for name, span in zip(node.parameters, node.parameter_spans, strict=True):

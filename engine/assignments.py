@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.scope import Scope
 from engine.stack import Assignment, Step, Word
 from engine.stack_walk import RESERVED, StackWalk
-from engine.values import ANY, NULL, OBJECT, Kind, contains_secret, fits, join, list_of, mapping_of, object_of
+from engine.values import ANY, NULL, OBJECT, Kind, contains_secret, fits, join, join_all, list_of, mapping_of, object_of
 
 
 class Assignments(StackWalk):
@@ -74,13 +74,20 @@ def _with_path(owner: Kind, path: tuple[str | int, ...], value: Kind) -> Kind:
         return made if owner.name == "null" else join(_with_path(owner.present(), path, value), made)
     if isinstance(first, int):
         item = owner.item or ANY
-        return list_of(join(item, _with_path(item, tuple(rest), value) if rest else value))
+        # Right behind the last item one is made.
+        new = [_with_path(each, tuple(rest), value) for each in (item, object_of({}))] if rest else [value]
+        return _tainted(list_of(join_all([item, *new])), owner)
     if owner.is_record:  # a copy of a record has no secrets beside it
         owner = object_of(owner.visible or {}, owner.optional)
     if owner.name != "object":
-        return owner
+        return owner.masked(value) if contains_secret(value) else owner
     if owner.fields is None:
         made = mapping_of(ANY if rest else join(owner.item or ANY, value))
-        return made.masked() if owner.secret or contains_secret(value) else made
+        return made.masked(owner, value) if owner.secret or contains_secret(value) else made
     inner = _with_path(_part(owner, first), tuple(rest), value) if rest else value
-    return object_of({**owner.fields, first: inner}, owner.optional - {first})
+    return _tainted(object_of({**owner.fields, first: inner}, owner.optional - {first}), owner)
+
+
+def _tainted(changed: Kind, owner: Kind) -> Kind:
+    """A changed copy is secret as a whole where what it is a copy of is."""
+    return changed.masked(owner) if owner.secret else changed

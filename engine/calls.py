@@ -10,7 +10,7 @@ from engine.stack import Step, Word
 from engine.stack_walk import StackWalk
 from engine.syntax import Node
 from engine.values import ANY, Kind, exposes, object_of
-from engine.wording import mend
+from engine.wording import lost_mask, mend
 from engine.workspace import Function
 
 
@@ -59,8 +59,10 @@ class Calls(StackWalk):
 
     def _function_input(self, function: Function, wanted: Field, given: Value) -> None:
         if exposes(given.kind, wanted.kind):
-            message = f"a secret would lose its mask in '{wanted.name}' of '{function.name}'"
-            self.report("SW230", message, given.span, "declare the input 'sensitive: true'")
+            what, hint = lost_mask(given.kind, wanted.kind)
+            self.report(
+                "SW230", f"{what} in '{wanted.name}' of '{function.name}'", given.span, f"declare the input {hint}"
+            )
         for each in mismatches(given, wanted.taken, wanted.name, self.kinds):
             if each.wanted is None:
                 if each.node is not None:  # what a variable has beside is dropped, but what is written is meant

@@ -12,7 +12,7 @@ from engine.stack import Step, matched
 from engine.stack_walk import StackWalk
 from engine.syntax import ListOf, Literal, Node, Spread
 from engine.texts import bool_hint
-from engine.values import ANY, OBJECT, Kind, contains_secret, conversion, fits, list_of
+from engine.values import ANY, OBJECT, Kind, contains_sealed, contains_secret, conversion, fits, list_of
 from engine.wording import mend
 from engine.workspace import Table
 
@@ -40,8 +40,8 @@ class Columns(StackWalk):
             for item in node.items:
                 self._record(step, table, self.kinds.get(item, ANY), item, "an item", is_open=True)
         else:
-            item_kind = kind.item or ANY
-            self._record(step, table, item_kind.masked() if kind.secret else item_kind, node, "an item", is_open=True)
+            row = (kind.item or ANY).masked(kind) if kind.secret else kind.item or ANY
+            self._record(step, table, row, node, "an item", is_open=True)
 
     def _record(self, step: Step, table: Table, kind: Kind, node: Node, what: str, is_open: bool) -> None:
         given = kind.fields
@@ -53,7 +53,7 @@ class Columns(StackWalk):
             return
         spans, values = entry_spans(node), entry_values(node)
         for name, value in given.items():
-            value = value.masked() if kind.secret else value
+            value = value.masked(kind) if kind.secret else value
             self._column_value(table, name, value, spans.get(name, node.span), values.get(name))
         if step.name in ADDS:
             keys = matched(step.arguments["where"]) if "where" in step.arguments else {}
@@ -69,7 +69,10 @@ class Columns(StackWalk):
         if column is None:
             self.report("SW123", f"unknown column '{name}' of '{table.name}'", span, did_you_mean(name, table.columns))
             return
-        if contains_secret(kind) and not column.is_masked:
+        if contains_sealed(kind) and column.type != "password":
+            hint = "make the column 'password'"
+            self.report("SW230", f"a password would be stored as it is in '{name}', not hashed", span, hint)
+        elif contains_secret(kind) and not column.is_masked:
             self.report(
                 "SW230",
                 f"a secret would be stored in the clear in '{name}'",

@@ -63,7 +63,7 @@ from engine.shapes import Shape
 from engine.stack import Assignment, Branch, Case, Step, Word, matched
 from engine.stack_walk import CheckedStack
 from engine.syntax import Attribute, Entry, Node, ObjectOf, Spread, Variable
-from engine.values import ANY, OBJECT, Kind, contains_secret
+from engine.values import ANY, OBJECT, Kind, may_hide
 from engine.workspace import Endpoint, Function, Table
 
 STRIDE = 256  # rounds of a loop between two looks at the run's limits
@@ -289,7 +289,7 @@ class StackLowering(ExpressionLowering):
 
     def _stored(self, node: Node) -> ast.expr:
         """What a column is given: storages unmask what is secret as a whole, but don't look into lists and objects."""
-        return self.bared(node) if contains_secret(self.kind(node).plain()) else self.lower(node)
+        return self.bared(node) if may_hide(self.kind(node)) else self.lower(node)
 
     def _kept(self, step: Step, value: ast.expr, is_async: bool) -> list[ast.stmt]:
         self.is_async = self.is_async or is_async

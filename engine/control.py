@@ -31,7 +31,7 @@ from engine.values import (
     list_of,
     object_of,
 )
-from engine.wording import which
+from engine.wording import lost_mask, which
 
 Turn = Callable[[Scope], Scope]
 
@@ -105,7 +105,7 @@ class Control(StackWalk):
         self._check_shadow(step, scope)
         if kind.name == "stream" or fits(kind, _WALKED):
             item = join_all(map(_item_kind, kind.choices), NEVER)
-            item = item.masked() if kind.secret else item
+            item = item.masked(kind) if kind.secret else item
         else:
             hint = which(items, kind, _WALKED)
             self.report("SW144", f"for_each needs a list or an object, this is {kind}", items.span, hint)
@@ -201,8 +201,8 @@ class Control(StackWalk):
                 message = f"'returns:' says {declared}, this is {kind}"
                 self.report("SW148", message, node.span, which(node, kind, declared))
             if exposes(kind, declared):
-                hint = "declare it 'sensitive: true' under 'returns:'"
-                self.report("SW230", "a secret would lose its mask in what is returned", node.span, hint)
+                what, hint = lost_mask(kind, declared)
+                self.report("SW230", f"{what} in what is returned", node.span, f"declare it {hint} under 'returns:'")
 
     def _throw(self, step: Step, scope: Scope) -> Scope:
         self.acts = True
@@ -269,7 +269,7 @@ def _item_kind(kind: Kind) -> Kind:
     if kind.name != "object":
         return kind.item or ANY
     value = kind.under_any_key
-    return object_of({"key": TEXT, "value": value.masked() if contains_secret(kind) else value})
+    return object_of({"key": TEXT, "value": value.masked(kind) if contains_secret(kind) else value})
 
 
 def _without(scope: Scope, name: str, before: Scope) -> Scope:

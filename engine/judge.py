@@ -69,7 +69,7 @@ class Judge(ABC):
         kind = self.known(node, self.infer(node, scope))
         if kind.may_be_null:
             self.null(node, what)
-            return ANY.masked() if kind.secret else ANY  # one message a mistake
+            return ANY.masked(kind) if kind.secret else ANY  # one message a mistake
         return kind
 
     def known(self, node: Node, kind: Kind) -> Kind:

@@ -48,7 +48,7 @@ from engine.syntax import (
     Unary,
     Variable,
 )
-from engine.values import ANY, BOOL, DECIMAL_MAX, PYTHON_TYPES, Kind, contains_secret, reveal
+from engine.values import ANY, BOOL, DECIMAL_MAX, PYTHON_TYPES, Kind, contains_secret, may_hide, reveal
 from engine.written_kinds import read_kind
 
 _ARITHMETIC: Mapping[str, tuple[type[ast.operator], Callable[..., object]]] = {
@@ -121,8 +121,7 @@ class ExpressionLowering:
     def bared(self, node: Node) -> ast.expr:
         """The Python of `node`, unmasked with all that is in it."""
         lowered = self.revealed(node)
-        has_more = contains_secret(self.kind(node).plain())
-        return at(node.span, self.helper(bounds.bare, lowered)) if has_more else lowered
+        return at(node.span, self.helper(bounds.bare, lowered)) if may_hide(self.kind(node)) else lowered
 
     def _reveal(self, value: ast.expr) -> ast.expr:
         return self.helper(reveal, value)

@@ -20,13 +20,11 @@ from engine.values import (
     TIMESTAMP,
     Kind,
     comparable,
-    contains,
     conversion,
     fits,
     join,
     join_all,
     list_of,
-    sealed,
 )
 from engine.wording import named, shown, which
 
@@ -175,7 +173,7 @@ class Operations(Judge):
         right = self._number(node.right, scope, node.operator)
         self.silent -= said
         kind = _arithmetic_kind(node.operator, left.name, right.name)
-        return kind.masked() if left.secret or right.secret else kind
+        return kind.masked(left, right) if left.secret or right.secret else kind
 
     def _range(self, node: Range, scope: Scope) -> Kind:
         for end in (node.start, node.stop):
@@ -188,8 +186,7 @@ class Operations(Judge):
 def joined_kind(kinds: Sequence[Kind]) -> Kind:
     """The kind of a text that parts of these kinds make."""
     secrets = [each for each in kinds if each.secret]
-    kind = TEXT.masked() if secrets else TEXT
-    return sealed(kind) if any(contains("password", each) for each in secrets) else kind
+    return TEXT.masked(*secrets) if secrets else TEXT
 
 
 # What can be a part of a text.

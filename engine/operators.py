@@ -228,12 +228,16 @@ def times(value: object) -> int:
 def with_path(owner: object, path: tuple[str | int, ...], value: object) -> Any:
     """A copy of `owner` in which the part at `path` is `value`; objects on the way are made."""
     first, rest = path[0], path[1:]
+    if isinstance(owner, Secret):
+        return secret(with_path(owner.reveal(), path, value))
     if isinstance(first, int):
         if not isinstance(owner, list):
             raise unfit(f"[{first}]", "a list", owner)
         changed = list(owner)
         if first > len(changed):
             raise Fault("fatal", f"the list has {len(changed)} items, there is none at {first}", reason="range")
+        if first == len(changed) and rest and isinstance(rest[0], int):
+            raise Fault("fatal", f"the list has {first} items, so there is no list at {first}", reason="range")
         inner = with_path(changed[first] if first < len(changed) else {}, rest, value) if rest else value
         changed[first : first + 1] = [inner]
         return changed

@@ -98,8 +98,8 @@ class Kind:
     keys), `optional` names fields that may be absent,
     `options` are those of a union, each of another family, which is all that is known where ways meet that leave an
     int here and a text there. `table` is the table whose record (an object) or id (an int) it is, `secret` taints what
-    must not leave, `private` says of a column that it is secret only as a part of its record: read by its name it is
-    plain.
+    must not leave, `sealed` what nothing may reveal, being a password or made of one. `private` says of a column that
+    it is secret only as a part of its record: read by its name it is plain.
     """
 
     name: str
@@ -111,6 +111,7 @@ class Kind:
     options: tuple[Kind, ...] = ()
     table: str = ""
     secret: bool = False
+    sealed: bool = False
     private: bool = False
 
     @property
@@ -164,13 +165,16 @@ class Kind:
             return NEVER
         return replace(self, nullable=False) if self.nullable else self
 
-    def masked(self) -> Kind:
-        """This kind, tainted."""
-        return self if self.secret or self.name in ("bool", "null", "never") else replace(self, secret=True)
+    def masked(self, *origins: Kind) -> Kind:
+        """This kind, tainted; sealed too where it is a password's, or one of its `origins` is or holds what is."""
+        if self.name in ("bool", "null", "never"):
+            return self
+        sealed = self.sealed or self.name == "password" or any(map(contains_sealed, origins))
+        return self if self.secret and self.sealed == sealed else replace(self, secret=True, sealed=sealed)
 
     def plain(self) -> Kind:
         """This kind with its own taint taken off."""
-        return replace(self, secret=False, private=False) if self.secret else self
+        return replace(self, secret=False, sealed=False, private=False) if self.secret else self
 
     @property
     def label(self) -> str:
@@ -208,7 +212,6 @@ LABELS = {
 ANY, NULL, NEVER = Kind("any"), Kind("null"), Kind("never")
 BOOL, INT, DECIMAL, TEXT = Kind("bool"), Kind("int"), Kind("decimal"), Kind("text")
 TIMESTAMP, DATE, UUID, EMAIL = Kind("timestamp"), Kind("date"), Kind("uuid"), Kind("email")
-PASSWORD = Kind("password", secret=True)
 OBJECT = Kind("object")
 
 
@@ -222,7 +225,9 @@ def object_of(fields: Mapping[str, Kind], optional: Iterable[str] = ()) -> Kind:
 
 def mapping_of(item: Kind) -> Kind:
     """An object of any keys, with an `item` under each."""
-    return OBJECT if item.is_open or item.name == "never" else Kind("object", item=item)
+    if item.is_open or item.name == "never":
+        return OBJECT.masked(item) if item.secret else OBJECT
+    return Kind("object", item=item)
 
 
 # The form in which Xano's API gives a point, in degrees.
@@ -246,9 +251,10 @@ def contains_secret(kind: Kind) -> bool:
 
 
 def exposes(given: Kind, declared: Kind) -> bool:
-    """Whether something secret in a value of the kind `given` would count as plain where it is known as `declared`."""
+    """Whether something secret in a value of the kind `given` would count as plain where it is known as `declared`,
+    or a password as what can be revealed."""
     if declared.secret or not contains_secret(given):
-        return False
+        return contains_sealed(given) and not declared.sealed
     if given.secret:
         return True
     if given.options or declared.options:
@@ -260,32 +266,40 @@ def exposes(given: Kind, declared: Kind) -> bool:
     return any(exposes(each, fields.get(name, other)) for name, each in (given.fields or {}).items())
 
 
-def contains(name: str, kind: Kind) -> bool:
-    """Whether a value of a kind is, or holds, one of the kind `name`; what lies beside a record is not in it."""
+def contains_sealed(kind: Kind) -> bool:
+    """Whether a value of this kind is, or holds, a password or what is made of one."""
+    return _any_within(kind, lambda each: each.sealed)
+
+
+def contains_stream(kind: Kind) -> bool:
+    """Whether a value of this kind is a stream, or holds one."""
+    return _any_within(kind, lambda each: each.name == "stream")
+
+
+def may_hide(kind: Kind) -> bool:
+    """Whether in a value of this kind, its own mask left aside, something may be masked."""
+    return contains_secret(kind.plain()) or (kind.secret and _any_within(kind, _is_unknown))
+
+
+def _is_unknown(kind: Kind) -> bool:
+    return kind.is_open or (kind.name == "object" and kind.fields is None and kind.item is None)
+
+
+def _any_within(kind: Kind, test: Callable[[Kind], bool]) -> bool:
+    """Whether a test is true of a kind, or of one within it; what lies beside a record isn't in it."""
     parts = [kind.item] if kind.item is not None else kind.options or (kind.fields or {}).values()
-    return kind.name == name or (not kind.is_record and any(contains(name, part) for part in parts))
+    return test(kind) or (not kind.is_record and any(_any_within(part, test) for part in parts))
 
 
 def bared(kind: Kind) -> Kind:
-    """The kind of a value without a secret in it."""
-    return kind_within(kind.plain(), bared)
-
-
-def sealed(kind: Kind) -> Kind:
-    """The kind of a text, or of texts in a list, that were made of a password: such a text counts as one itself."""
-    if kind.family == "text":
-        return replace(PASSWORD, nullable=kind.nullable)
-    return kind_within(kind, sealed) if kind.name in ("list", "union") else kind
-
-
-def kind_within(kind: Kind, rule: Callable[[Kind], Kind]) -> Kind:
-    """A kind with what a rule makes of the kinds within; what lies beside a record is left alone."""
+    """The kind of a value without a secret in it; what lies beside a record is left alone."""
+    kind = kind.plain()
     if kind.item is not None:
-        return replace(kind, item=rule(kind.item))
+        return replace(kind, item=bared(kind.item))
     if kind.options:
-        return replace(kind, options=tuple(map(rule, kind.options)))
+        return replace(kind, options=tuple(map(bared, kind.options)))
     if kind.fields is not None and not kind.is_record:
-        return replace(kind, fields={name: rule(each) for name, each in kind.fields.items()})
+        return replace(kind, fields={name: bared(each) for name, each in kind.fields.items()})
     return kind
 
 
@@ -323,7 +337,10 @@ def join(left: Kind, right: Kind) -> Kind:
         return left.maybe()
     joined = _join_names(left, right)
     joined = joined.maybe() if left.nullable or right.nullable else joined
-    return joined.masked() if left.secret or right.secret else joined
+    is_secret = left.secret or right.secret
+    if joined.is_open and not is_secret:  # of what is known of neither, no part can tell that it is
+        is_secret = contains_secret(left) or contains_secret(right)
+    return joined.masked(left, right) if is_secret else joined
 
 
 def _join_names(left: Kind, right: Kind) -> Kind:
@@ -340,8 +357,8 @@ def _join_names(left: Kind, right: Kind) -> Kind:
         return Kind("enum", values=tuple(dict.fromkeys(left.values + right.values)))
     if left.name == right.name:
         return Kind(left.name, fields=left.fields, table=left.table if left.table == right.table else "")
-    if left.family == "text":  # what may be a password stays one, which nothing reveals
-        return Kind("password") if "password" in (left.name, right.name) else TEXT
+    if left.family == "text":
+        return TEXT
     return DECIMAL if "decimal" in (left.name, right.name) else INT
 
 
@@ -349,7 +366,7 @@ def _union(options: Iterable[Kind]) -> Kind:
     """One of several kinds, of each family the narrowest that all of it are, in the order of their appearance."""
     families: dict[str, Kind] = {}
     for each in options:
-        each = replace(each, nullable=False, secret=False, private=False)
+        each = replace(each, nullable=False, secret=False, sealed=False, private=False)
         known = families.get(each.family)
         families[each.family] = each if known is None else join(known, each)
     kinds = tuple(families.values())
@@ -374,14 +391,14 @@ def laid_over(under: Kind, over: Kind) -> Kind:
     mine, theirs = under.visible, over.visible
     is_secret = under.secret or over.secret
     if mine is None or theirs is None:
-        return OBJECT.masked() if contains_secret(under) or contains_secret(over) else OBJECT
+        return OBJECT.masked(under, over) if contains_secret(under) or contains_secret(over) else OBJECT
     laid = {
         name: join(mine[name], kind) if name in over.optional and name in mine else kind
         for name, kind in theirs.items()
     }
     present = (mine.keys() - under.optional) | (theirs.keys() - over.optional)
     kind = object_of({**mine, **laid}, (under.optional | over.optional) - present)
-    return kind.masked() if is_secret else kind
+    return kind.masked(under, over) if is_secret else kind
 
 
 def _shared_fields(kind: Kind, other: Kind) -> Mapping[str, Kind] | None:
@@ -468,7 +485,7 @@ def common(known: Kind, other: Kind) -> Kind:
     if other.is_open or other.name == "never":
         return known
     kind = join_all((_common(mine, theirs) for mine in known.choices for theirs in other.choices), NEVER)
-    kind = kind.masked() if known.secret else kind
+    kind = kind.masked(known) if known.secret else kind
     return kind.maybe() if (known.is_open or known.may_be_null) and other.may_be_null else kind
 
 
@@ -477,11 +494,11 @@ def _common(known: Kind, other: Kind) -> Kind:
     if "never" in (known.name, other.name):
         return NEVER
     if known.is_open:
-        return _LOOSE.get(other.family, replace(other, secret=False, private=False))
+        return _LOOSE.get(other.family, other.plain())
     if not comparable(known, other):
         return NEVER
     if known.name == "text" and other.values:
-        return replace(other, secret=False, private=False)
+        return other.plain()
     values = tuple(each for each in known.values if not other.values or each in other.values)
     return replace(known, values=values)
 

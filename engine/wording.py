@@ -9,7 +9,7 @@ from engine.registry import Definition
 from engine.scope import key_of
 from engine.syntax import Attribute, Column, Index, Literal, Node, Variable
 from engine.unparse import unparse
-from engine.values import Kind, conversion, fits
+from engine.values import Kind, contains_sealed, conversion, fits
 
 
 def shown(node: Node) -> str:
@@ -40,6 +40,13 @@ def unknown_member(owner: Kind, node: Attribute) -> str:
     if unparse(node.of) in ("$auth.extras", "$auth?.extras"):
         return f"no create_token puts '{node.name}' into the extras of a token"
     return f"unknown {'column' if owner.is_record else 'field'} '{node.name}' of {owner}"
+
+
+def lost_mask(given: Kind, declared: Kind) -> tuple[str, str]:
+    """What becomes of a secret that is known as `declared` from here on, and how to declare it instead."""
+    if contains_sealed(given):
+        return "a password could be revealed" if declared.secret else "a password would lose its mask", "'password'"
+    return "a secret would lose its mask", "'sensitive: true'"
 
 
 def asked(kind: Kind) -> str:

@@ -239,6 +239,19 @@ OF_SECRETS: dict[str, Any] = {
 STACKS_OF_SECRETS = {
     "a loop": ("- for_each: $input.noes\n  as: it\n  do:\n    - if: $it\n      then: [return: $index]", 1),
     "a switch": ("- switch: $input.k\n  cases:\n    b: [return: 1]\n    a: [return: 2]", 2),
+    "a part of a whole that is set": (
+        "- set: {x: '$input.wholes[0]'}\n- set: {x.b: 5}\n- return: ${$x | reveal}",
+        {"a": "x", "b": 5},
+    ),
+    "an item of a whole that is set": ("- set: {x: $input.words}\n- set: {'x[0]': z}\n- return: ${$x | reveal}", ["z", "b"]),
+    "a part of a whole that is set by a filter": ("- return: '${{x: $input.wholes} | set(\"x.0.b\", 5) | reveal}'", {"x": [{"a": "x", "b": 5}]}),
+    "a part of a whole that is cut": ("- return: '${{x: $input.wholes} | unset(\"x.0.b\") | reveal}'", {"x": [{"a": "x"}]}),
+    "what is secret in something that isn't known": (
+        "- set: {o: '${\"{}\" | json_decode}'}\n- set: {x: '${$o if $input.k == \"b\" else {pin: $input.words[0]}}'}\n"
+        "- return: {is: '${$x.pin | is_text}', text: '${($x.pin ~ \"!\") | reveal}', json: '${$x | json_encode | reveal}', "
+        "up: '${$x.pin | to_upper | reveal}'}",
+        {"is": True, "text": "a!", "json": '{"pin":"a"}', "up": "A"},
+    ),
     "an item that is set": ("- set: {x: [1]}\n- set: {'x[0]': $input.pin}\n- return: ${[...$x, 1] | sum | reveal}", 8),
     "a function of a text": (
         "- run_function: echo\n  with: {word: '$input.words[0]'}\n  as: x\n- return: $x.word | reveal",

@@ -124,7 +124,7 @@ def _as_kind(kinds: list[Kind], literals: list[object]) -> Kind:
     kind = read_kind(literals[1])
     if common(kinds[0], kind).name == "never":
         raise Misfit(f"this is {kinds[0]}, which is never {kind}")
-    return kind.masked() if contains_secret(kinds[0]) else kind
+    return kind.masked(kinds[0]) if contains_secret(kinds[0]) else kind
 
 
 @registry.filter(result=_as_kind)

@@ -13,8 +13,9 @@ from engine.bounds import room_for_items, unfit
 from engine.errors import did_you_mean, value_fault
 from engine.filters.paths import MISSING, follow, follow_kind, is_place, literal_steps, parts, place
 from engine.filters.rules import kind_at, literal_at, of_each
+from engine.operators import secret
 from engine.registry import Misfit
-from engine.values import ANY, NEVER, NULL, OBJECT, TEXT, Kind, join, join_all, laid_over, list_of, object_of
+from engine.values import ANY, NEVER, NULL, OBJECT, TEXT, Kind, Secret, join, join_all, laid_over, list_of, object_of
 
 
 def _get_kind(kinds: list[Kind], literals: list[object]) -> Kind:
@@ -66,6 +67,8 @@ def _blurred(kind: Kind) -> Kind:
 def _put_kind(kind: Kind, steps: list[str], value: Kind) -> Kind:
     if not steps:
         return value
+    if kind.secret:
+        return _put_kind(kind.plain(), steps, value).masked(kind)
     if kind.options:
         return of_each(kind, lambda each: _put_kind(each, steps, value))
     head, *rest = steps
@@ -114,6 +117,8 @@ def _put(base: object, steps: list[str], value: object) -> object:
     if not steps:
         return value
     head, *rest = steps
+    if isinstance(base, Secret):
+        return secret(_put(base.reveal(), steps, value))
     if isinstance(base, list):
         return _put_item(base, head, rest, value)
     if isinstance(base, dict):
@@ -167,6 +172,8 @@ def _cut(base: object, steps: list[str]) -> object:
     if not steps or follow(base, steps) is MISSING:
         return base
     head, *rest = steps
+    if isinstance(base, Secret):
+        return secret(_cut(base.reveal(), steps))
     if isinstance(base, list):
         index = place(head, len(base)) or 0
         return [*base[:index], *([_cut(base[index], rest)] if rest else []), *base[index + 1 :]]
