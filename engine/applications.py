@@ -9,12 +9,12 @@ from typing import Any
 
 from engine import registry
 from engine.errors import Span, did_you_mean
-from engine.judge import ROUNDS, Judge
+from engine.judge import MOST_ROUNDS, ROUNDS, Judge
 from engine.operations import is_no_value
 from engine.registry import Definition, Misfit, Parameter, substitute, unify
 from engine.scope import Scope
 from engine.syntax import Call, Entry, Filter, Lambda, ListOf, Literal, Node, ObjectOf, Spread
-from engine.values import ANY, BOOL, Kind, bared, contains_sealed, contains_secret, fits, list_of
+from engine.values import ANY, BOOL, Kind, bared, contains_sealed, contains_secret, fits, join, list_of
 from engine.wording import ELSEWHERE, asked, counted, mend, named, shown, usage
 
 Kinds = tuple[Kind, ...]
@@ -171,11 +171,13 @@ class Applications(Judge):
     def _settle(self, node: Lambda, given: Kinds, returned: Kind, bindings: dict[str, Kind], scope: Scope) -> None:
         """Learns what a lambda is given that is given what it returned before."""
         self.silent += 1
-        for _ in range(ROUNDS):
+        for turn in range(MOST_ROUNDS):
             known = dict(bindings)
             unify(returned, self.infer(node.body, _entered(node, given, bindings, scope)), bindings)
             if bindings == known:
                 break
+            if turn >= ROUNDS:
+                bindings |= {name: join(ANY, kind) for name, kind in bindings.items() if known.get(name) != kind}
         self.silent -= 1
 
     def _result(

@@ -9,6 +9,7 @@ import ast
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import takewhile
 from typing import Any
 
@@ -37,7 +38,7 @@ from engine.builders import (
     within,
 )
 from engine.check import Checked
-from engine.closed import those_closed
+from engine.closed import closed, those_closed
 from engine.control import case_value
 from engine.errors import Fault, Problems, Span, Text
 from engine.infer import Inference
@@ -63,7 +64,7 @@ from engine.shapes import Shape
 from engine.stack import Assignment, Branch, Case, Step, Word, matched
 from engine.stack_walk import CheckedStack
 from engine.syntax import Attribute, Entry, Node, ObjectOf, Spread, Variable
-from engine.values import ANY, OBJECT, Kind, may_hide
+from engine.values import ANY, OBJECT, Kind, is_within, may_hide
 from engine.workspace import Endpoint, Function, Table
 
 STRIDE = 256  # rounds of a loop between two looks at the run's limits
@@ -111,7 +112,7 @@ class Load:
     kinds: Mapping[Node, Kind]
 
     def secrets(self, table: Table) -> tuple[str, ...]:
-        """The secret columns of `table` that the stack reads."""
+        """The secret columns of `table` that the stack, or who is given its records, reads."""
         return tuple(name for name in table.secrets if (table.name, name) in self.secret_reads)
 
 
@@ -124,13 +125,21 @@ class Compiler:
         self._functions: dict[str, Plan] = {}
 
     def endpoint(self, endpoint: Endpoint) -> Plan:
-        lowering = StackLowering(self, self.checked.endpoints[endpoint], atomic=endpoint.atomic)
+        checked = self.checked.endpoints[endpoint]
+        lowering = StackLowering(self, checked, checked.secret_reads, atomic=endpoint.atomic)
         return lowering.plan(endpoint.name, endpoint.stack, endpoint.response, endpoint.span)
+
+    @cached_property
+    def _secret_reads(self) -> frozenset[tuple[str, str]]:
+        """The secret columns that any stack reads: of a function's records its callers may."""
+        every = [*self.checked.endpoints.values(), *self.checked.functions.values()]
+        return frozenset().union(*(each.secret_reads for each in every))
 
     def function(self, name: str) -> Plan:
         if name not in self._functions:
             declared: Function = self.workspace.functions[name]
-            lowering = StackLowering(self, self.checked.functions[name])
+            returns = declared.returns.kind if declared.returns else ANY
+            lowering = StackLowering(self, self.checked.functions[name], self._secret_reads, returns=returns)
             self._functions[name] = lowering.plan(name, declared.stack, None, declared.span)
         return self._functions[name]
 
@@ -146,10 +155,18 @@ class Loop:
 class StackLowering(ExpressionLowering):
     """Lowers one stack. `loops` are those around the step being lowered."""
 
-    def __init__(self, compiler: Compiler, checked: CheckedStack, *, atomic: bool = True) -> None:
+    def __init__(
+        self,
+        compiler: Compiler,
+        checked: CheckedStack,
+        secret_reads: frozenset[tuple[str, str]],
+        *,
+        atomic: bool = True,
+        returns: Kind = ANY,
+    ) -> None:
         super().__init__(checked.kinds, Names())
-        self.compiler, self.atomic = compiler, atomic
-        self.load = Load(compiler.storage, checked.secret_reads, checked.kinds)
+        self.compiler, self.atomic, self.returns = compiler, atomic, returns
+        self.load = Load(compiler.storage, secret_reads, checked.kinds)
         self.used = {node.name for node in checked.kinds if isinstance(node, Variable)}
         self.is_async = self.writes = False
         self.loops: list[Loop] = []
@@ -290,6 +307,13 @@ class StackLowering(ExpressionLowering):
     def _stored(self, node: Node) -> ast.expr:
         """What a column is given: storages unmask what is secret as a whole, but don't look into lists and objects."""
         return self.bared(node) if may_hide(self.kind(node)) else self.lower(node)
+
+    def answer(self, node: Node) -> ast.expr:
+        """What a stack answers: looked at when it runs where the checker can't prove that it is what is declared."""
+        if is_within(self.kind(node), self.returns):
+            return self.lower(node)
+        declared, place = self.names.bind(self.returns, "returns"), const("what is returned")
+        return at(node.span, self.masked(self.returns, self.helper(closed, self.bared(node), declared, place)))
 
     def _kept(self, step: Step, value: ast.expr, is_async: bool) -> list[ast.stmt]:
         self.is_async = self.is_async or is_async
@@ -531,7 +555,7 @@ def return_(lowering: StackLowering, value: Expression = None) -> list[ast.stmt]
 
     - return: {size: $size}
     """
-    return [returned(const(None) if value is None else lowering.lower(value))]
+    return [returned(const(None) if value is None else lowering.answer(value))]
 
 
 @construct

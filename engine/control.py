@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from engine.errors import did_you_mean
-from engine.judge import ROUNDS
+from engine.judge import MOST_ROUNDS, ROUNDS
 from engine.lints.loops import endless
 from engine.narrow import narrowed_equal, narrowed_unequal
-from engine.scope import Scope, merge, merge_all
-from engine.stack import Branch, Case, Step
+from engine.scope import Scope, blurred, merge, merge_all
+from engine.stack import Block, Branch, Case, Step
 from engine.stack_walk import RESERVED, Exits, StackWalk
 from engine.syntax import Literal, Node
 from engine.values import (
@@ -81,13 +81,12 @@ class Control(StackWalk):
         """Runs `body` until what it assigns settles; then once more, aloud. `past`: how it ends unless left."""
         entry = scope
         self.silent += 1
-        for _ in range(ROUNDS):
+        for turn in range(MOST_ROUNDS):
             ends, _ = self._round(entry, body)
             again = merge_all([entry, *ends])
-            settled = again == entry
-            entry = again
-            if settled:
+            if again == entry:
                 break
+            entry = again if turn < ROUNDS else blurred(entry, again)
         self.silent -= 1
         ends, breaks = self._round(entry, body)
         return merge_all(breaks if endless else [past(merge_all([scope, entry, *ends])), *breaks])
@@ -235,27 +234,40 @@ class Control(StackWalk):
         return after if outer else replace(after, held=scope.held)
 
     def _try(self, step: Step, scope: Scope) -> Scope:
+        exits = self.exits[-1] if self.exits else Exits()
+        ways = [(left, len(left)) for left in (exits.breaks, exits.continues)]
+        end, failed = self._tried(step.arguments["steps"], scope)
+        if "catch" in step.arguments:
+            caught, uncaught = self._tried(step.arguments["catch"], failed.assign("error", ERROR))
+            end = merge(end, _without(caught, "error", scope))
+            failed = merge(failed, _without(uncaught, "error", scope))
+        if "finally" not in step.arguments:
+            return end
+        for left, before in ways:  # the loop is left behind it
+            left[before:] = [self._finally(step, each) for each in left[before:]]
+        after = self._finally(step, end)
+        self.in_finally += 1
+        self.block(step.arguments["finally"], merge(failed, end))
+        self.in_finally -= 1
+        return after
+
+    def _tried(self, steps: Block, scope: Scope) -> tuple[Scope, Scope]:
+        """What is known after a block, and wherever in it a step may fail or leave: behind any of the assignments."""
         outer, self.assigned = self.assigned, {}
-        end = self.block(step.arguments["steps"], scope)
+        end = self.block(steps, scope)
         inside, self.assigned = self.assigned, outer
-        for name, kind in inside.items():
-            self.assigned[name] = join(self.assigned.get(name, NEVER), kind)
-        # The catch may begin after any of the assignments, or before all of them.
         failed = replace(scope, narrowed={}, dead=False)
         for name, kind in inside.items():
+            self.assigned[name] = join(self.assigned.get(name, NEVER), kind)
             failed = merge(failed, failed.assign(name, kind))
-        if "catch" in step.arguments:
-            caught = self.block(step.arguments["catch"], failed.assign("error", ERROR))
-            end = merge(end, _without(caught, "error", scope))
-        return self._finally(step, end, failed) if "finally" in step.arguments else end
+        return end, failed
 
-    def _finally(self, step: Step, end: Scope, failed: Scope) -> Scope:
-        """What is known after it where nothing failed; it is checked for where something did, too."""
+    def _finally(self, step: Step, scope: Scope) -> Scope:
+        """What is known after the last block on a way that goes on, be it out of a loop."""
         self.in_finally += 1
         self.silent += 1
-        after = end if end.dead else self.block(step.arguments["finally"], end)
+        after = scope if scope.dead else self.block(step.arguments["finally"], scope)
         self.silent -= 1
-        self.block(step.arguments["finally"], merge(failed, end))
         self.in_finally -= 1
         return after
 

@@ -12,7 +12,8 @@ from engine.syntax import Column, Node, walk
 from engine.values import ANY, BOOL, Kind, fits
 from engine.wording import comparison, named, null_mend, shown, which
 
-ROUNDS = 4  # what is taken from itself settles after two or three; past this its kinds are taken as they are
+ROUNDS = 4  # what is taken from itself settles after two or three; what doesn't by then may be anything
+MOST_ROUNDS = 100
 
 
 class Judge(ABC):

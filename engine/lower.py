@@ -210,7 +210,10 @@ class ExpressionLowering:
             return negated(self.condition(node.operand))
         operand = self.revealed(node.operand)
         if self._is_number(node.operand):
-            return self.masked(self.kind(node), ast.UnaryOp(ast.USub(), operand))
+            turned = ast.UnaryOp(ast.USub(), operand)
+            if self.kind(node).name == "int" and not isinstance(node.operand, Literal):  # the least int has no other
+                return self.masked(self.kind(node), self._where(partial(_within, COMPACT), turned, bounds.integer))
+            return self.masked(self.kind(node), turned)
         return self.masked(self.kind(node), self.helper(operators.negate, operand))
 
     def _is_number(self, *nodes: Node) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from engine.syntax import Attribute, Column, Node, Variable
-from engine.values import Kind, join
+from engine.values import ANY, Kind, join
 
 COLUMN = ":"  # what tests proved of a column is remembered under its name behind this, which no variable's begins with
 
@@ -97,6 +97,18 @@ def _met(name: str, left: Scope, right: Scope) -> Kind:
     if mine == theirs:
         return mine
     return join(left.proved(name), right.proved(name))
+
+
+def blurred(before: Scope, after: Scope) -> Scope:
+    """What is known where it doesn't settle from round to round: what still changes may be anything."""
+    kinds = {name: _blurred(before.kinds.get(name, kind), kind) for name, kind in after.kinds.items()}
+    maybe = {name: _blurred(before.maybe.get(name, kind), kind) for name, kind in after.maybe.items()}
+    narrowed = {key: kind for key, kind in after.narrowed.items() if before.narrowed.get(key) == kind}
+    return replace(after, kinds=kinds, maybe=maybe, narrowed=narrowed)
+
+
+def _blurred(before: Kind, after: Kind) -> Kind:
+    return after if before == after else join(ANY, after)
 
 
 def merge_all(scopes: Iterable[Scope]) -> Scope:

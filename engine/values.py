@@ -463,6 +463,37 @@ def _fits_field(owner: Kind, name: str, wanted: Kind, optional: bool) -> bool:
     return (may_lack or name not in owner.optional) and _fits_inside(given, wanted)
 
 
+def is_within(given: Kind, declared: Kind) -> bool:
+    """Whether each value of the kind `given` is one of the kind `declared`, null and all that is inside included."""
+    if declared.is_open or given.name == "never":
+        return True
+    if given.is_open or (given.may_be_null and not declared.may_be_null):
+        return False
+    if given.options or declared.options:
+        return all(any(is_within(each, option.maybe()) for option in declared.choices) for each in given.choices)
+    if given.name == "null":
+        return True
+    if given.name == declared.name == "list":
+        return is_within(given.item or ANY, declared.item or ANY)
+    if given.name == declared.name == "object":
+        return _within_fields(given, declared)
+    if declared.values:
+        return bool(given.values) and set(given.values) <= set(declared.values)
+    if given.name == "decimal":
+        return declared.name == "decimal"
+    return given.family == declared.family
+
+
+def _within_fields(given: Kind, declared: Kind) -> bool:
+    mine, wanted = given.visible, declared.fields
+    if wanted is None:
+        return is_within(given.under_any_key, declared.item or ANY)
+    if mine is None or not mine.keys() <= wanted.keys() or not given.optional <= declared.optional:
+        return False
+    absent = wanted.keys() - mine.keys()
+    return absent <= declared.optional and all(is_within(kind, wanted[name]) for name, kind in mine.items())
+
+
 def comparable(left: Kind, right: Kind) -> bool:
     """Whether values of the two kinds can ever be equal."""
     if left.is_open or right.is_open or "never" in (left.name, right.name):

@@ -12,7 +12,7 @@ import pytest
 
 from engine.errors import Fault
 from engine.program import check_folder
-from tests.support import USER, answer, checked, program, run_stack
+from tests.support import USER, answer, checked, conforms, program, run_stack
 
 pytestmark = pytest.mark.usefixtures("storage")
 
@@ -191,6 +191,88 @@ def test_a_value_that_is_one_of_two(tmp_path: Path, stack: str, one: Any, other:
         folder = tmp_path / str(is_one)
         folder.mkdir()
         assert run_stack(folder, stack, ONE_OF_TWO, {"b": is_one, "k": "a", "pin": "hush"}, card=card) == expected
+
+
+# What a function declares to return, what it returns of `$input.x.v`, what that is, and what comes of it.
+RETURNED: dict[str, tuple[str, str, Any, Any]] = {
+    "one of the values": ("{type: enum, values: [a, b]}", "$input.x.v", "a", "a"),
+    "none of the values": ("{type: enum, values: [a, b]}", "$input.x.v", "zzz", "what is returned must be an enum, not a text"),
+    "an int": ("int", "$input.x.v", 5, 5),
+    "a text for an int": ("int", "$input.x.v", "5", "what is returned must be an int, not a text"),
+    "null for an int": ("int", "$input.x.v", None, "what is returned must be an int, not null"),
+    "null where it may be": ("{type: int, nullable: true}", "$input.x.v", None, None),
+    "an object": ("{type: object, properties: {a: int, b?: text}}", "$input.x.v", {"a": 1, "c": 2}, {"a": 1, "b": None}),
+    "an object that lacks something": ("{type: object, properties: {a: int}}", "$input.x.v", {}, "what is returned.a must be an int, not null"),
+    "what may be left out": ("{type: object, properties: {a: int, b?: text}}", "{a: 1}", None, {"a": 1, "b": None}),
+    "a list": ("int[]", "$input.x.v", [1, "2"], "what is returned[1] must be an int, not a text"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("declared", "returned", "value", "expected"), RETURNED.values(), ids=RETURNED)
+def test_what_is_returned_is_what_was_declared(
+    tmp_path: Path, declared: str, returned: str, value: Any, expected: Any
+) -> None:
+    made = f"function: made\ninput: {{x: json}}\nreturns: {declared}\nstack:\n  - return: {returned}\n"
+    stack = "- run_function: made\n  with: {x: $input.x}\n  as: it\n- return: $it"
+    try:
+        result = run_stack(tmp_path, stack, "{x: json}", {"x": {"v": value}}, made=made)
+    except Fault as fault:
+        assert (fault.reason, fault.message) == ("value", expected)
+    else:
+        assert result == expected
+
+
+# What is never settled, or set on a way that leaves.
+UNSETTLED: dict[str, tuple[str, str]] = {
+    "a chain of variables": (
+        "- set: {a: 1, b: 1, c: 1, d: 1, e: 1, f: 1, g: 1}\n- repeat: 9\n  do:\n    - set: {a: $b}\n    - set: {b: $c}\n"
+        "    - set: {c: $d}\n    - set: {d: $e}\n    - set: {e: $f}\n    - set: {f: $g}\n    - set: {g: boom}\n- return: $a",
+        "a value of any kind",
+    ),
+    "what goes into itself": (
+        "- set: {x: null}\n- repeat: 9\n  do: [set: {x: {a: $x}}]\n- return: $x",
+        "a value of any kind or null",
+    ),
+    "a chain of fields": (
+        '- return: \'${[1, 2, 3, 4, 5, 6, 7, 8, 9] | reduce(($o, $n) => {a: $o.b, b: $o.c, c: $o.d, d: $o.e, e: $o.f, f: "boom"}, '
+        '{a: 1, b: 1, c: 1, d: 1, e: 1, f: 1}) | get("a")}\'',
+        "a value of any kind or null",
+    ),
+    "finally behind a break": (
+        "- set: {x: 1}\n- for_each: [1, 2]\n  as: _n\n  do:\n    - try:\n        - break\n      finally:\n        - set: {x: boom}\n"
+        "- return: $x",
+        "an int or a text",
+    ),
+    "finally behind a continue": (
+        "- set: {x: 1, y: 1}\n- for_each: [1, 2]\n  as: _n\n  do:\n    - set: {y: $x}\n    - try:\n        - continue\n"
+        "      finally:\n        - set: {x: boom}\n- return: $y",
+        "an int or a text",
+    ),
+    "what a catch set": (
+        "- set: {x: 1, y: 1}\n- try:\n    - throw: conflict\n  catch:\n    - set: {x: boom}\n  finally:\n    - set: {y: $x}\n- return: $y",
+        "a text",
+    ),
+}
+
+
+@pytest.mark.parametrize(("stack", "kind"), UNSETTLED.values(), ids=UNSETTLED)
+def test_what_is_not_settled_conforms(tmp_path: Path, stack: str, kind: str) -> None:
+    text = "endpoint: POST /it\nstack:\n" + textwrap.indent(stack, "  ")
+    [known] = checked(tmp_path, {"it": text}).endpoints.values()
+    assert str(known.result) == kind
+    assert conforms(run_stack(tmp_path, stack), known.result)
+
+
+def test_what_a_catch_that_returns_set_is_known_at_last(tmp_path: Path) -> None:
+    stack = "  - set: {x: 1}\n  - try:\n      - throw: conflict\n    catch:\n      - set: {x: boom}\n      - return: $x\n    finally:\n      - debug_log: $x + 1"
+    found = checked(tmp_path, {"it": "endpoint: POST /it\nstack:\n" + stack}).problems
+    assert [each.code for each in found] == ["SW214"]
+
+
+def test_the_least_int_has_no_other(tmp_path: Path) -> None:
+    with pytest.raises(Fault) as caught:
+        run_stack(tmp_path, "- return: ${-$input.n}", "{n: int}", {"n": -(2**63)})
+    assert caught.value.reason == "range"
 
 
 # What is given of secrets, and what is declared of it.
@@ -451,6 +533,24 @@ def test_what_is_not_declared_can_be_dropped(tmp_path: Path) -> None:
     assert answer(made, "POST /it", given) == {"o": {"a": 1, "in": [{"b": 3}]}}
     with pytest.raises(Fault, match="Input must be an object"):
         answer(made, "POST /it", {"o": 1})
+
+
+def test_a_function_hands_on_what_its_caller_reads_of_a_record(tmp_path: Path) -> None:
+    stack = (
+        "- add_record: user\n  data: {name: Ada, email: a@x.io, password: long enough}\n"
+        "- run_function: found\n  with: {email: a@x.io}\n  as: user\n- precondition: $user != null\n"
+        "- validate_password: long enough\n  against: $user.password\n  as: ok\n- return: $ok"
+    )
+    found = """
+        function: found
+        input: {email: text}
+        stack:
+          - get_record: user
+            where: {email: $input.email}
+            as: user
+          - return: $user
+    """
+    assert run_stack(tmp_path, stack, found=found) is True
 
 
 def test_a_function(tmp_path: Path) -> None:
