@@ -183,8 +183,8 @@ class ExpressionLowering:
             return value if kind.secret else self._reveal(value)
         may_lack = isinstance(node.index, Literal) and node.index.value in owner.optional
         helper = operators.optional_element if node.optional or may_lack else operators.element
-        value = self.helper(helper, self.revealed(node.of), self.revealed(node.index))
-        return self.masked(kind, value)
+        function, given = self.names.bind(helper, helper.__name__), [self.revealed(node.of), self.revealed(node.index)]
+        return self.masked(kind, self._discreet("[…]", function, given, [node.index]))
 
     def _list(self, node: ListOf) -> ast.expr:
         return listed(self._list_item(each) for each in node.items)
@@ -357,7 +357,15 @@ class ExpressionLowering:
             arguments[0] = method(name("run"), "charged", arguments[0])
         leading = [name("run")] if definition.takes_run else []
         function = self.names.bind(definition.call, definition.name)
-        return self.masked(self.kind(node), call(function, *leading, *arguments))
+        return self.masked(self.kind(node), self._discreet(definition.name, function, [*leading, *arguments], nodes))
+
+    def _discreet(
+        self, name: str, function: ast.expr, arguments: Sequence[ast.expr], nodes: Sequence[Node]
+    ) -> ast.expr:
+        """A call of what may quote its arguments where it faults."""
+        if any(contains_secret(self.kind(each)) for each in nodes):
+            return self.helper(operators.discreet, const(name), function, *arguments)
+        return call(function, *arguments)
 
     def _argument(self, definition: Definition, parameter: Parameter, node: Node, looks_into: bool) -> ast.expr:
         """An argument, unmasked; also within, where the result is secret as a whole or only a bool."""

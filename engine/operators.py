@@ -5,6 +5,7 @@ Where the checker has proved the kinds, stacks use Python's own operators instea
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from engine.bounds import decimal, integer, room_for_items, room_for_text, unfit
@@ -246,6 +247,19 @@ def with_path(owner: object, path: tuple[str | int, ...], value: object) -> Any:
     fields: dict[str, Any] = dict(owner or {})
     fields[first] = with_path(fields.get(first), rest, value) if rest else value
     return fields
+
+
+def discreet(name: str, function: Callable[..., object], *arguments: object) -> Any:
+    """What a function makes of arguments of which some are secret: its faults are logged, so they must quote none."""
+    try:
+        return function(*arguments)
+    except Fault as fault:
+        if fault.reason not in _QUOTING:
+            raise
+        raise Fault(fault.name, f"'{name}' can't take what it is given, which is secret", reason=fault.reason) from None
+
+
+_QUOTING = frozenset({"kind", "range", "value"})
 
 
 def secret(value: object) -> Secret | bool | None:

@@ -269,6 +269,30 @@ def test_what_a_catch_that_returns_set_is_known_at_last(tmp_path: Path) -> None:
     assert [each.code for each in found] == ["SW214"]
 
 
+# What faults of a secret of "hunter2(".
+QUOTING = [
+    'now() | format_timestamp("Y", $input.pin) | is_empty',
+    "({a: 1})[$input.pin] == 1",
+    "[1] | set($input.pin, 1) | is_empty",
+    '"a" | regex_matches($input.pin)',
+    '"a" | regex_replace("a", $input.pin ~ "$97") | is_empty',
+    "$input.pin | to_int | is_null",
+    "[$input.pin] | map($x => $x | to_int) | is_empty",
+    "$input.pin | json_decode | is_null",
+    '{a: $input.pin} | as_kind({a: "int"}) | is_null',
+]
+
+
+@pytest.mark.parametrize("expression", QUOTING)
+def test_no_fault_quotes_a_secret(tmp_path: Path, expression: str) -> None:
+    with pytest.raises(Fault) as caught:
+        run_stack(
+            tmp_path, f"- return: '${{{expression}}}'", "{pin: {type: text, sensitive: true}}", {"pin": "hunter2("}
+        )
+    assert "hunter2" not in caught.value.message
+    assert caught.value.__cause__ is None
+
+
 def test_the_least_int_has_no_other(tmp_path: Path) -> None:
     with pytest.raises(Fault) as caught:
         run_stack(tmp_path, "- return: ${-$input.n}", "{n: int}", {"n": -(2**63)})
