@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from engine.errors import Span, did_you_mean, nearest
+from engine.errors import Span, did_you_mean, listed, nearest
 from engine.fields import Field
 from engine.mismatch import Mismatch, Value, entry_spans, entry_values, mismatches
 from engine.scope import Scope
@@ -50,6 +50,12 @@ class Columns(StackWalk):
         if not fits(kind, OBJECT) or given is None:
             hint = "write a mapping of columns"
             self.report("SW122", f"{what} must be an object with known columns, it is {kind}", node.span, hint)
+            return
+        absent = [] if is_open else [name for name in given if name in kind.optional]
+        if absent:
+            names = listed([f"'{name}'" for name in absent])
+            hint = "write it with patch_record" if step.name == "edit_record" else "let each be there, if only as null"
+            self.report("SW122", f"{names} may not be there, and {step.name} writes what it names", node.span, hint)
             return
         spans, values = entry_spans(node), entry_values(node)
         for name, value in given.items():
@@ -120,10 +126,10 @@ class Columns(StackWalk):
         misspelt = {nearest(name, table.columns) for name in given if name not in table.columns}
         needed = [name for name in needed if name not in misspelt]
         if needed:
-            listed = ", ".join(f"'{name}'" for name in needed)
+            names = ", ".join(f"'{name}'" for name in needed)
             self.report(
                 "SW125",
-                f"the data for '{table.name}' lacks {listed}",
+                f"the data for '{table.name}' lacks {names}",
                 step.spans.get("data", step.span),
                 "give it, or give the column a default",
             )

@@ -100,6 +100,7 @@ class Control(StackWalk):
 
     def _for_each(self, step: Step, scope: Scope) -> Scope:
         items: Node = step.arguments["items"]
+        self.walked = items
         kind = self.value(items, scope, "a loop needs a list")
         self._check_shadow(step, scope)
         if kind.name == "stream" or fits(kind, _WALKED):

@@ -104,7 +104,7 @@ class Inference(Operations, Applications):
     def _variable(self, node: Variable, scope: Scope) -> Kind:
         self.reads.add(node.name)
         if node.name in scope.kinds:
-            return scope.kinds[node.name]
+            return self._readable(node, scope.kinds[node.name])
         if node.name in scope.maybe:
             hint = "set it before, or in every branch"
             self.report("SW202", f"'${node.name}' may not be set here: some paths don't set it", node.span, hint)
@@ -115,6 +115,14 @@ class Inference(Operations, Applications):
         if node.name in (scope.columns or {}):
             hint = f"the column is written '{node.name}' here, without the $"
         self.report("SW201", f"unknown variable '${node.name}'", node.span, hint)
+        return ANY
+
+    def _readable(self, node: Variable, kind: Kind) -> Kind:
+        """The kind of a variable, unless it is a stream, which is read once, by the loop that walks it."""
+        if node is self.walked or not any(each.name == "stream" for each in kind.choices):
+            return kind
+        hint = "let the query return a list"
+        self.report("SW177", f"the stream '${node.name}' can only be walked, by for_each", node.span, hint)
         return ANY
 
     def _column(self, node: Column, scope: Scope) -> Kind:

@@ -21,9 +21,9 @@ class Judge(ABC):
 
     `reads` gathers the variables read, `secret_reads` the secret columns taken from records; `parameters` are those of
     the lambdas around. Nothing is reported while `silent`. `droppable` are the sides of a query's comparisons whose
-    null drops them. `closing` is the last test of a chain, which may ask for what the others left. `words` are texts
-    that are a variable's name and nothing else. `widest` are the kinds of nodes before tests ruled some of their
-    values out.
+    null drops them. `walked` is what a loop walks, `closing` the last test of a chain, which may ask for what the
+    others left. `words` are texts that are a variable's name and nothing else. `widest` are the kinds of nodes before
+    tests ruled some of their values out.
     """
 
     def __init__(self) -> None:
@@ -34,6 +34,7 @@ class Judge(ABC):
         self.parameters: tuple[str, ...] = ()
         self.silent = 0
         self.droppable: set[Node] = set()
+        self.walked: Node | None = None
         self.closing: Node | None = None
         self.words: dict[str, Span] = {}
         self.widest: dict[Node, Kind] = {}

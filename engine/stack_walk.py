@@ -13,7 +13,7 @@ from engine.infer import Inference
 from engine.scope import Scope
 from engine.stack import Block, Step, Word
 from engine.syntax import Entry, ListOf, Node, ObjectOf, walk
-from engine.values import ANY, NEVER, NULL, TEXT, Kind, contains_secret, contains_stream, fits, join, join_all
+from engine.values import ANY, NEVER, NULL, TEXT, Kind, contains_secret, fits, join, join_all
 from engine.workspace import Workspace
 
 RESERVED = frozenset({"input", "auth", "env", "request", "response", "error", "index", "steps", "status", "headers"})
@@ -192,11 +192,7 @@ class StackWalk(Inference):
             self.report("SW143", f"'{name}' writes, a {self.method} must not", span, hint, "warning")
 
     def leaving(self, node: Node, kind: Kind, where: str) -> None:
-        """Reports a secret that would leave through `where`, or a stream."""
-        if contains_stream(kind):
-            stream = next((each for each in walk(node) if self.kinds.get(each, ANY).name == "stream"), node)
-            hint = "walk it with for_each, or let the query return a list"
-            self.report("SW177", f"a stream can't leave in {where}", stream.span, hint)
+        """Reports a secret that would leave through `where`."""
         if contains_secret(kind):
             hint = "leave it out; a sensitive value that must leave says so with '| reveal'"
             for secret in self._secrets(node):

@@ -271,11 +271,6 @@ def contains_sealed(kind: Kind) -> bool:
     return _any_within(kind, lambda each: each.sealed)
 
 
-def contains_stream(kind: Kind) -> bool:
-    """Whether a value of this kind is a stream, or holds one."""
-    return _any_within(kind, lambda each: each.name == "stream")
-
-
 def may_hide(kind: Kind) -> bool:
     """Whether in a value of this kind, its own mask left aside, something may be masked."""
     return contains_secret(kind.plain()) or (kind.secret and _any_within(kind, _is_unknown))

@@ -248,6 +248,10 @@ UNSETTLED: dict[str, tuple[str, str]] = {
         "      finally:\n        - set: {x: boom}\n- return: $y",
         "an int or a text",
     ),
+    "an item made right behind the last": (
+        "- set: {xs: '${[{a: 1, b: 2}] | slice(0, 0)}'}\n- set: {'xs[0].a': 1}\n- return: $xs[0]",
+        "an object",
+    ),
     "what a catch set": (
         "- set: {x: 1, y: 1}\n- try:\n    - throw: conflict\n  catch:\n    - set: {x: boom}\n  finally:\n    - set: {y: $x}\n- return: $y",
         "a text",
@@ -291,6 +295,13 @@ def test_no_fault_quotes_a_secret(tmp_path: Path, expression: str) -> None:
         )
     assert "hunter2" not in caught.value.message
     assert caught.value.__cause__ is None
+
+
+def test_no_item_is_made_within_one_that_is_not_there(tmp_path: Path) -> None:
+    stack = "- set: {xs: '${[[1]] | slice(0, 0)}'}\n- set: {'xs[0][0]': 1}\n- return: $xs"
+    with pytest.raises(Fault) as caught:
+        run_stack(tmp_path, stack)
+    assert caught.value.reason == "range"
 
 
 def test_the_least_int_has_no_other(tmp_path: Path) -> None:

@@ -288,7 +288,7 @@ CHECKED = [
      "7:9 error SW125 the data for 'team' lacks 'name'"),
     ("- transaction:\n    - add_record: team\n      data: {}", "7:13 error SW125 the data for 'team' lacks 'name'"),
     ("- patch_record: user\n  where: {id: 1}\n  data: {name: $input.word}",
-     "7:10 error SW230 a secret would be stored in the clear in 'name'"),
+     "7:10 error SW230 a password would be stored as it is in 'name', not hashed"),
 ]  # fmt: skip
 
 
