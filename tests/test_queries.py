@@ -19,6 +19,7 @@ from engine.store import addons, asked, find, reader
 from engine.store.pg_session import PostgresSession
 from engine.store.sqlite import SqliteStore
 from engine.testing import replay
+from engine.values import INT_MAX, INT_MIN, Kind
 from tests.storages import on_sqlite
 from tests.support import answer, checked, conforms, program, write
 
@@ -603,6 +604,89 @@ def test_a_vector_of_another_size_is_the_inputs_fault(tmp_path: Path) -> None:
 def test_vectors_of_two_sizes_are_a_mistake(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="'look' has 2 numbers and 'other' has 3 numbers"):
         places(tmp_path, "where: look | l2_distance(other) < 1")
+
+
+THING = """
+table: thing
+columns:
+  id: int
+  n: int
+  total: decimal
+  status?: text
+  when?: timestamp
+"""
+
+
+def things(folder: Path, query: str, records: list[dict[str, Any]]) -> tuple[Any, Kind]:
+    """What a query of things answers, and the kind that the checker knows of it."""
+    lines = query.replace("\n", "\n    ")
+    stack = f"endpoint: POST /it\nstack:\n  - query_all_records: thing\n    {lines}\n    as: found\nresponse: $found\n"
+    made = program(folder, {"thing": THING, "it": stack})
+    asyncio.run(fill(made, {"thing": records}))
+    kind = made.compiler.checked.endpoints[made.endpoints[0].endpoint].result
+    return answer(made, "POST /it"), kind
+
+
+LARGEST = {"n": INT_MAX, "total": 1e300}
+AGGREGATE = "return: aggregate\neval: {{x: '{}'}}"
+NO_INT, NO_DECIMAL = "the result is no int of 64 bits", "the result is too large for a decimal"
+
+
+@pytest.mark.parametrize("record", [LARGEST, {"n": INT_MIN, "total": -1e300}])
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("eval: {x: n + (1 if n > 0 else -1)}", NO_INT),
+        ("eval: {x: n * 10}", NO_INT),
+        ("eval: {x: (n * 10) % 7}", NO_INT),
+        ("eval: {x: 'n * 10 | floor'}", NO_INT),
+        ("eval: {x: n - (-1 if n > 0 else 1)}\nsort: {x: asc}\nreturn: first", NO_INT),
+        ("eval: {x: 'n | round(-1)'}", NO_INT),
+        ("eval: {x: total | floor}", NO_INT),
+        ("where: n * 10 > 5 or n * 10 < 5", NO_INT),
+        ("eval: {x: total * 1e300}", NO_DECIMAL),
+        ("eval: {x: total * 1e300 * 0}", NO_DECIMAL),
+        ("eval: {x: total / 1e-300}", NO_DECIMAL),
+        ("eval: {x: n * 1e300 * total}", NO_DECIMAL),
+        ("return: aggregate\ngroup: {x: n * 10}\neval: {y: id | count}", NO_INT),
+        ("return: aggregate\ngroup: [status]\neval: {x: (n * 2) | sum}", NO_INT),
+        ("return: aggregate\ngroup: [status]\neval: {x: (n | sum) + (n | sum)}", NO_INT),
+        (AGGREGATE.format("(total | sum) * 1e300"), NO_DECIMAL),
+        (AGGREGATE.format("(total * 1e300) | avg"), NO_DECIMAL),
+    ],
+)
+def test_what_a_database_computes_stays_within_the_bounds_of_its_kind(
+    tmp_path: Path, query: str, message: str, record: dict[str, Any]
+) -> None:
+    """Or it is the fault of an expression outside of a query."""
+    with pytest.raises(Fault) as caught:
+        things(tmp_path, query, [record])
+    assert (caught.value.name, caught.value.reason, caught.value.message) == ("fatal", "range", message)
+
+
+@pytest.mark.parametrize(
+    ("expression", "value", "message"),
+    [
+        ("n | sum", {"n": INT_MAX, "total": 0}, NO_INT),
+        ("total | sum", {"n": 0, "total": 1.5e308}, NO_DECIMAL),
+        ("total | avg", {"n": 0, "total": 1.5e308}, NO_DECIMAL),
+        ("n | abs | sum", {"n": INT_MIN, "total": 0}, NO_INT),
+        ("(-n) | max", {"n": INT_MIN, "total": 0}, NO_INT),
+    ],
+)
+def test_what_a_database_sums_up_stays_within_the_bounds_of_its_kind(
+    tmp_path: Path, expression: str, value: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(Fault) as caught:
+        things(tmp_path, AGGREGATE.format(expression), [value, value])
+    assert (caught.value.name, caught.value.reason, caught.value.message) == ("fatal", "range", message)
+
+
+def test_what_a_database_computes_may_reach_its_bounds(tmp_path: Path) -> None:
+    query = "output: [n]\neval: {a: n - 1 + 1, b: (n - 2) / 2, c: total * -1, d: -n, e: n + total}"
+    found, kind = things(tmp_path, query, [{**LARGEST, "total": 0}])
+    assert found == [{"n": INT_MAX, "a": INT_MAX, "b": 2.0**62, "c": 0.0, "d": -INT_MAX, "e": 2.0**63}]
+    assert conforms(found, kind)
 
 
 HIDDEN = """

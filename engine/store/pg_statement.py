@@ -12,7 +12,7 @@ import asyncpg
 
 from engine.errors import Fault
 from engine.store.base import quoted
-from engine.store.constraints import dangling, failed, in_use, is_missing, not_unique, unbindable
+from engine.store.constraints import dangling, failed, in_use, is_missing, not_unique, out_of_range, unbindable
 from engine.store.pg_session import PostgresSession
 from engine.store.pool import FAILURES
 from engine.workspace import Table
@@ -65,7 +65,8 @@ class Statement:
             if fault is not None:
                 return fault
         if isinstance(error, asyncpg.NumericValueOutOfRangeError):
-            return Fault("fatal", "a number is too large", reason="range")
+            # What a server says of it may be in any language.
+            return out_of_range(is_int="float" not in str(error.server_source_function))
         return failed(self.table, type(error).__name__)
 
     async def _broken(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -10,14 +11,17 @@ from typing import Any
 import orjson
 
 from engine import registry
+from engine.bounds import decimal
 from engine.errors import Fault
 from engine.filters.conditions import wanted_words
 from engine.queries import VECTOR_MEASURES
 from engine.store.base import quoted
 from engine.store.bind import after
+from engine.store.constraints import out_of_range
 from engine.store.dialect import Dialect, Function, Place, Step
 from engine.store.search import name_of
-from engine.values import Kind
+from engine.store.terms import INTS
+from engine.values import DECIMAL, Kind
 from engine.workspace import Table
 
 # Filters that are called as they are: SQLite's own would know the case of ASCII alone, and other white space.
@@ -28,18 +32,58 @@ CALLED = (
     "timestamp_month", "timestamp_week", "timestamp_year", "to_lower", "to_upper", "trim",
 )  # fmt: skip
 MEASURES = (*VECTOR_MEASURES, "distance")
+_raised = threading.local()  # SQLite says that a function of ours raised something, and drops what it was
 
 
 def add_functions(connection: sqlite3.Connection) -> None:
-    """Make the filters of `CALLED` and `MEASURES` known to a connection; null in is null out."""
+    """Make the filters of `CALLED` and `MEASURES` known to a connection, and `bounded`; null in is null out."""
+    for name, call in (("int", _int), ("decimal", _decimal)):
+        connection.create_function(f"bounded_{name}", 1, _nullable(call), deterministic=True)
     for name in CALLED:
         connection.create_function(f"filter_{name}", -1, _nullable(registry.filters()[name].call), deterministic=True)
     for name in MEASURES:
         connection.create_function(f"measure_{name}", 2, _measure(registry.filters()[name].call), deterministic=True)
 
 
+def raised_fault(error: Exception) -> Fault | None:
+    """The fault that a function raised in the statement that just failed in this thread, or SQLite's own like it."""
+    if str(error) == "integer overflow":  # of a sum, or without its sign
+        return out_of_range(is_int=True)
+    fault, _raised.fault = getattr(_raised, "fault", None), None
+    return fault if "user-defined function" in str(error) else None
+
+
 def _nullable(call: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda *values: None if None in values else call(*values)
+    def called(*values: Any) -> Any:
+        if None in values:
+            return None
+        try:
+            return call(*values)
+        except Fault as fault:
+            _raised.fault = fault
+            raise
+
+    return called
+
+
+def _int(value: int | float) -> int:
+    """What SQLite made of ints: a decimal where it has more than 64 bits."""
+    if isinstance(value, float):
+        raise out_of_range(is_int=True)
+    return value
+
+
+def _decimal(value: int | float) -> int | float:
+    return value if isinstance(value, int) else decimal(value)
+
+
+def _bounded(sql: str, kind: Kind) -> str:
+    return f"bounded_{'int' if kind.name in INTS else 'decimal'}({sql})"
+
+
+def _sum(sql: str, kind: Kind) -> str:
+    total = f"coalesce(sum({sql}), 0)"
+    return total if kind.name in INTS else _bounded(total, kind)
 
 
 def _measure(call: Callable[..., float]) -> Callable[..., float | None]:
@@ -119,11 +163,12 @@ DIALECT = Dialect(
     | {name: f"filter_{name}({{0}}, {{1}})" for name in ("icontains", "ilike", "like", "regex_matches")},
     prefix="{0} >= {1} AND {0} < {2}",
     quotient="(CAST({0} AS REAL) / {1})",
+    bounded=_bounded,
     aggregates={
-        "avg": lambda sql, kind: f"avg({sql})",
+        "avg": lambda sql, kind: _bounded(f"avg({sql})", DECIMAL),
         "max": lambda sql, kind: f"max({sql})",
         "min": lambda sql, kind: f"min({sql})",
-        "sum": lambda sql, kind: f"coalesce(sum({sql}), 0)",
+        "sum": _sum,
     },
     place=_place,
     pick={

@@ -12,6 +12,7 @@ from engine.fields import Field
 from engine.store.base import quoted
 from engine.store.constraints import busy, dangling, failed, in_use, is_missing, not_unique, unbindable
 from engine.store.reader import is_interrupted
+from engine.store.sqlite_dialect import raised_fault
 from engine.store.writer import is_busy
 from engine.workspace import Table
 
@@ -66,7 +67,9 @@ class Statement:
             fault = unbindable(self.asked + self.written, values)
             if fault is not None:
                 return fault
-        return busy() if isinstance(error, sqlite3.OperationalError) and is_busy(error) else failed(self.table)
+        if not isinstance(error, sqlite3.OperationalError):
+            return failed(self.table)
+        return raised_fault(error) or (busy() if is_busy(error) else failed(self.table))
 
 
 def broken(

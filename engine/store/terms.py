@@ -120,7 +120,7 @@ class Terms:
                 return self.coalesced(node)
             case Unary(operator="-"):
                 operand = self.number(node.operand, node)
-                return Term(f"(- {operand.sql})", operand.kind)
+                return Term(self.bounded(f"(- {operand.sql})", operand), operand.kind)
             case Conditional():
                 return self.chosen(node)
             case _ if self.is_condition(node):
@@ -201,12 +201,18 @@ class Terms:
     def arithmetic(self, node: Binary) -> Term:
         left, right = self.number(node.left, node), self.number(node.right, node)
         kind = DECIMAL if "decimal" in (left.kind.name, right.kind.name) else INT
-        return Term(f"({left.sql} {node.operator} {right.sql})", _maybe(kind, left, right))
+        sql = self.bounded(f"({left.sql} {node.operator} {right.sql})", left, right)
+        return Term(sql, _maybe(kind, left, right))
+
+    def bounded(self, sql: str, *operands: Term) -> str:
+        """A result, which must be an int of 64 bits where all that it is computed of are ints, else be finite."""
+        return self.dialect.bounded(sql, INT if all(each.kind.name in INTS for each in operands) else DECIMAL)
 
     def quotient(self, node: Binary) -> Term:
         """A division; null by zero, which no comparison holds for."""
         left, right = self.number(node.left, node), self.number(node.right, node)
-        return Term(self.dialect.quotient.format(left.sql, right.sql), DECIMAL.maybe())
+        sql = self.dialect.bounded(self.dialect.quotient.format(left.sql, right.sql), DECIMAL)
+        return Term(sql, DECIMAL.maybe())
 
     def remainder(self, node: Binary) -> Term:
         left, right = self.number(node.left, node), self.number(node.right, node)
