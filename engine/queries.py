@@ -12,7 +12,7 @@ from engine.openings import conditions_of
 from engine.registry import filters
 from engine.relations import Relation, join_condition, relation
 from engine.scope import Scope
-from engine.syntax import Attribute, Binary, Column, Conditional, Filter, Index, Node, Unary, children, walk
+from engine.syntax import Attribute, Binary, Column, Conditional, Filter, Index, Literal, Node, Unary, children, walk
 from engine.unparse import unparse
 from engine.values import ANY, BOOL, INT, TEXT, Kind, list_of, object_of
 from engine.workspace import Table
@@ -134,6 +134,8 @@ class QueryChecker:
                 return columns[name].nullable or self.checker.kinds.get(node, ANY).nullable
             case Attribute() | Index():
                 return True
+            case Binary(operator="/" | "%", left=left, right=Literal(value=int() | float() as divisor)) if divisor:
+                return self.may_be_null(left, columns)
             case Binary(operator="/" | "%"):
                 return True
             case Filter() if canonical(node) in VECTOR_MEASURES:
@@ -315,7 +317,6 @@ class QueryChecker:
 
     def of_group(self, node: Node, columns: Mapping[str, Kind], groups: Mapping[str, Kind]) -> Kind:
         """The kind of an expression over a group: an aggregate's column stands for the list of its values."""
-        before = len(self.checker.problems)
         values: dict[Node, Kind] = {}
         for found in aggregated(node):
             of = found.of.of if is_distinct(found.of) and isinstance(found.of, Filter) else found.of
@@ -324,9 +325,7 @@ class QueryChecker:
             return ANY
         lists = {unparse(each): kind for each, kind in values.items()}
         names = {id(each): unparse(each) for each in values}
-        kind = self.checker.infer(_replaced(node, names), self.scope.with_columns({**groups, **lists}))
-        self.no_secret(node, before)
-        return kind
+        return self.computed(_replaced(node, names), {**groups, **lists})
 
     def ungrouped(
         self, node: Node, inside: Collection[int], columns: Mapping[str, Kind], groups: Mapping[str, Kind]

@@ -19,7 +19,7 @@ from engine.store import addons, asked, find, reader
 from engine.store.pg_session import PostgresSession
 from engine.store.sqlite import SqliteStore
 from engine.testing import replay
-from engine.values import INT_MAX, INT_MIN, Kind
+from engine.values import ANY, INT_MAX, INT_MIN, Kind
 from tests.storages import on_sqlite
 from tests.support import answer, checked, conforms, program, write
 
@@ -687,6 +687,39 @@ def test_what_a_database_computes_may_reach_its_bounds(tmp_path: Path) -> None:
     found, kind = things(tmp_path, query, [{**LARGEST, "total": 0}])
     assert found == [{"n": INT_MAX, "a": INT_MAX, "b": 2.0**62, "c": 0.0, "d": -INT_MAX, "e": 2.0**63}]
     assert conforms(found, kind)
+
+
+NULLS: list[tuple[str, str, Any]] = [
+    ("", "(total | sum) / (id | count)", [{"x": None}]),
+    ("", "(total | sum) / 0", [{"x": None}]),
+    ("", "(n | sum) % 0", [{"x": None}]),
+    ("", "(n | sum) % 5 + (total | sum) / 2", [{"x": 0.0}]),
+    ("", "(total | avg) | round", [{"x": None}]),
+    ("", "((total | avg) | round) ?? 0", [{"x": 0}]),
+    ("", "-(n | max)", [{"x": None}]),
+    ("", "5", [{"x": 5}]),
+    ("", "(id | count) == 0", [{"x": True}]),
+    ("status", 'status ~ "x"', [{"status": None, "x": None}, {"status": "a", "x": "ax"}]),
+    ("status", "(n | sum) if status == null else 0", [{"status": None, "x": 1}, {"status": "a", "x": 0}]),
+    ("when", "when + 1", [{"when": None, "x": None}, {"when": 5, "x": 6}]),
+    ("when", "when | timestamp_year", [{"when": None, "x": None}, {"when": 5, "x": 1970}]),
+    ("n", "n / 2 + n % 2", [{"n": 1, "x": 1.5}, {"n": 2, "x": 1.0}]),
+    ("n", "5", [{"n": 1, "x": 5}, {"n": 2, "x": 5}]),
+]
+
+
+@pytest.mark.parametrize(("group", "expression", "expected"), NULLS)
+def test_the_kind_of_an_aggregate_says_whether_it_may_be_null(
+    tmp_path: Path, group: str, expression: str, expected: list[Any]
+) -> None:
+    query = f"return: aggregate\n{f'group: [{group}]' if group else 'where: id == 0'}\neval:\n  x: {expression}"
+    records = [{"n": 1, "total": 1}, {"n": 2, "total": 1, "status": "a", "when": 5}]
+    found, kind = things(tmp_path, query, records)
+    rows = found if group else [found]
+    row = (kind.item if group else kind) or ANY
+    assert rows == expected
+    assert all(conforms(each, row) for each in rows), kind
+    assert (row.fields or {})["x"].nullable == any(each["x"] is None for each in rows)
 
 
 HIDDEN = """

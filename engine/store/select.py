@@ -234,10 +234,13 @@ class Selector:
         known = {**groups, **evals}
         sort = query.sort or tuple(SortKey(each.name, False) for each in query.group)
         listed = ", ".join(term.sql for term in groups.values())
+        # What aggregates nothing would be read of each record; over everything there is one answer, and always.
+        is_plain = not groups and not any(aggregated(each.node) for each in query.eval)
         return self.made(
             where,
             fields=tuple(field_of(name, term.kind, where.table) for name, term in known.items()),
             values=tuple(term.sql for term in known.values()),
+            extras=("count(*)",) if is_plain else (),
             keys=tuple(self.key(each, where, known) for each in _settled(sort, query.group)),
             grouped=f" GROUP BY {listed}" if groups else "",
         )
