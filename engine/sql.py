@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import takewhile
 
 from engine.errors import Problem, Problems, Span
 from engine.origin import Origin
 
 READS = frozenset({"select"})
 WRITES = frozenset({"insert", "update", "delete"})
+_JOINS = frozenset({"cross", "full", "inner", "left", "natural", "outer", "right"})  # before a JOIN, in any order
 _VERBS = READS | WRITES | {"replace", "values"}  # what may follow WITH
 
 # As SQLite and PostgreSQL read it, comments aside.
@@ -51,6 +53,11 @@ class Token:
         if self.kind not in ("word", "name"):
             return ""
         return (self.text if self.kind == "word" else self.text[1:-1]).lower()
+
+    @property
+    def said(self) -> str:
+        """As `name`, also of a text: SQLite takes one for a name where nothing else can stand."""
+        return self.text[1:-1].lower() if self.kind == "text" else self.name
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +132,27 @@ class Sql:
             if token.name == "default" or (token.text == "(" and not token.depth):
                 return tuple(each.name for each in _until_closed(rest) if each.name) if token.text == "(" else ()
         return ()
+
+    @property
+    def using(self) -> tuple[Token, ...]:
+        """The columns in the `USING (…)` of its joins."""
+        rest = iter(self.tokens)
+        found: list[Token] = []
+        for token in rest:
+            if token.kind == "word" and token.name == "using":
+                inside = takewhile(lambda each: each.text != ")", rest)
+                found += (each for each in inside if each.said)
+        return tuple(found)
+
+    @property
+    def natural(self) -> Token | None:
+        """The first NATURAL of a join; elsewhere it is a name like any other."""
+        before: dict[str, Token] = {}  # the words since the last that says nothing of a join
+        for token in self.tokens:
+            if token.kind == "word" and token.name == "join" and "natural" in before:
+                return before["natural"]
+            before = before | {token.name: token} if token.kind == "word" and token.name in _JOINS else {}
+        return None
 
     def place(self, token: Token | None) -> Span:
         """Where a token stands in the file; where the whole does, for None."""

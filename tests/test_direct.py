@@ -272,8 +272,33 @@ REFUSED = {
     "a password in an upsert": (
         "INSERT INTO user (name, email) VALUES ('a', 'b') ON CONFLICT (email) DO UPDATE SET password = 'x'", ["SW185"],
     ),
+    "a secret that a join compares": (
+        "WITH RECURSIVE g(n, pin) AS (SELECT 1233, '1233' UNION ALL SELECT n + 1, printf('%04d', n + 1) FROM g WHERE n < 1240)"
+        " SELECT note.id, g.n AS found FROM note JOIN g USING (pin)", ["SW230"],
+    ),
+    "a secret in USING": ("SELECT n.id FROM note n JOIN (SELECT '1' AS pin) g USING (pin)", ["SW230"]),
+    "a secret in USING, quoted": ("SELECT g.x FROM 'note' n LEFT JOIN (SELECT 1 AS x, '1' AS pin) g USING ('Pin')", ["SW230"]),
+    "a secret in USING, beside itself": ('SELECT a.id FROM note a JOIN note b USING (id, "pin")', ["SW230"]),
+    "a secret in USING, within": ("SELECT id FROM note WHERE id IN (SELECT id FROM user JOIN (SELECT 1 AS password) USING (password))", ["SW230"]),
+    "what is private by NATURAL": ("SELECT g.x FROM note NATURAL JOIN (SELECT 'a@b' AS mail, 1 AS x) g", ["SW230"]),
+    "a secret by NATURAL": ("SELECT g.x FROM (SELECT 'h' AS password, 1 AS x) g LEFT OUTER NATURAL JOIN user", ["SW230"]),
     "two columns of one name": ("SELECT a.id, b.id FROM note a JOIN note b ON a.id = b.id", ["SW186"]),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT text FROM note JOIN (SELECT 2 AS id) USING (id)",
+        "SELECT text FROM note a JOIN note b USING (id, text) WHERE id = 2",
+        "SELECT text FROM note JOIN (SELECT 2 AS id, 'a@b' AS mail) g USING (id) WHERE text <> 'pin'",
+        "SELECT g.text FROM (SELECT 'two' AS text) g JOIN (SELECT 1 AS a) b ON true WHERE g.text NOT IN (SELECT name FROM user)",
+        "SELECT text, 1 AS natural FROM note JOIN (SELECT 2 AS id) g USING (id)",
+        "WITH g AS (SELECT 2 AS id, 'two' AS text), h AS (SELECT 2 AS id) SELECT text FROM g NATURAL JOIN h",
+    ],
+)
+def test_a_join_that_asks_for_nothing_secret(tmp_path: Path, sql: str) -> None:
+    assert [row["text"] for row in run(tmp_path, query(f'"{sql}"'))] == ["two"]
 
 
 @pytest.mark.parametrize(("sql", "codes"), REFUSED.values(), ids=REFUSED)
@@ -283,6 +308,19 @@ def test_what_is_refused_before_it_runs(tmp_path: Path, sql: str, codes: list[st
     problems = checked(tmp_path, {"user": USER, "note": NOTE, "it": stack}).problems
     assert [each.code for each in problems if each.code != "SW240"] == codes, messages(problems)
     assert all(each.span.line == 4 for each in problems if each.code != "SW240")
+
+
+@pytest.mark.parametrize(
+    ("join", "told"),
+    [
+        ("JOIN g USING (size, pin)", "5:47 error SW230 a secret would leave the table 'note': 'pin'"),
+        ("NATURAL JOIN g", "5:27 error SW230 NATURAL would take what is secret or private in the table 'note': 'mail', 'pin'"),
+    ],
+)  # fmt: skip
+def test_what_a_join_asks_for_is_told_where_it_stands(tmp_path: Path, join: str, told: str) -> None:
+    sql = "WITH g AS (SELECT 1 AS size, '1' AS pin)\n      SELECT id FROM note"
+    stack = f"function: f\nstack:\n  - direct_database_query: |\n      {sql} {join}\n    as: r\n  - return: $r\n"
+    assert messages(checked(tmp_path, {"note": NOTE, "user": USER, "f": stack}).errors) == [told]
 
 
 def test_a_statement_in_a_function_is_checked_too(tmp_path: Path) -> None:

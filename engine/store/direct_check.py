@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import sqlite3
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.errors import Problem, did_you_mean
 from engine.fields import Field
-from engine.sql import Sql
+from engine.sql import Sql, Token
 from engine.store.changes import said
 from engine.store.sqlite_ddl import DDL
 from engine.workspace import Table
@@ -18,6 +18,7 @@ from engine.workspace import Table
 _STEPS = 100_000  # of SQLite's machine that finding out the answer's columns may take
 _TOUCHES = frozenset({sqlite3.SQLITE_READ, sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
 _FUNCTIONS = frozenset({"json_each", "json_tree"})  # that stand where a table does
+_ELSEWHERE = "a password is checked with validate_password, what else is secret is read with get_record"
 
 _SYSTEM = ("sqlite_", "pragma_")
 
@@ -119,6 +120,23 @@ class Examiner:
             yield _leaving(sql, f"a secret would leave the table '{name}'", columns)
         for name, columns in private.items():
             yield _leaving(sql, f"what is private would leave the table '{name}'", columns)
+        yield from self._shared(sql, {*masked, *private})
+
+    def _shared(self, sql: Sql, known: Collection[str]) -> Iterator[Problem]:
+        """What joins compare without naming its table, of which SQLite tells nothing; tables that are `known` aside."""
+        said = {token.said for token in sql.tokens}
+        for name, table in self.tables.items():
+            if name not in said or table.name in known:
+                continue
+            masked = {column.name.lower(): column for column in table.columns.values() if column.is_masked}
+            token = next((each for each in sql.using if each.said in masked), None)
+            if token is not None:
+                yield _leaving(sql, f"a secret would leave the table '{table.name}'", [masked[token.said]], token)
+            elif sql.natural is not None and table.secrets:
+                columns = [table.columns[each] for each in table.secrets]
+                message = f"NATURAL would take what is secret or private in the table '{table.name}'"
+                hint = "name the columns that it takes: JOIN … USING (…)"
+                yield _leaving(sql, message, columns, sql.natural, hint)
 
     def _foreign(self, sql: Sql, touched: Iterable[Touch]) -> Iterator[Problem]:
         """Tables of the database that are none of ours."""
@@ -168,9 +186,10 @@ def _unhashed(sql: Sql, table: Table, touch: Touch) -> Iterator[Problem]:
             yield Problem("SW185", message, sql.place(sql.find(column.name)), hint)
 
 
-def _leaving(sql: Sql, message: str, columns: Sequence[Field]) -> Problem:
-    token = next((found for each in columns if (found := sql.find(each.name))), None)
-    hint = "a password is checked with validate_password, what else is secret is read with get_record"
+def _leaving(
+    sql: Sql, message: str, columns: Sequence[Field], token: Token | None = None, hint: str = _ELSEWHERE
+) -> Problem:
+    token = token or next((found for each in columns if (found := sql.find(each.name))), None)
     if token is None:
         token, hint = sql.star, "name the columns you need"
     return Problem("SW230", f"{message}: {said(each.name for each in columns)}", sql.place(token), hint)
