@@ -170,6 +170,13 @@ def gives(value: object) -> Function:
     return lambda run, data, claims: value
 
 
+def nested(levels: int) -> object:
+    value: object = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
 # Answers
 
 
@@ -196,6 +203,23 @@ def test_an_answer_is_the_value_as_json(site: Callable[..., Site], value: object
 )
 def test_what_is_no_json_is_a_500(site: Callable[..., Site], value: object) -> None:
     made = site({"GET /x": gives(value)})
+    assert call(made.server, "GET /api:main/x").json["code"] == "ERROR_FATAL"
+
+
+@pytest.mark.parametrize("value", [nested(300), {"x": Secret(1), "y": nested(260)}])
+def test_an_answer_of_too_many_levels_is_a_500_whose_cause_is_in_the_log(
+    site: Callable[..., Site], value: object
+) -> None:
+    made = site({"GET /x": gives(value)})
+    answer = call(made.server, "GET /api:main/x")
+    assert (answer.status, answer.json["code"]) == (500, "ERROR_FATAL")
+    entry = made.entries[-1]
+    assert (entry["code"], entry["reason"]) == ("ERROR_FATAL", "range")
+    assert entry["error"]["message"] == "fatal: the value has more than 200 levels"
+
+
+def test_a_payload_of_too_many_levels_is_a_500(site: Callable[..., Site]) -> None:
+    made = site({"GET /x": fails(Fault("conflict", "Said so.", nested(300)))})
     assert call(made.server, "GET /api:main/x").json["code"] == "ERROR_FATAL"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from engine.bounds import survey
 from engine.errors import Fault
 from engine.http.direct import Header, Headers, direct
 from engine.values import Secret
@@ -27,8 +28,15 @@ NOT_FOUND = "Unable to locate request."
 
 
 def dumps(value: object) -> bytes:
-    """`value` as JSON, secrets masked. Raises TypeError for what is no language value or past 64 bits."""
-    return orjson.dumps(value, default=_mask, option=_PLAIN)
+    """`value` as JSON, secrets masked.
+
+    Raises TypeError for what is no language value or past 64 bits, Fault for what has too many levels.
+    """
+    try:
+        return orjson.dumps(value, default=_mask, option=_PLAIN)
+    except orjson.JSONEncodeError:
+        survey(value)  # how deep a value lies is the stack's doing, all else that can't be written a bug
+        raise
 
 
 def _mask(value: object) -> str:
@@ -43,7 +51,7 @@ def refusal(fault: Fault, id: str) -> Answer:
         return fatal(id)
     try:
         body = _envelope(fault.code, fault.message, fault.payload)
-    except TypeError:
+    except (TypeError, Fault):
         return fatal(id)
     headers = [*BASE, NO_STORE, *((name.lower().encode(), value.encode()) for name, value in fault.headers)]
     if fault.status == 401:
