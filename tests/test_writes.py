@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import USER, answer, checked, conforms, messages, program
+from support import USER, answer, checked, conforms, messages, program, run_stack
 
 from engine.errors import Fault
 from engine.program import check_folder
@@ -326,6 +326,31 @@ def test_the_schema_of_tables(tmp_path: Path) -> None:
     assert role["values"] == ["member", "admin"]
     assert some["table"] == "user"
     assert [table["table"] for table in every] == ["team", "user"]
+
+
+HIDDEN = """
+    table: hidden
+    columns:
+      id: int
+      key: {type: text, sensitive: true, default: swordfish}
+      pin: {type: text, visibility: internal, default: swordfish}
+      o: {type: object, sensitive: true, default: {a: swordfish}, properties: {a: {type: text, default: swordfish}}}
+      phone: {type: text, visibility: private, default: none}
+"""
+
+
+def test_the_schema_of_a_masked_column_lacks_its_default(tmp_path: Path) -> None:
+    stack = """
+- get_database_schema: hidden
+  as: hidden
+- get_database_schema: hidden
+  path: o.a
+  as: within
+- return: {hidden: $hidden, within: $within}
+"""
+    found = run_stack(tmp_path, stack, hidden=HIDDEN)
+    assert "swordfish" not in repr(found)
+    assert found["hidden"]["columns"][-1]["default"] == "none"
 
 
 ODD = """

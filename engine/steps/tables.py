@@ -65,7 +65,7 @@ def _schema_kind(kinds: list[Kind], literals: list[object]) -> Kind:
 def get_database_schema(load: Load, table: TableName = None, path: str | None = None) -> object:
     """What a table's file declares: its columns, indexes and references; of all tables where none is named.
 
-    With a `path` only that column, or a property within it, is given.
+    With a `path` only that column, or a property within it, is given. What a masked column is by default is left out.
 
     - get_database_schema: user
       path: email
@@ -102,11 +102,13 @@ def _index(index: Index) -> dict[str, object]:
     }
 
 
-def _field(field: Field) -> dict[str, object]:
+def _field(field: Field, *, masked: bool = False) -> dict[str, object]:
+    """A column, or a property within it, as plain data; what `masked` ones are by default is as secret as they are."""
+    masked = masked or field.is_masked
     extras: dict[str, object] = {
         "values": list(field.values),
         "table": field.table,
-        "properties": [_field(each) for each in field.properties],
+        "properties": [_field(each, masked=masked) for each in field.properties],
         "rules": dict(field.rules),
         "schema": dict(field.json_schema),
         "size": field.size,
@@ -122,14 +124,15 @@ def _field(field: Field) -> dict[str, object]:
         "unique": field.unique,
         "sensitive": field.is_secret,
         "visibility": field.visibility,
-        **({"default": field.default} if field.has_default else {}),
+        **({"default": field.default} if field.has_default and not masked else {}),
         **{name: value for name, value in extras.items() if value},
     }
 
 
-def _at(fields: Iterable[Field], path: str) -> dict[str, object]:
+def _at(fields: Iterable[Field], path: str, *, masked: bool = False) -> dict[str, object]:
     first, _, rest = path.partition(".")
     found = next((each for each in fields if each.name == first), None)
     if found is None:
         raise Fault("not_found", "Not Found.")
-    return _at(found.properties, rest) if rest else _field(found)
+    masked = masked or found.is_masked
+    return _at(found.properties, rest, masked=masked) if rest else _field(found, masked=masked)
