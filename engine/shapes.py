@@ -38,6 +38,8 @@ class Shape:
         )
         self._before = _steps(self.fields, _before)
         self._after = _steps(self.fields, _after)
+        hidden = (each for each in self.fields if each.is_masked or each.holds_secret)
+        self._secrets: Mapping[str | int, Field] = {each.name: each for each in hidden}
         self._absent = tuple((each.name, each.default) for each in self.fields if not each.required)
 
     def bind(self, data: dict[str, Any]) -> dict[str, Any]:
@@ -75,7 +77,9 @@ class Shape:
         found: dict[str, dict[str, str]] = {}
         # The validator gathers every error before it gives the first: what it is shown is cut.
         for error in islice(self._validator.iter_errors(_cut(data)), MAX_ERRORS):
-            for entry in islice(_entries(error, data), MAX_ERRORS):
+            secret = self._secrets.get(next(iter(error.instance_path), ""))
+            entries = _entries(error, data) if secret is None else [_discreet_entry(error, data, secret)]
+            for entry in islice(entries, MAX_ERRORS):
                 found.setdefault(entry["param"], entry)
         errors = list(found.values())[:MAX_ERRORS] or [self._failing_past_the_cut(data)]
         errors.sort(key=lambda entry: order.get(entry["param"].split(".")[0].split("[")[0], len(order)))
@@ -84,7 +88,7 @@ class Shape:
     def _failing_past_the_cut(self, data: dict[str, Any]) -> dict[str, str]:
         for each in self.fields:
             if each.name in data and not jsonschema_rs.is_valid(each.schema(), data[each.name]):
-                return {"param": each.name, "message": "Input does not have the required form."}
+                return {"param": each.name, "message": _MISSHAPEN}
         return {"param": "", "message": "The input does not have the required form."}
 
 
@@ -319,6 +323,8 @@ _TYPE_NAMES = {
     "integer": "an int", "number": "a decimal", "string": "a text", "boolean": "a bool",
     "array": "a list", "object": "an object", "null": "null",
 }  # fmt: skip
+_UNLISTED = "Input is not one of the allowable values."
+_MISSHAPEN = "Input does not have the required form."
 
 
 def _entries(error: Any, data: object) -> Iterable[dict[str, str]]:
@@ -336,6 +342,31 @@ def _entries(error: Any, data: object) -> Iterable[dict[str, str]]:
             yield {"param": _param(path), "message": _message(name, error.schema_path[-1], detail, _value(data, path))}
 
 
+def _discreet_entry(error: Any, data: object, field: Field) -> dict[str, str]:
+    """The failing field of an error within one that holds secrets: neither a value nor a key that was given is said."""
+    path = list(error.instance_path)
+    param, detail = _declared(path, field), error.kind
+    if detail.name == "enum":
+        return {"param": param, "message": _UNLISTED}
+    if detail.name == "additionalProperties" or param != _param(path):
+        return {"param": param, "message": _MISSHAPEN}
+    [entry] = _entries(error, data)
+    return entry
+
+
+def _declared(path: list[str | int], field: Field) -> str:
+    """The path as far as it leads through what `field` declares."""
+    known: list[str | int] = [field.name]
+    for key in path[1:]:
+        if isinstance(key, str):
+            within = next((each for each in field.properties if each.name == key), None)
+            if within is None:
+                break
+            field = within
+        known.append(key)
+    return _param(known)
+
+
 def _message(name: str, keyword: object, detail: Any, value: object) -> str:
     limit = getattr(detail, "limit", None)
     match name:
@@ -343,11 +374,7 @@ def _message(name: str, keyword: object, detail: Any, value: object) -> str:
             wanted = " or ".join(_TYPE_NAMES.get(type_, type_) for type_ in detail.types)
             return f"Input must be {wanted}, not {_said(value)}."
         case "enum":
-            return (
-                f'Input "{value}" is not one of the allowable values.'
-                if isinstance(value, str)
-                else "Input is not one of the allowable values."
-            )
+            return f'Input "{value}" is not one of the allowable values.' if isinstance(value, str) else _UNLISTED
         case "minLength" if limit == 1:
             return "Input must not be empty."
         case "minLength":
@@ -362,7 +389,7 @@ def _message(name: str, keyword: object, detail: Any, value: object) -> str:
             return f"Input must have at least {limit} items"
         case "maxItems":
             return f"Input must have at most {limit} items"
-    return "Input does not have the required form."
+    return _MISSHAPEN
 
 
 def _said(value: object) -> str:

@@ -385,6 +385,40 @@ def test_i_7_json_of_the_wrong_kind_is_refused_not_coerced(
     assert refusal(lambda: send(made, body)).message == message
 
 
+HOLDERS = """{
+  pin?: {values: [a, b], sensitive: true}, pins?: {type: 'enum[]', values: [a, b], sensitive: true},
+  k?: {type: object, sensitive: true, properties: {a?: {values: [x]}, l?: {type: 'object[]', properties: {n: int}}}},
+  j?: {type: json, sensitive: true, schema: {additionalProperties: {type: object, required: [n], properties: {n: {enum: [x]}}}}},
+  o?: {type: object, properties: {e?: {values: [x]}, password?: password}}}
+""".replace("\n", " ").strip()
+UNLISTED, MISSHAPEN = "Input is not one of the allowable values.", "Input does not have the required form."
+
+
+@pytest.mark.parametrize(
+    ("body", "param", "message"),
+    [
+        (b'{"pin":"hunter2"}', "pin", UNLISTED),
+        (b'{"pins":["a","hunter2"]}', "pins[1]", UNLISTED),
+        (b'{"k":{"hunter2":1}}', "k", MISSHAPEN),
+        (b'{"k":{"a":"hunter2"}}', "k.a", UNLISTED),
+        (b'{"k":{"l":[{"n":1,"hunter2":1}]}}', "k.l[0]", MISSHAPEN),
+        (b'{"k":{"l":[{}]}}', "k.l[0].n", "Missing param: k.l[0].n"),
+        (b'{"k":{"l":[{"n":"hunter2"}]}}', "k.l[0].n", "Input must be an int, not a text."),
+        (b'{"j":{"hunter2":1}}', "j", MISSHAPEN),
+        (b'{"j":{"hunter2":{}}}', "j", MISSHAPEN),
+        (b'{"j":{"hunter2":{"n":"hunter2"}}}', "j", UNLISTED),
+        (b'{"o":{"hunter2":1}}', "o", MISSHAPEN),
+        (b'{"o":{"e":"hunter2"}}', "o.e", UNLISTED),
+        (b"k[hunter2][hunter2]=1&k[hunter2]=2", "k", "Input is given more than once."),
+        (b'k={"hunter2":1,"hunter2":2}', "k", MISSHAPEN),
+    ],
+)
+def test_s_1_no_refusal_quotes_what_was_given_for_a_secret(inputs: Make, body: bytes, param: str, message: str) -> None:
+    fault = refusal(lambda: send(inputs(HOLDERS), body, JSON if body.startswith(b"{") else FORM))
+    assert "hunter2" not in repr(fault.payload)
+    assert (fault.payload["param"], fault.message) == (param, message)
+
+
 NESTED = b'{"t":' * 5 + b"1" + b"}" * 5
 
 

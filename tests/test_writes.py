@@ -353,6 +353,34 @@ def test_the_schema_of_a_masked_column_lacks_its_default(tmp_path: Path) -> None
     assert found["hidden"]["columns"][-1]["default"] == "none"
 
 
+VAULT = """
+    table: vault
+    columns:
+      id: int
+      tier?: {type: enum, values: [a, b], sensitive: true}
+      grade?: {type: enum, values: [a, b], visibility: internal}
+      box?: {type: object, sensitive: true, properties: {n?: int}}
+"""
+PIN = "function: pin\ninput: {tier: {type: enum, values: [a, b], sensitive: true}}\nstack: []\n"
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        ("add_record: vault\n  data: {tier: $input.pin}", "Input is not one of the allowable values."),
+        ("add_record: vault\n  data: {grade: $input.pin}", "Input is not one of the allowable values."),
+        ("add_record: vault\n  data: {box: $input.box}", "Input does not have the required form."),
+        ("run_function: pin\n  with: {tier: $input.pin}", "Input is not one of the allowable values."),
+    ],
+)
+def test_s_1_what_is_refused_of_a_secret_is_not_quoted(tmp_path: Path, step: str, message: str) -> None:
+    given = {"pin": "hunter2", "box": {"hunter2": 1}}
+    with pytest.raises(Fault) as caught:
+        run_stack(tmp_path, f"- {step}\n  as: it", "{pin: password, box: json}", given, vault=VAULT, pin=PIN)
+    assert caught.value.message == message
+    assert "hunter2" not in repr(caught.value.payload)
+
+
 ODD = """
     table: odd
     columns: {id: int, i?: int, d?: decimal, t?: text, e?: email, j?: json, l?: "int[]", v?: {type: vector, size: 1}}

@@ -35,7 +35,16 @@ def read_texts(fields: Mapping[str, Field], pairs: Texts, *, words: bool = False
     if words:
         entries = {name: given for name, given in entries.items() if not _is_left_out(fields.get(name), given)}
     reader = _Reader(words)
-    return {name: reader.value(fields.get(name), name, given) for name, given in entries.items()}
+    return {name: _read(reader, fields.get(name), name, given) for name, given in entries.items()}
+
+
+def _read(reader: _Reader, field: Field | None, name: str, entries: list[Entry]) -> object:
+    try:
+        return reader.value(field, name, entries)
+    except Fault as fault:
+        if field is None or not field.holds_secret:
+            raise
+        raise _refused(name, fault.message) from None  # the keys within may be what is secret
 
 
 def read_text(field: Field | None, text: str) -> object:
@@ -100,7 +109,7 @@ class _Reader:
     def _list(self, field: Field, name: str, entries: list[Entry]) -> object:
         item = replace(field, is_list=False)
         if len(entries) == 1 and not entries[0][0] and _looks_like_list(entries[0][1]):
-            return _json(name, str(entries[0][1]))
+            return _json(field, name, str(entries[0][1]))
         if len(entries) == 1 and not entries[0][0] and self._is_null(field, entries[0][1]):
             return None
         if all(keys in ([], [""]) for keys, _ in entries):
@@ -120,7 +129,7 @@ class _Reader:
         if field is None or self._is_null(field, value):
             return value if field is None else None
         if field.type in _JSON_TYPES:
-            return _json(name, value)
+            return _json(field, name, value)
         read = READERS.get(field.type)
         return read(value) if read else value
 
@@ -149,10 +158,12 @@ def _looks_like_list(value: str | File) -> bool:
     return isinstance(value, str) and value.startswith("[")
 
 
-def _json(name: str, text: str) -> object:
+def _json(field: Field, name: str, text: str) -> object:
     try:
         return read_json(text.encode())
     except Fault as fault:
+        if field.holds_secret:  # what is said may quote a key
+            raise _refused(name, "Input does not have the required form.") from None
         raise _refused(name, fault.message.replace("The body", "Input", 1)) from None
 
 
