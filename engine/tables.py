@@ -34,6 +34,9 @@ def _misfits(field: Field) -> Iterator[tuple[str, str]]:
         yield f"'schema' is of json, {said}", "write 'type: json', or 'properties:' of an object"
     elif field.json_schema:
         yield from _schema_misfits(field)
+    elif field.rules and (said := _unreadable(field.schema())):
+        hint = "a pattern is a regular expression, without look-around; lengths are whole numbers from 0"
+        yield f"a rule of '{name}' can't be kept: {said}", hint
     if field.on_delete != "restrict" and not field.table:
         yield f"'on_delete' is of references, '{name}' names no table", "add 'table:'"
     if field.on_delete == "set_null" and field.table and not field.may_be_null:
@@ -51,11 +54,18 @@ def _schema_misfits(field: Field) -> Iterator[tuple[str, str]]:
     if refused is not None:
         yield f"'{refused}' can't be in the schema of '{field.name}'", "write out what it refers to"
         return
-    try:
-        jsonschema_rs.Draft202012Validator(dict(field.json_schema), pattern_options=jsonschema_rs.RegexOptions())
-    except (ValueError, jsonschema_rs.ValidationError) as error:
-        said = str(error).partition("\n")[0]
+    said = _unreadable(field.json_schema)
+    if said:
         yield f"the schema of '{field.name}' is no JSON Schema: {said}", "see json-schema.org, draft 2020-12"
+
+
+def _unreadable(schema: Mapping[str, Any]) -> str:
+    """Why no value can be held against a JSON Schema; empty where one can."""
+    try:
+        jsonschema_rs.Draft202012Validator(dict(schema), pattern_options=jsonschema_rs.RegexOptions())
+    except (ValueError, jsonschema_rs.ValidationError) as error:
+        return str(error).partition("\n")[0]
+    return ""
 
 
 def _keys(value: object) -> Iterator[str]:
@@ -69,7 +79,8 @@ def _keys(value: object) -> Iterator[str]:
 
 def table_problems(table: Table) -> Iterator[Problem]:
     """What is wrong with a table's columns, rules, partial indexes and first records."""
-    yield from field_problems(table.columns.values())
+    wrong = list(field_problems(table.columns.values()))
+    yield from wrong
     for column in table.columns.values():
         yield from (Problem("SW160", message, column.span, hint) for message, hint in _unkeepable(column))
     for rule in table.rules:
@@ -77,7 +88,7 @@ def table_problems(table: Table) -> Iterator[Problem]:
     for index in table.indexes:
         if index.where is not None:
             yield from _index_problems(table, index, index.where)
-    for place, row in enumerate(table.seed):
+    for place, row in enumerate(table.seed if not wrong else ()):  # else there are no rules to hold them against
         yield from _seed_problems(table, place, row)
 
 
