@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 from engine import lints
-from engine.errors import Fault, Problem, Span, did_you_mean
+from engine.errors import Problem, Span, did_you_mean
 from engine.fields import Field, fields_kind
 from engine.ignores import heeded
 from engine.lints.lookalikes import explained
 from engine.lints.reading import Subject
-from engine.shapes import Shape
 from engine.signatures import auth_table_problems
 from engine.stack import Word
 from engine.stack_check import StackChecker
 from engine.stack_walk import CheckedStack
 from engine.tables import field_problems, table_problems
-from engine.texts import bool_hint
 from engine.token_extras import Extras, Maker, put_in, reads_extras, token_extras
 from engine.values import ANY, INT, NEVER, OBJECT, TEXT, TIMESTAMP, Kind, contains_secret, object_of
 from engine.workspace import Endpoint, Function, Table, Workspace
@@ -85,7 +81,6 @@ class WorkspaceChecker:
 
     def table(self, table: Table) -> None:
         """Checks what a table declares."""
-        self._defaults(table.columns.values())
         self.problems += table_problems(table)
 
     def endpoint(self, endpoint: Endpoint) -> CheckedStack:
@@ -141,7 +136,6 @@ class WorkspaceChecker:
         return self._functions[name]
 
     def _function(self, function: Function) -> CheckedStack:
-        self._defaults(function.input)
         self.problems += field_problems(function.input)
         checker = self._checker(function, None)
         return self._finish(checker, checker.run(function.stack, None), function)
@@ -186,7 +180,6 @@ class WorkspaceChecker:
                 )
         self.problems += self._path_inputs(endpoint, names)
         self.problems += self._header_secrets(endpoint, names)
-        self._defaults(endpoint.input)
         self.problems += field_problems(endpoint.input)
 
     def _path_inputs(self, endpoint: Endpoint, names: Mapping[str, Field]) -> Iterator[Problem]:
@@ -208,45 +201,6 @@ class WorkspaceChecker:
             if contains_secret(each.kind) and in_url:
                 message = f"'{name}' is secret, a {endpoint.method} would carry it in the URL"
                 yield Problem("SW132", message, each.span, "use POST, and take it in the body")
-
-    def _defaults(self, fields: Iterable[Field]) -> None:
-        for each in fields:
-            self._defaults(each.properties)
-            if each.has_default and each.default is not None and not _default_fits(each):
-                message = f"the default of '{each.name}' is no {each.type}"
-                hint = bool_hint(each.default) if each.type == "bool" else ""
-                self.problems.append(Problem("SW133", message, each.span, hint))
-
-
-def _default_fits(each: Field) -> bool:
-    value: Any = each.default
-    if (each.type, value) in (("timestamp", "now"), ("uuid", "uuid")):
-        return True
-    values = value if each.is_list and isinstance(value, list) else [value]
-    if each.is_list and not isinstance(value, list):
-        return False
-    match each.type:
-        case "int" | "timestamp":
-            return all(isinstance(item, int) and not isinstance(item, bool) for item in values)
-        case "decimal":
-            return all(isinstance(item, int | float) and not isinstance(item, bool) for item in values)
-        case "bool":
-            return all(isinstance(item, bool) for item in values)
-        case "enum":
-            return all(item in each.values for item in values)
-        case "json" | "vector" | "geo_point" | "file":
-            return _binds(each)
-        case "object":
-            return all(isinstance(item, dict) for item in values)
-    return all(isinstance(item, str) for item in values) and each.type != "password"
-
-
-def _binds(each: Field) -> bool:
-    try:
-        Shape([each.stored()]).bind({each.name: deepcopy(each.default)})
-    except Fault:
-        return False
-    return True
 
 
 def auth_kind(table: Table | None, extras: Kind) -> Kind:

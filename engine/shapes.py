@@ -40,7 +40,7 @@ class Shape:
         self._after = _steps(self.fields, _after)
         hidden = (each for each in self.fields if each.is_masked or each.holds_secret)
         self._secrets: Mapping[str | int, Field] = {each.name: each for each in hidden}
-        self._absent = tuple((each.name, each.default) for each in self.fields if not each.required)
+        self._absent = _absent(self.fields)
 
     def bind(self, data: dict[str, Any]) -> dict[str, Any]:
         """`data` with its texts transformed, checked, its absent fields filled in and its secrets wrapped.
@@ -164,6 +164,12 @@ def _before(field: Field) -> Convert | None:
     return _each(convert) if convert is not None and field.is_list else convert
 
 
+def _absent(fields: Iterable[Field]) -> tuple[tuple[str, Any], ...]:
+    """What the fields that may be left out are then: their defaults, their texts transformed as if they were given."""
+    omissible = [(each, _before(each)) for each in fields if not each.required]
+    return tuple((each.name, each.default if convert is None else convert(each.default)) for each, convert in omissible)
+
+
 def _transforms(field: Field) -> Convert | None:
     if field.type == "object" and field.properties:
         steps = _steps(field.properties, _before)
@@ -258,7 +264,7 @@ def _whole(value: int | float) -> int:
 
 
 def _object_filler(properties: tuple[Field, ...]) -> Convert:
-    absent = tuple((each.name, each.default) for each in properties if not each.required)
+    absent = _absent(properties)
     steps = _steps(properties, _after)
 
     def fill(value: dict[str, Any]) -> dict[str, Any]:

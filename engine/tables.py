@@ -14,14 +14,96 @@ from engine.infer import Inference
 from engine.scope import Scope
 from engine.shapes import Shape
 from engine.syntax import Binary, Call, Filter, Node, Variable, walk
+from engine.texts import bool_hint
 from engine.workspace import Index, Rule, Table
 
 
 def field_problems(fields: Iterable[Field]) -> Iterator[Problem]:
     """What doesn't go together in declared inputs, columns and their properties."""
     for each in fields:
-        yield from field_problems(each.properties)
-        yield from (Problem("SW160", message, each.span, hint) for message, hint in _misfits(each))
+        found = [*field_problems(each.properties), *_problems("SW160", each, _misfits(each))]
+        # A default is filled in and looked at by all the rest, which must be right for that.
+        yield from found or _problems("SW133", each, _default_misfits(each))
+
+
+def _problems(code: str, field: Field, found: Iterable[tuple[str, str]]) -> Iterator[Problem]:
+    return (Problem(code, message, field.span, hint) for message, hint in found)
+
+
+def _default_misfits(field: Field) -> Iterator[tuple[str, str]]:
+    if not field.has_default or field.default is None or _is_made(field):
+        return
+    if _is_typed(field):
+        yield from _default_refusals(field)
+    else:
+        hint = bool_hint(field.default) if field.type == "bool" else ""
+        yield f"the default of '{field.name}' is no {field.type}", hint
+
+
+def _is_made(field: Field) -> bool:
+    """Whether its default says how the value is made, and is none."""
+    ways = {"timestamp": "now", "date": "now", "uuid": "uuid"}
+    return not field.is_list and field.type in ways and field.default == ways[field.type]
+
+
+def _is_typed(field: Field) -> bool:
+    """Whether a default is of its field's type; what is within an object is left aside."""
+    value: Any = field.default
+    if field.is_list and not isinstance(value, list):
+        return False
+    values = value if field.is_list else [value]
+    match field.type:
+        case "int" | "timestamp":
+            return all(isinstance(item, int) and not isinstance(item, bool) for item in values)
+        case "decimal":
+            return all(isinstance(item, int | float) and not isinstance(item, bool) for item in values)
+        case "bool":
+            return all(isinstance(item, bool) for item in values)
+        case "enum":
+            return all(item in field.values for item in values)
+        case "json" | "vector" | "geo_point" | "file":
+            return not _refused(field)
+        case "object":
+            return all(isinstance(item, dict) for item in values)
+    return all(isinstance(item, str) for item in values) and field.type != "password"
+
+
+def _default_refusals(field: Field) -> Iterator[tuple[str, str]]:
+    """What a default of the right type would be refused for if it were given."""
+    said = f"the default of '{field.name}'"
+    for entry in _refused(field):
+        message, place = entry["message"], entry["param"].removeprefix(f"{field.name}.")
+        name = place.rpartition(".")[2]
+        if message.startswith("Missing param:"):
+            yield f"{said} lacks '{place}'", f"give it, or declare it as '{name}?:'"
+        elif message.startswith("Unknown param:"):
+            yield (
+                f"{said} has '{place}', which isn't declared",
+                did_you_mean(name, _names_beside(field, entry["param"])),
+            )
+        elif place == field.name:
+            yield f"{said} breaks its own rules: {message}", ""
+        else:
+            yield f"{said} breaks the rules of '{place}': {message}", ""
+
+
+def _refused(field: Field) -> list[dict[str, str]]:
+    """What is said of the default of a field where it is given as a value."""
+    try:
+        Shape([field.stored()]).bind({field.name: deepcopy(field.default)})
+    except Fault as fault:
+        payload: Any = fault.payload
+        return list(payload["errors"])
+    return []
+
+
+def _names_beside(field: Field, path: str) -> list[str]:
+    """The names that are declared in the object where `path` ends."""
+    properties = field.properties
+    for step in path.split(".")[1:-1]:
+        name = step.partition("[")[0]
+        properties = next((each.properties for each in properties if each.name == name), ())
+    return [each.name for each in properties]
 
 
 def _misfits(field: Field) -> Iterator[tuple[str, str]]:

@@ -410,6 +410,54 @@ def test_what_a_table_cannot_say(tmp_path: Path, text: str, problem: str | None)
         assert problem in messages(found)
 
 
+WITHIN = "{type: object, properties: {a: int, b?: {type: object, properties: {c: int}}}, default: %s}"
+DEFAULTS = [
+    (WITHIN % "{}", "the default of 'x' lacks 'a'", "give it, or declare it as 'a?:'"),
+    (WITHIN % "{a: 1, b: {}}", "the default of 'x' lacks 'b.c'", "give it, or declare it as 'c?:'"),
+    (WITHIN % "{a: 1, bb: 1}", "the default of 'x' has 'bb', which isn't declared", "did you mean 'b'?"),
+    (WITHIN % "{a: 1, b: {c: 1, d: 1}}", "the default of 'x' has 'b.d', which isn't declared", "known here: c"),
+    (WITHIN % "{a: x}", "the default of 'x' breaks the rules of 'a': Input must be an int, not a text.", ""),
+    (WITHIN % "[]", "the default of 'x' is no object", ""),
+    ("{type: 'object[]', properties: {a: int}, default: [{a: 1}, {}]}", "the default of 'x' lacks 'x[1].a'", "give it, or declare it as 'a?:'"),
+    ("{type: object, sensitive: true, properties: {a?: int}, default: {hunter2: 1}}",
+     "the default of 'x' breaks its own rules: Input does not have the required form.", ""),
+    ("{type: int, min: 3, default: 1}", "the default of 'x' breaks its own rules: Value is less than the minimum value of 3", ""),
+    ("{type: 'text[]', max: 1, default: [a, b]}", "the default of 'x' breaks its own rules: Input must have at most 1 items", ""),
+    ("{type: timestamp, max: 5, default: 9}", "the default of 'x' breaks its own rules: Value is greater than the maximum value of 5", ""),
+    ("{type: date, default: foo}", "the default of 'x' breaks its own rules: Input does not have the required form.", ""),
+    ("{type: date, default: 2026-02-30}", "the default of 'x' breaks its own rules: Input is not a date of the calendar.", ""),
+    ("{type: email, default: nomail}", "the default of 'x' breaks its own rules: Input does not have the required form.", ""),
+    ("{type: 'timestamp[]', default: now}", "the default of 'x' is no timestamp", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("declared", "message", "hint"), DEFAULTS)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "table: t\ncolumns:\n  id: int\n  x: {}\n",
+        "table: t\ncolumns:\n  id: int\n  o:\n    type: object\n    properties:\n      x: {}\n",
+        "function: t\ninput:\n  x: {}\nstack: []\n",
+        "endpoint: POST /t\ninput:\n  x: {}\nstack: []\n",
+    ],
+)
+def test_a_default_that_could_not_be_given_is_found(
+    tmp_path: Path, text: str, declared: str, message: str, hint: str
+) -> None:
+    found = checked(tmp_path, {"t": text.format(declared)}).problems
+    [problem] = (each for each in found if each.code == "SW133")
+    assert (problem.message, problem.hint) == (message, hint)
+    assert text.splitlines()[problem.span.line - 1].strip() == "x: {}"
+
+
+def test_a_default_of_an_object_is_filled_in(tmp_path: Path) -> None:
+    account = "table: account\ncolumns: {id: int, o: {type: object, properties: {a?: int, b: {type: int, default: 2}}, default: {}}}\n"
+    found = answer(
+        made(tmp_path, "- add_record: account\n  data: {}\n  as: it\n- return: $it.o", account=account), "POST /it"
+    )
+    assert found == {"a": None, "b": 2}
+
+
 @pytest.mark.parametrize("option", ["unique: true", "on_delete: cascade", "visibility: private", "on_update: now"])
 def test_an_input_has_no_options_of_columns(tmp_path: Path, option: str) -> None:
     text = f"endpoint: POST /it\ninput: {{x: {{type: text, {option}}}}}\nstack: []\n"

@@ -385,6 +385,26 @@ def test_i_7_json_of_the_wrong_kind_is_refused_not_coerced(
     assert refusal(lambda: send(made, body)).message == message
 
 
+PARTS = "properties: {a?: int, t: {type: text, trim: true, default: ' x '}, l?: {type: 'object[]', properties: {n: {type: int, default: 1}}}}"
+
+
+@pytest.mark.parametrize(
+    ("declared", "body", "bound"),
+    [
+        (f"{{o: {{type: object, {PARTS}, default: {{}}}}}}", b"{}", {"o": {"a": None, "t": "x", "l": None}}),
+        (f"{{o: {{type: object, {PARTS}, default: {{a: 2}}}}}}", b"{}", {"o": {"a": 2, "t": "x", "l": None}}),
+        (f"{{o: {{type: object, {PARTS}, default: {{l: [{{}}]}}}}}}", b"{}", {"o": {"a": None, "t": "x", "l": [{"n": 1}]}}),
+        (f"{{o: {{type: 'object[]', {PARTS}, default: [{{t: ' y '}}]}}}}", b"{}", {"o": [{"a": None, "t": "y", "l": None}]}),
+        (f"{{p: {{type: object, properties: {{o: {{type: object, {PARTS}, default: {{}}}}}}}}}}", b'{"p":{}}', {"p": {"o": {"a": None, "t": "x", "l": None}}}),
+        ("{t: {type: text, lower: true, default: ABC}}", b"{}", {"t": "abc"}),
+        ("{u: {type: uuid, default: 0198F6A0-0000-7000-8000-000000000000}}", b"{}", {"u": "0198f6a0-0000-7000-8000-000000000000"}),
+    ],
+)  # fmt: skip
+def test_a_default_is_what_the_same_value_sent_is(inputs: Make, declared: str, body: bytes, bound: object) -> None:
+    made = inputs(declared)
+    assert (send(made, body), send(made, body)) == (bound, bound)
+
+
 HOLDERS = """{
   pin?: {values: [a, b], sensitive: true}, pins?: {type: 'enum[]', values: [a, b], sensitive: true},
   k?: {type: object, sensitive: true, properties: {a?: {values: [x]}, l?: {type: 'object[]', properties: {n: int}}}},
