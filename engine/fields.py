@@ -105,10 +105,11 @@ class Field:
     """One declared input or column.
 
     `required`: must be given (inputs). `nullable`: an explicit null is taken. `default` counts where
-    `has_default`; `now` and `uuid` are made at run time. `table` is the table whose id it holds; `on_delete` says what
-    becomes of the record when that one goes. `on_update`: set to the time of every change. `visibility`: a `private`
-    column is no part of its record as a whole, an `internal` one is masked as well. `json_schema` is what a `json`
-    must be, `size` how many numbers a vector has, `was` the name that a column had before.
+    `has_default`; a column's `now` and `uuid` are made at run time. `table` is the table whose id it holds;
+    `on_delete` says what becomes of the record when that one goes. `on_update`: set to the time of every change.
+    `visibility`: a `private` column is no part of its record as a whole, an `internal` one is masked as well.
+    `json_schema` is what a `json` must be, `size` how many numbers a vector has, `was` the name that a column had
+    before.
     """
 
     name: str

@@ -17,33 +17,39 @@ from engine.syntax import Binary, Call, Filter, Node, Variable, walk
 from engine.texts import bool_hint
 from engine.workspace import Index, Rule, Table
 
+# How a stack makes what a column's default of this name is.
+_MADE: Mapping[tuple[str, str], str] = {
+    ("timestamp", "now"): "now()",
+    ("date", "now"): "(now() | format_timestamp('Y-m-d'))",
+    ("uuid", "uuid"): "uuid()",
+}
 
-def field_problems(fields: Iterable[Field]) -> Iterator[Problem]:
+
+def field_problems(fields: Iterable[Field], *, are_columns: bool = False) -> Iterator[Problem]:
     """What doesn't go together in declared inputs, columns and their properties."""
     for each in fields:
         found = [*field_problems(each.properties), *_problems("SW160", each, _misfits(each))]
         # A default is filled in and looked at by all the rest, which must be right for that.
-        yield from found or _problems("SW133", each, _default_misfits(each))
+        yield from found or _problems("SW133", each, _default_misfits(each, are_columns))
 
 
 def _problems(code: str, field: Field, found: Iterable[tuple[str, str]]) -> Iterator[Problem]:
     return (Problem(code, message, field.span, hint) for message, hint in found)
 
 
-def _default_misfits(field: Field) -> Iterator[tuple[str, str]]:
-    if not field.has_default or field.default is None or _is_made(field):
+def _default_misfits(field: Field, is_column: bool) -> Iterator[tuple[str, str]]:
+    name, default = field.name, field.default
+    if not field.has_default or default is None:
         return
-    if _is_typed(field):
+    made = _MADE.get((field.type, default)) if isinstance(default, str) and not field.is_list else None
+    if made is not None:
+        if not is_column:
+            hint = f"declare it as '{name}?:', and read it as '… ?? {made}'"
+            yield f"the default of '{name}' can't be '{default}', which is made for columns only", hint
+    elif _is_typed(field):
         yield from _default_refusals(field)
     else:
-        hint = bool_hint(field.default) if field.type == "bool" else ""
-        yield f"the default of '{field.name}' is no {field.type}", hint
-
-
-def _is_made(field: Field) -> bool:
-    """Whether its default says how the value is made, and is none."""
-    ways = {"timestamp": "now", "date": "now", "uuid": "uuid"}
-    return not field.is_list and field.type in ways and field.default == ways[field.type]
+        yield f"the default of '{name}' is no {field.type}", bool_hint(default) if field.type == "bool" else ""
 
 
 def _is_typed(field: Field) -> bool:
@@ -161,7 +167,7 @@ def _keys(value: object) -> Iterator[str]:
 
 def table_problems(table: Table) -> Iterator[Problem]:
     """What is wrong with a table's columns, rules, partial indexes and first records."""
-    wrong = list(field_problems(table.columns.values()))
+    wrong = list(field_problems(table.columns.values(), are_columns=True))
     yield from wrong
     for column in table.columns.values():
         yield from (Problem("SW160", message, column.span, hint) for message, hint in _unkeepable(column))

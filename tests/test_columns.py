@@ -199,7 +199,7 @@ def test_an_internal_column_is_read_and_never_leaves(tmp_path: Path, read: str) 
         READ
         + f'- if: ({read}) != "z"\n  then:\n    - set: {{seen: true}}\n  else:\n    - set: {{seen: false}}\n- return: $seen'
     )
-    assert answer(made(tmp_path / "b", stack), "POST /it") is True
+    assert answer(made(tmp_path / "b", stack), "POST /it") == 1
 
 
 def test_what_refers_to_a_deleted_record(tmp_path: Path) -> None:
@@ -448,6 +448,37 @@ def test_a_default_that_could_not_be_given_is_found(
     [problem] = (each for each in found if each.code == "SW133")
     assert (problem.message, problem.hint) == (message, hint)
     assert text.splitlines()[problem.span.line - 1].strip() == "x: {}"
+
+
+@pytest.mark.parametrize(
+    ("type_", "default", "read"),
+    [
+        ("timestamp", "now", "now()"),
+        ("date", "now", "(now() | format_timestamp('Y-m-d'))"),
+        ("uuid", "uuid", "uuid()"),
+    ],
+)
+def test_what_is_made_for_columns_is_no_default_of_inputs_and_properties(
+    tmp_path: Path, type_: str, default: str, read: str
+) -> None:
+    declared = f"{{x: {{type: {type_}, default: {default}}}}}"
+    texts = {
+        "f": f"function: f\ninput: {declared}\nstack: []\n",
+        "e": f"endpoint: POST /e\ninput: {declared}\nstack: []\n",
+        "n": f"endpoint: POST /n\ninput: {{o: {{type: object, properties: {declared}}}}}\nstack: []\n",
+        "t": f"table: t\ncolumns: {{id: int, o: {{type: object, properties: {declared}}}}}\n",
+    }
+    said = f"the default of 'x' can't be '{default}', which is made for columns only"
+    hint = f"declare it as 'x?:', and read it as '… ?? {read}'"
+    found = checked(tmp_path, texts).problems
+    assert [(each.span.path, each.code, each.message, each.hint) for each in found] == [
+        (f"{name}.yaml", "SW133", said, hint) for name in sorted(texts)
+    ]
+    mended = f"table: t\ncolumns: {{id: int, x: {{type: {type_}, default: {default}}}}}\n"
+    stack = f"- add_record: t\n  data: {{x: $input.x ?? {read}}}\n  as: it\n- return: $it.id"
+    text = f"endpoint: POST /it\ninput: {{x?: {type_}}}\nstack:\n{stack}\n"
+    folder = tmp_path / "mended"
+    assert answer(program(folder, {"t": mended, "it": text}), "POST /it") == 1
 
 
 def test_a_default_of_an_object_is_filled_in(tmp_path: Path) -> None:
