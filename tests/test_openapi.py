@@ -38,7 +38,6 @@ from engine.values import (
     NEVER,
     NULL,
     OBJECT,
-    PASSWORD,
     POINT,
     TEXT,
     TIMESTAMP,
@@ -94,7 +93,7 @@ MILLISECONDS = {**INT64, "description": "Milliseconds since the epoch."}
             {"type": "object", "properties": {"a": INT64, "b": {"type": "string"}}, "required": ["a"]},
         ),
         (
-            object_of({"name": TEXT, "password": PASSWORD}),
+            object_of({"name": TEXT, "password": Kind("password").masked()}),
             {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]},
         ),
     ],
