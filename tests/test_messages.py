@@ -14,6 +14,7 @@ from tests.support import USER, checked
 
 DATA = sorted((Path(__file__).parent / "mistakes").glob("*.yaml"))
 MISTAKES = [mistake for path in DATA for mistake in yaml.safe_load(path.read_text(encoding="utf-8"))]
+RIGHT = yaml.safe_load((Path(__file__).parent / "right.yaml").read_text(encoding="utf-8"))
 HEAD = "endpoint: POST /it\ninput: {email: email, password: password}\n"
 NOTE = "table: note\ncolumns:\n  id: int\n  text: text\n"
 
@@ -31,6 +32,11 @@ def problems_of(folder: Path, mistake: dict[str, Any]) -> list[Problem]:
         stack = mistake["stack"] if isinstance(mistake["stack"], str) else "[]"
         files["it"] = mistake.get("head", HEAD) + "stack:\n" + textwrap.indent(stack, "  ")
     return checked(folder, files).problems
+
+
+@pytest.mark.parametrize("right", RIGHT, ids=[each["name"] for each in RIGHT])
+def test_nothing_is_found_in_what_is_right(tmp_path: Path, right: dict[str, Any]) -> None:
+    assert [problem.render() for problem in problems_of(tmp_path, right)] == []
 
 
 def test_every_mistake_has_one_message_that_can_be_read_at_a_glance() -> None:

@@ -143,7 +143,9 @@ class _Flow:
         finally_: Block = step.arguments.get("finally", ())
         after = self.before(finally_, live, ways)
         failed = self.before(finally_, ways.failed, ways)
-        outside = replace(ways, failed=failed, always=ways.always | (failed if finally_ else NONE))
+        breaks, continues = (self.before(finally_, each, ways) for each in (ways.breaks, ways.continues))
+        always = ways.always | (failed if finally_ else NONE)
+        outside = _Ways(breaks, continues, failed, always)
         caught = self.before(step.arguments["catch"], after, outside) if "catch" in step.arguments else failed
         return self.before(step.arguments["steps"], after, replace(outside, failed=caught))
 
