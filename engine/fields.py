@@ -91,7 +91,7 @@ FILE_SCHEMA: Mapping[str, Any] = {
         "access": {"type": "string", "enum": ["public", "private"]},
         "path": {"type": "string"},
         "mime": {"type": "string"},
-        "meta": {"type": "object"},
+        "meta": {"type": "object", "additionalProperties": True},
     },
     "required": ["name", "type", "size"],
     "additionalProperties": False,

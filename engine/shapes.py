@@ -12,7 +12,7 @@ from typing import Any
 import jsonschema_rs
 
 from engine.errors import Fault
-from engine.fields import TIMESTAMP_MAX, TIMESTAMP_MIN, Field, fields_schema
+from engine.fields import FILE_SCHEMA, TIMESTAMP_MAX, TIMESTAMP_MIN, Field, fields_schema
 from engine.values import Secret
 
 Convert = Callable[[Any], Any]
@@ -255,12 +255,16 @@ def _typed(field: Field) -> Convert | None:
         return str.lower
     if field.type == "object" and field.properties:
         return _object_filler(field.properties)
-    return None
+    return _with_whole_size if field.json_schema is FILE_SCHEMA else None
 
 
 def _whole(value: int | float) -> int:
     """JSON Schema counts 1.0 as an integer; a stack must not."""
     return value if type(value) is int else int(value)
+
+
+def _with_whole_size(file: dict[str, Any]) -> dict[str, Any]:
+    return file if type(file["size"]) is int else {**file, "size": int(file["size"])}
 
 
 def _object_filler(properties: tuple[Field, ...]) -> Convert:

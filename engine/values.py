@@ -232,7 +232,11 @@ def mapping_of(item: Kind) -> Kind:
 
 # The form in which Xano's API gives a point, in degrees.
 POINT = object_of({"type": Kind("enum", values=("point",)), "data": object_of({"lng": DECIMAL, "lat": DECIMAL})})
-FILE = Kind("file", fields={"name": TEXT, "type": TEXT, "size": INT})
+# What is known of one that was sent; of one that came from elsewhere and was stored there may be more.
+_MORE_OF_FILE = {"access": Kind("enum", values=("public", "private")), "path": TEXT, "mime": TEXT, "meta": OBJECT}
+FILE = Kind(
+    "file", fields={"name": TEXT, "type": TEXT, "size": INT, **_MORE_OF_FILE}, optional=frozenset(_MORE_OF_FILE)
+)
 
 PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {
     "bool": (bool,), "int": (int,), "timestamp": (int,), "decimal": (int, float),
@@ -351,7 +355,8 @@ def _join_names(left: Kind, right: Kind) -> Kind:
     if left.name == right.name == "enum":
         return Kind("enum", values=tuple(dict.fromkeys(left.values + right.values)))
     if left.name == right.name:
-        return Kind(left.name, fields=left.fields, table=left.table if left.table == right.table else "")
+        table = left.table if left.table == right.table else ""
+        return Kind(left.name, fields=left.fields, optional=left.optional, table=table)
     if left.family == "text":
         return TEXT
     return DECIMAL if "decimal" in (left.name, right.name) else INT

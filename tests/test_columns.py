@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import USER, answer, checked, messages, program
+from support import USER, answer, checked, conforms, messages, program
 
 from engine.errors import Fault, SetupError
 from engine.program import Program
 from engine.run import perform
-from engine.values import File
+from engine.values import FILE, File
 from tests.storages import storage
 
 pytestmark = pytest.mark.usefixtures("storage")
@@ -31,6 +31,7 @@ THING = """
       spot?: geo_point
       vec?: {type: vector, size: 3}
       pic?: file
+      pics?: "file[]"
       odd?: {type: json, schema: {type: object, required: [a], properties: {a: {type: integer, maximum: 9}}}}
       flag?: {type: bool, sensitive: true}
       places?: "geo_point[]"
@@ -67,6 +68,7 @@ KEPT = [
     {"vec": [1, 0.5, -2.25]},
     {"pic": {"name": "a.png", "type": "image/png", "size": 3}},
     {"pic": {"name": "a.png", "type": "image/png", "size": 3, "path": "/x", "access": "private", "meta": {"w": 1}}},
+    {"pics": [{"name": "a.png", "type": "image/png", "size": 3, "mime": "image/png"}]},
     {"odd": {"a": 9, "b": [None]}},
     {"places": [POINT, POINT]},
 ]
@@ -104,6 +106,14 @@ def test_values_are_refused_by_name(tmp_path: Path, data: dict[str, Any], param:
         answer(made(tmp_path, PATCH), "POST /it", {"data": data})
     payload: Any = caught.value.payload
     assert (caught.value.name, payload["errors"]) == ("input_error", [{"param": param, "message": message}])
+
+
+def test_the_size_of_a_file_is_an_int(tmp_path: Path) -> None:
+    file = {"name": "a.png", "type": "image/png", "size": 3.0, "meta": {"w": 1}}
+    record = answer(made(tmp_path, PATCH), "POST /it", {"data": {"pic": file, "pics": [file]}})
+    for each in (record["pic"], *record["pics"]):
+        assert type(each["size"]) is int
+        assert conforms(each, FILE)
 
 
 def test_what_is_known_of_an_upload_is_kept_and_its_content_is_not(tmp_path: Path) -> None:

@@ -376,7 +376,14 @@ PIN = "function: pin\ninput: {tier: {type: enum, values: [a, b], sensitive: true
 def test_s_1_what_is_refused_of_a_secret_is_not_quoted(tmp_path: Path, step: str, message: str) -> None:
     given = {"pin": "hunter2", "box": {"hunter2": 1}}
     with pytest.raises(Fault) as caught:
-        run_stack(tmp_path, f"- {step}\n  as: it", "{pin: {type: text, sensitive: true}, box: json}", given, vault=VAULT, pin=PIN)
+        run_stack(
+            tmp_path,
+            f"- {step}\n  as: it",
+            "{pin: {type: text, sensitive: true}, box: json}",
+            given,
+            vault=VAULT,
+            pin=PIN,
+        )
     assert caught.value.message == message
     assert "hunter2" not in repr(caught.value.payload)
 
