@@ -771,6 +771,33 @@ def test_what_lies_beside_its_record_is_neither_computed_nor_open(tmp_path: Path
     assert {each.code for each in checked(tmp_path, {"thing": HIDDEN, "it": stack}).errors} == {"SW231"}
 
 
+UNSHOWN: list[tuple[str, str, Any]] = [
+    ("", "$r | count", 2),
+    ("", "$r", [{}, {}]),
+    ("sort: {name: desc}\npage: 2\nper_page: 1", "$r.items", [{}]),
+    ("per_page: 1\ntotals: true", "$r.itemsTotal", 2),
+    ("after: null\nper_page: 1", "$r.items", [{}]),
+    ("return: first", "$r", {}),
+    ("return: first\nwhere: id == 0", "$r", None),
+    ("distinct: true", "$r", [{}]),
+    ("distinct: true\nreturn: count", "$r", 1),
+    ("distinct: true\npage: 1\ntotals: true", "$r.itemsTotal", 1),
+    ("addon: {owned: {table: thing, on: {owner: id}, return: count}}", "$r", [{"owned": 1}, {"owned": 0}]),
+    ("return: first\naddon: {owned: {table: thing, on: {owner: id}, output: [phone]}}", "$r", {"owned": [{}]}),
+]
+
+
+@pytest.mark.parametrize("column", ["phone", "note"])
+@pytest.mark.parametrize(("clauses", "response", "expected"), UNSHOWN)
+def test_a_record_may_show_nothing(tmp_path: Path, clauses: str, response: str, expected: Any, column: str) -> None:
+    """All that is asked of it lies beside it, and is never read."""
+    lines = f"output: [{column}]\n{clauses}".replace("\n", "\n    ")
+    stack = f"endpoint: GET /it\nstack:\n  - query_all_records: thing\n    {lines}\n    as: r\nresponse: {response}\n"
+    made = program(tmp_path, {"thing": HIDDEN, "it": stack})
+    asyncio.run(fill(made, {"thing": [{"name": "a", "phone": "1"}, {"name": "b", "owner": 1}]}))
+    assert answer(made, "GET /it") == expected
+
+
 def test_distinct_records_are_told_apart_by_what_they_show(tmp_path: Path) -> None:
     stack = """
         endpoint: GET /it

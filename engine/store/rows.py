@@ -25,6 +25,7 @@ MakeAll = Callable[[Iterable[Row]], list[dict[str, object]]]
 Fill = Callable[[Run], object]
 
 JSON_TYPES = frozenset({"json", "object", "file", "vector", "geo_point"})
+NO_COLUMN = "1"  # what is selected where nothing is read of a record but that it is there
 _BOOLS = {None: None, 0: False, 1: True}
 _NONE: Mapping[str, object] = {}
 
@@ -50,8 +51,8 @@ def unmasked_of(table: Table) -> list[Field]:
 
 
 def names_of(columns: Iterable[Field]) -> str:
-    """Columns as SQL."""
-    return ", ".join(quoted(column.name) for column in columns)
+    """Columns as SQL; of none, what makes a row all the same."""
+    return ", ".join(quoted(column.name) for column in columns) or NO_COLUMN
 
 
 def digester(table: Table) -> Make:
@@ -93,7 +94,8 @@ def _maker(source: str, columns: Sequence[Field], secrets: Sequence[Field], tabl
     entries += [f"'{place}': {_hidden(column, place, key)}" for place, column in enumerate(secrets, len(columns))]
     plain, kept = (", ".join(some) for some in (entries[: len(columns)], entries[len(columns) :]))
     record = f"Record({{{plain}}}, {{{kept}}})" if secrets else f"{{{plain}}}"
-    names = ", ".join([*(f"c{place}" for place in range(len(every))), *(f"x{place}" for place in range(extras))])
+    variables = [*(f"c{place}" for place in range(len(every))), *(f"x{place}" for place in range(extras))]
+    names = ", ".join(variables or ["x0"])
     tree = _Named([column.name for column in every]).visit(ast.parse(source.format(names=names, record=record)))
     scope: dict[str, Any] = {
         "bools": _BOOLS, "loads": orjson.loads, "Secret": Secret, "Stored": Stored, "Record": Record, "table": table,

@@ -13,7 +13,7 @@ from engine.relations import Relation, join_condition, relation
 from engine.store.base import Convert, Kinds, quoted
 from engine.store.bind import SCALARS
 from engine.store.dialect import Dialect
-from engine.store.rows import is_json
+from engine.store.rows import NO_COLUMN, is_json
 from engine.store.sql import Where
 from engine.store.terms import Joined, Source, Term
 from engine.syntax import Filter, Node
@@ -60,7 +60,7 @@ class Selection:
 
     @property
     def columns(self) -> str:
-        return ", ".join([*self.values, *self.extras])
+        return ", ".join([*self.values, *self.extras]) or NO_COLUMN
 
     @property
     def order(self) -> str:
@@ -78,7 +78,8 @@ class Selection:
         if not (self.distinct or self.grouped):
             return f"SELECT count(*) {self.source}"
         distinct = "DISTINCT " if self.distinct else ""
-        return f"SELECT count(*) FROM (SELECT {distinct}{', '.join(self.values)} {self.source}{self.grouped}) AS found"
+        values = ", ".join(self.values) or NO_COLUMN
+        return f"SELECT count(*) FROM (SELECT {distinct}{values} {self.source}{self.grouped}) AS found"
 
     def found(self) -> str:
         """A row where there is any."""
