@@ -17,6 +17,11 @@ def range_fault(message: str) -> Fault:
     return Fault("fatal", message, reason="range")
 
 
+def out_of_range(*, is_int: bool) -> Fault:
+    """The fault of arithmetic that leaves the bounds of its kind."""
+    return range_fault("the result is no int of 64 bits" if is_int else "the result is too large for a decimal")
+
+
 def unfit(name: str, wanted: str, value: object) -> Fault:
     """The fault of a value that a union annotation let in; says its kind, never the value, which may be secret."""
     given = "a list" if isinstance(value, list) else "an object" if isinstance(value, dict) else kind_of(value).label
@@ -27,14 +32,14 @@ def integer(value: int) -> int:
     """`value`, which must fit in 64 bits."""
     if INT_MIN <= value <= INT_MAX:
         return value
-    raise range_fault("the result is no int of 64 bits")
+    raise out_of_range(is_int=True)
 
 
 def decimal(value: float) -> float:
     """`value`, which must be finite; a negative zero becomes zero."""
     if math.isfinite(value):
         return value + 0.0
-    raise range_fault("the result is too large for a decimal")
+    raise out_of_range(is_int=False)
 
 
 def room_for_text(length: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from engine.bounds import range_fault
 from engine.errors import Fault
 from engine.shapes import input_fault
 from engine.store.base import unavailable
@@ -50,11 +49,6 @@ def failed(table: Table, why: str = "") -> Fault:
     """The fault of what should never happen; `why` is for the log alone."""
     message = f"the database failed on the table '{table.name}'"
     return Fault("fatal", f"{message}: {why}" if why else message, reason="database")
-
-
-def out_of_range(*, is_int: bool) -> Fault:
-    """The fault of arithmetic that leaves the bounds of its kind: the one that an expression outside of a query has."""
-    return range_fault("the result is no int of 64 bits" if is_int else "the result is too large for a decimal")
 
 
 def unbindable(names: Iterable[str], values: Iterable[object]) -> Fault | None:

@@ -10,9 +10,10 @@ from typing import Any
 
 import asyncpg
 
+from engine.bounds import out_of_range
 from engine.errors import Fault
 from engine.store.base import quoted
-from engine.store.constraints import dangling, failed, in_use, is_missing, not_unique, out_of_range, unbindable
+from engine.store.constraints import dangling, failed, in_use, is_missing, not_unique, unbindable
 from engine.store.pg_session import PostgresSession
 from engine.store.pool import FAILURES
 from engine.workspace import Table

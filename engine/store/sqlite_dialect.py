@@ -11,13 +11,12 @@ from typing import Any
 import orjson
 
 from engine import registry
-from engine.bounds import decimal
+from engine.bounds import decimal, out_of_range
 from engine.errors import Fault
 from engine.filters.conditions import wanted_words
 from engine.queries import VECTOR_MEASURES
 from engine.store.base import quoted
 from engine.store.bind import after
-from engine.store.constraints import out_of_range
 from engine.store.dialect import Dialect, Function, Place, Step
 from engine.store.search import name_of
 from engine.store.terms import INTS
