@@ -298,15 +298,28 @@ STACKS: dict[str, tuple[str, list[tuple[str, str]]]] = {
         "  - delete_record: user\n    where: {id: $input.n}",
         [("not_found", "Not Found."), ("conflict", "This user is still in use.")],
     ),
+    "SQL that reads": ("  - direct_database_query: SELECT 1 AS n", []),
+    "SQL that writes": ("  - direct_database_query: UPDATE note SET slug = 'a'", [("conflict", "")]),
+    "SQL that reads elsewhere": ("  - external_database_query: SELECT 1 AS n\n    connection: $env.ERP", []),
+    "SQL that writes elsewhere": (
+        "  - external_database_query: DELETE FROM article\n    connection: $env.ERP",
+        [("conflict", "")],
+    ),
     "a record that none refers to": ("  - delete_record: note\n    where: {id: $input.n}", [("not_found", "Not Found.")]),
 }  # fmt: skip
 CAREFUL = "function: careful\ninput: {n: int}\nstack:\n  - precondition: $input.n > 1\n    error: access_denied\n    message: Never.\n  - delete_record: note\n    where: {id: $input.n}\n"
+AROUND = {
+    "workspace": "workspace: it\nenv: {ERP: {type: text, sensitive: true}}\n",
+    "user": USER,
+    "note": NOTE,
+    "careful": CAREFUL,
+}
 
 
 @pytest.mark.parametrize("name", STACKS)
 def test_the_errors_of_a_stack(tmp_path: Path, name: str) -> None:
     stack, expected = STACKS[name]
-    found = checked(tmp_path, {"user": USER, "note": NOTE, "careful": CAREFUL, "it": f"{HEAD}{stack}\n"})
+    found = checked(tmp_path, {**AROUND, "it": f"{HEAD}{stack}\n"})
     assert not found.errors, found.errors[0].render()
     outcomes = Outcomes(found).endpoint(found.workspace.endpoints[0])
     assert [(each.error, each.message) for each in outcomes] == expected

@@ -82,13 +82,23 @@ class Outcomes:
 
     def _raised(self, step: Step, kinds: Mapping[Node, Kind]) -> Iterator[Outcome]:
         """What the step itself can end the run with."""
-        rejection: Rejection | None = step.arguments.get("on_duplicate")
         for error in step.definition.faults:
-            if error != "conflict":
+            if error == "conflict":
+                yield from self._conflicts(step, kinds)
+            else:
                 yield Outcome(error, MESSAGES[error] if error == "not_found" else "")
-            elif _may_be_taken(step, self._workspace, kinds):
-                yield Outcome(error, payload=_TAKEN, example=...) if rejection is None else _rejected(rejection, kinds)
-        if "conflict" in step.definition.faults and _may_be_in_use(step, self._workspace):
+
+    def _conflicts(self, step: Step, kinds: Mapping[Node, Kind]) -> Iterator[Outcome]:
+        """Those with values that other records have, and with records that others refer to."""
+        taken = Outcome("conflict", payload=_TAKEN, example=...)
+        if "sql" in step.arguments:
+            if step.arguments["sql"].writes:
+                yield taken
+            return
+        rejection: Rejection | None = step.arguments.get("on_duplicate")
+        if _may_be_taken(step, self._workspace, kinds):
+            yield taken if rejection is None else _rejected(rejection, kinds)
+        if _may_be_in_use(step, self._workspace):
             yield Outcome("conflict", f"This {step.arguments['table'].text} is still in use.")
 
 
