@@ -251,6 +251,23 @@ def test_a_pattern_in_a_dialect_of_its_own_is_left_out(pattern: str) -> None:
     assert "allOf" not in schema
 
 
+@pytest.mark.parametrize(
+    ("declaration", "is_shown"),
+    [
+        ("{type: text, default: HIDDEN}", True),
+        ("{type: text, default: HIDDEN, sensitive: true}", False),
+        ("{type: object, default: {k: HIDDEN}, properties: {k: text}}", True),
+        ("{type: object, default: {k: HIDDEN, v: 1}, properties: {k: {type: text, sensitive: true}, v: int}}", False),
+        ("{type: 'object[]', default: [{k: HIDDEN}], properties: {k: {type: text, sensitive: true}}}", False),
+        ("{type: object, properties: {k: {type: text, sensitive: true, default: HIDDEN}}}", False),
+        ("{type: object, sensitive: true, properties: {k: {type: text, default: HIDDEN}}}", False),
+        ("{type: object, sensitive: true, properties: {o: {type: object, properties: {k: {type: text, default: HIDDEN}}}}}", False),
+    ],
+)  # fmt: skip
+def test_the_default_of_what_holds_a_secret_is_left_out(declaration: str, is_shown: bool) -> None:
+    assert ("HIDDEN" in json.dumps(field_schema(field_of(declaration), closed=True))) == is_shown
+
+
 # Outcomes
 
 NOTE = "table: note\ncolumns: {id: int, user_id: {table: user}, slug: {type: text, unique: true}, text: text}\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from engine.fields import EMAIL_MAX_CHARACTERS, Field, bounds, email_pattern, patterns_of
@@ -76,7 +77,7 @@ def _notes(field: Field) -> Schema:
     if field.description or field.table:
         notes["description"] = field.description or f"The id of a record of '{field.table}'."
     # A time or an id that is made for each request is no constant.
-    if field.default is not None and not field.is_secret and field.default not in ("now", "uuid"):
+    if field.default is not None and not field.holds_secret and field.default not in ("now", "uuid"):
         notes["default"] = field.default
     return notes
 
@@ -84,7 +85,7 @@ def _notes(field: Field) -> Schema:
 def _item_schema(field: Field, closed: bool) -> Schema:
     match field.type:
         case "object":
-            return object_schema(field.properties, closed=closed) if field.properties else _any_object()
+            return object_schema(_within(field), closed=closed) if field.properties else _any_object()
         case "int":
             return {**field.item_schema(), "format": "int64"}
         case "timestamp":
@@ -92,6 +93,11 @@ def _item_schema(field: Field, closed: bool) -> Schema:
         case "text" | "password" | "email":
             return _text(field)
     return field.item_schema()
+
+
+def _within(field: Field) -> tuple[Field, ...]:
+    """The properties of an object, those of a secret one as secret as it is."""
+    return tuple(replace(each, sensitive=each.sensitive or field.is_secret) for each in field.properties)
 
 
 def _any_object() -> Schema:
