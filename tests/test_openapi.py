@@ -356,6 +356,23 @@ def test_a_payload_has_its_schema(tmp_path: Path) -> None:
     assert "examples" not in media
 
 
+@pytest.mark.parametrize(
+    "step",
+    [
+        "precondition: $input.n > 1\n    error: fatal\n    message: HIDDEN\n    payload: {host: HIDDEN}",
+        "throw: fatal\n    message: HIDDEN ${$input.n}",
+        "throw: fatal",
+        "add_record: note\n    data: {slug: a, text: b, user_id: 1}\n    on_duplicate: {error: fatal, message: HIDDEN}",
+    ],
+)
+def test_what_is_said_of_a_fatal_error_is_for_the_log(tmp_path: Path, step: str) -> None:
+    test = "test: POST /it\ncases:\n  - {name: it, status: 500, response: {code: ERROR_FATAL, message: HIDDEN}}\n"
+    document = whole(checked(tmp_path, {**AROUND, "it": f"{HEAD}  - {step}\n", "it.test.yaml": test}))
+    responses = document["paths"]["/api:main/it"]["post"]["responses"]
+    assert responses["500"] == {"$ref": "#/components/responses/Fatal"}
+    assert "HIDDEN" not in json.dumps(document)
+
+
 # Documents
 
 

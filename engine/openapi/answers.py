@@ -146,8 +146,11 @@ class Answers:
         return found
 
     def _told(self, status: str, outcomes: Iterable[Outcome]) -> Iterable[tuple[str, Any]]:
-        """The errors that tests expect, as names and envelopes; those that the stack tells of itself are left out."""
-        codes = {STATUSES[each.error][1] for each in outcomes}
+        """The errors that tests expect, as names and envelopes; those that the stack tells of itself are left out.
+
+        So are fatal ones, which clients are told nothing of.
+        """
+        codes = {STATUSES[each.error][1] for each in outcomes if each.error != "fatal"}
         known = {each.message for each in outcomes}
         for sample in self.samples:
             expected = sample.response

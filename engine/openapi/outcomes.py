@@ -42,9 +42,12 @@ class Outcomes:
         self._functions: dict[str, tuple[Outcome, ...]] = {}
 
     def endpoint(self, endpoint: Endpoint) -> tuple[Outcome, ...]:
-        """What the stack of an endpoint can end with, in the order of its steps; the server's own are left aside."""
+        """What the stack of an endpoint can end with, in the order of its steps; the server's own are left aside.
+
+        `fatal` is one of these: what its author says of it is for the log alone.
+        """
         kinds = self._checked.endpoints[endpoint].kinds
-        return _distinct(self._block(endpoint.stack, kinds))
+        return _distinct(each for each in self._block(endpoint.stack, kinds) if each.error != "fatal")
 
     def _function(self, name: str) -> tuple[Outcome, ...]:
         if name not in self._functions:
