@@ -705,19 +705,35 @@ def conforms(found: Checked, cases: list[tuple[Suite, Case]]) -> int:
     return conformance.seen
 
 
-def test_the_shipped_stacks_answer_as_they_say() -> None:
-    found = check_folder(ROOT / "stacks", "stacks")
+def conforms_whole(found: Checked) -> int:
     suites, broken = fixtures.read_suites(found.workspace)
     assert not broken
-    assert conforms(found, [(suite, case) for suite in suites for case in suite.cases]) > 25
+    return conforms(found, [(suite, case) for suite in suites for case in suite.cases])
+
+
+def test_the_shipped_stacks_answer_as_they_say() -> None:
+    assert conforms_whole(check_folder(ROOT / "stacks", "stacks")) > 25
 
 
 @pytest.mark.parametrize("page", TESTED)
 def test_the_stacks_of_a_page_answer_as_they_say(tmp_path: Path, page: str) -> None:
-    found = check_folder(write(tmp_path, files_of(page)))
-    suites, broken = fixtures.read_suites(found.workspace)
-    assert not broken
-    assert conforms(found, [(suite, case) for suite in suites for case in suite.cases])
+    assert conforms_whole(check_folder(write(tmp_path, files_of(page))))
+
+
+PATCHES = {
+    "note": "table: note\ncolumns: {id: int, text: text}\n",
+    "it": "endpoint: POST /it\nstack:\n  - bulk_patch_records: note\n    items: [{id: 7, text: a}]\n    as: notes\nresponse: $notes\n",
+    "it.test.yaml": "test: POST /it\ncases:\n  - {name: it, status: 404, response: {message: Not Found., payload: {param: 'items[0].id'}}}\n",
+}  # fmt: skip
+
+
+def test_records_that_are_not_there_are_named(tmp_path: Path) -> None:
+    found = checked(tmp_path, PATCHES)
+    assert conforms_whole(found) == 1
+    response = whole(found)["paths"]["/api:main/it"]["post"]["responses"]["404"]
+    [example] = response["content"]["application/json"]["examples"].values()
+    entry = {"param": "items[0].id", "message": "Not Found."}
+    assert example["value"]["payload"] == {"param": "items[0].id", "errors": [entry]}
 
 
 # The command

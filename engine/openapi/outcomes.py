@@ -34,6 +34,13 @@ class Outcome:
     example: object = ""
 
 
+_UNKNOWN = {"param": "items[0].id", "message": MESSAGES["not_found"]}
+# Of many at once it names those that aren't there.
+_UNKNOWN_ITEM = Outcome(
+    "not_found", MESSAGES["not_found"], INPUT_PAYLOAD, {"param": _UNKNOWN["param"], "errors": [_UNKNOWN]}
+)
+
+
 class Outcomes:
     """Finds them in the stacks of a checked workspace; those of a function once."""
 
@@ -88,8 +95,10 @@ class Outcomes:
         for error in step.definition.faults:
             if error == "conflict":
                 yield from self._conflicts(step, kinds)
+            elif error == "not_found":
+                yield _UNKNOWN_ITEM if "items" in step.arguments else Outcome(error, MESSAGES[error])
             else:
-                yield Outcome(error, MESSAGES[error] if error == "not_found" else "")
+                yield Outcome(error)
 
     def _conflicts(self, step: Step, kinds: Mapping[Node, Kind]) -> Iterator[Outcome]:
         """Those with values that other records have, and with records that others refer to."""
