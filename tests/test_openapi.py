@@ -342,6 +342,118 @@ def test_the_errors_of_a_stack(tmp_path: Path, name: str) -> None:
     assert [(each.error, each.message) for each in outcomes] == expected
 
 
+IN_USE = ("conflict", "This a is still in use.")
+TAKEN = ("conflict", "")
+REFERENCES: dict[str, tuple[dict[str, str], list[tuple[str, str]]]] = {
+    "restricts": ({"b": "a_id: {table: a}"}, [IN_USE]),
+    "cascades": ({"b": "a_id: {table: a, on_delete: cascade}"}, []),
+    "a list's": ({"b": "a_ids: {table: a, type: 'int[]'}"}, []),
+    "cascades into one that restricts": (
+        {"b": "a_id: {table: a, on_delete: cascade}", "c": "b_id: {table: b}"},
+        [IN_USE],
+    ),
+    "cascades through several": (
+        {
+            "b": "a_id: {table: a, on_delete: cascade}, 'd_id?': {table: d, on_delete: cascade}",
+            "c": "b_id: {table: b, on_delete: cascade}",
+            "d": "c_id: {table: c}",
+        },
+        [IN_USE],
+    ),
+    "cascades in a ring": (
+        {"b": "a_id: {table: a, on_delete: cascade}, 'c_id?': {table: c, on_delete: cascade}", "c": "b_id: {table: b, on_delete: cascade}"},
+        [],
+    ),
+    "is set to null before one that restricts": (
+        {"b": "'a_id?': {table: a, on_delete: set_null}", "c": "b_id: {table: b}"},
+        [],
+    ),
+    "is set to null in an index": (
+        {"b": "'a_id?': {table: a, on_delete: set_null}, slug: text}\nindexes: [{columns: [slug], unique: true, where: a_id == null}]"},
+        [TAKEN],
+    ),
+    "is set to null in an index, further on": (
+        {
+            "b": "a_id: {table: a, on_delete: cascade}",
+            "c": "'b_id?': {table: b, on_delete: set_null}, slug: text}\nindexes: [{columns: [slug], unique: true, where: b_id == null}]",
+        },
+        [TAKEN],
+    ),
+    "is set to null out of an index": (
+        {"b": "'a_id?': {table: a, on_delete: set_null}, slug: text}\nindexes: [{columns: [slug], unique: true, where: slug != \"\" and a_id != null}]"},
+        [],
+    ),
+    "is unique, and set to null": ({"b": "'a_id?': {table: a, on_delete: set_null, unique: true}"}, []),
+}  # fmt: skip
+DELETIONS = [
+    "delete_record: a\n    where: {id: $input.n}",
+    "bulk_delete_records: a\n    where: {id: $input.n}",
+    "truncate_table: a",
+]
+
+
+@pytest.mark.parametrize("step", DELETIONS)
+@pytest.mark.parametrize("name", REFERENCES)
+def test_the_conflicts_of_a_deletion(tmp_path: Path, name: str, step: str) -> None:
+    tables, expected = REFERENCES[name]
+    files = {"a": "table: a\ncolumns: {id: int}\n", "it": f"{HEAD}  - {step}\n"}
+    files |= {each: f"table: {each}\ncolumns: {{id: int, {columns}" for each, columns in tables.items()}
+    found = checked(
+        tmp_path, {each: text if text.endswith(("\n", "]")) else text + "}" for each, text in files.items()}
+    )
+    assert conflicts(found) == expected
+
+
+COLUMNS = {
+    "plain": "code: {type: text, unique: true}",
+    "with a default": "code: {type: text, unique: true, default: a}",
+    "null by default": "code: {type: text, unique: true, default: null}",
+    "optional": "'code?': {type: text, unique: true}",
+    "of today": "code: {type: date, unique: true, default: now}",
+    "an id of its own": "code: {type: uuid, unique: true, default: uuid}",
+    "of two, one left out": "code: {type: text, default: a}, 'other?': text}\nindexes: [{columns: [code, other], unique: true}]",
+    "of two, one given": "code: {type: text, default: a}}\nindexes: [{columns: [code, text], unique: true}]",
+    "of the last change": "'code?': {type: date, unique: true, on_update: now}",
+    "of some": "code: {type: text, default: a}}\nindexes: [{columns: [code], unique: true, where: text == \"b\"}]",
+}  # fmt: skip
+ADDED = "add_record: a\n    data: {text: b}"
+ROWS = "bulk_add_records: a\n    items: [{text: b}]"
+PUT = "add_or_edit_record: a\n    where: {note: $input.text}\n    data: {text: b}"
+EDITED = "edit_record: a\n    where: {id: $input.n}\n    data: {text: b}"
+
+
+@pytest.mark.parametrize(
+    ("columns", "steps", "expected"),
+    [
+        ("with a default", (ADDED, ROWS, PUT), [TAKEN]),
+        ("with a default", (EDITED,), []),
+        ("null by default", (ADDED, ROWS, PUT, EDITED), []),
+        ("optional", (ADDED, ROWS, PUT, EDITED), []),
+        ("of today", (ADDED, ROWS, PUT), [TAKEN]),
+        ("an id of its own", (ADDED, ROWS, PUT), []),
+        ("of two, one left out", (ADDED, ROWS, PUT, EDITED), []),
+        ("of two, one given", (ADDED, ROWS, PUT, EDITED), [TAKEN]),
+        ("of the last change", (ADDED, ROWS), []),
+        ("of the last change", (PUT, EDITED), [TAKEN]),
+        ("of some", (ADDED, ROWS, PUT, EDITED), [TAKEN]),
+    ],
+)
+def test_the_conflicts_of_what_is_not_named(
+    tmp_path: Path, columns: str, steps: tuple[str, ...], expected: list[tuple[str, str]]
+) -> None:
+    text = COLUMNS[columns]
+    table = f"table: a\ncolumns: {{id: int, text: text, 'note?': text, {text}{'' if text.endswith(']') else '}'}\n"
+    for place, step in enumerate(steps):
+        found = checked(tmp_path / str(place), {"a": table, "it": f"{HEAD}  - {step}\n"})
+        assert conflicts(found) == expected, step
+
+
+def conflicts(found: Checked) -> list[tuple[str, str]]:
+    assert not found.errors, found.errors[0].render()
+    outcomes = Outcomes(found).endpoint(found.workspace.endpoints[0])
+    return [(each.error, each.message) for each in outcomes if each.error == "conflict"]
+
+
 def test_a_payload_has_its_schema(tmp_path: Path) -> None:
     stack = "  - throw: conflict\n    message: Full.\n    payload: {left: $input.n, why: full}\n"
     document = whole(checked(tmp_path, {"it": HEAD + stack}))

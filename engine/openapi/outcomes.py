@@ -10,8 +10,11 @@ from engine.applications import literal_of
 from engine.check import Checked
 from engine.columns import ADDS
 from engine.compile import MESSAGES
+from engine.fields import Field
 from engine.stack import Block, Rejection, Step, matched
-from engine.syntax import Literal, Node, Template
+from engine.store.schema import refers
+from engine.store.table_changes import is_made
+from engine.syntax import Binary, Column, Literal, Node, Template, walk
 from engine.values import ANY, TEXT, Kind, list_of, object_of
 from engine.workspace import Endpoint, Table, Workspace
 
@@ -102,13 +105,9 @@ class Outcomes:
 
     def _conflicts(self, step: Step, kinds: Mapping[Node, Kind]) -> Iterator[Outcome]:
         """Those with values that other records have, and with records that others refer to."""
-        taken = Outcome("conflict", payload=_TAKEN, example=...)
-        if "sql" in step.arguments:
-            if step.arguments["sql"].writes:
-                yield taken
-            return
         rejection: Rejection | None = step.arguments.get("on_duplicate")
         if _may_be_taken(step, self._workspace, kinds):
+            taken = Outcome("conflict", payload=_TAKEN, example=...)
             yield taken if rejection is None else _rejected(rejection, kinds)
         if _may_be_in_use(step, self._workspace):
             yield Outcome("conflict", f"This {step.arguments['table'].text} is still in use.")
@@ -142,26 +141,96 @@ def _text(message: Node) -> str:
 
 
 def _may_be_taken(step: Step, workspace: Workspace, kinds: Mapping[Node, Kind]) -> bool:
-    """Whether a step writes columns whose values no two records may share."""
+    """Whether a step writes, or by deleting changes, columns whose values no two records may share."""
+    if "sql" in step.arguments:
+        writes: bool = step.arguments["sql"].writes
+        return writes
+    table: Table = workspace.tables[step.arguments["table"].text]
     written = next((step.arguments[name] for name in ("data", "items") if name in step.arguments), None)
     if written is None:
-        return False
-    table: Table = workspace.tables[step.arguments["table"].text]
+        return _may_meet(table, workspace)
     kind = kinds.get(written, ANY)
     fields = (kind.item or ANY).fields if kind.name == "list" else kind.fields
-    names = set(table.columns if fields is None else fields)
-    if step.name in ADDS:
-        names |= matched(step.arguments["where"]).keys() if "where" in step.arguments else set()
-    else:
-        names.discard("id")  # it says which record is meant, and never changes
-    unique = [*table.unique, *(index.columns for index in table.indexes if index.unique)]
-    return any(names.intersection(columns) for columns in unique)
+    given = set(table.columns if fields is None else fields)
+    keys = set(matched(step.arguments["where"])) if "where" in step.arguments else set()
+    if step.name in ADDS and _may_add(table, given | keys):
+        return True
+    return (step.name not in ADDS or bool(keys)) and _may_change(table, given)
+
+
+def _may_add(table: Table, given: set[str]) -> bool:
+    """Whether a new record with these columns may be as another where none may be: null is like no other value."""
+    filled = {
+        name for name, column in table.columns.items()
+        if column.has_default and column.default is not None and not is_made(column, "uuid")
+    }  # fmt: skip
+    return any(columns <= given | filled for columns, _ in _unique(table))
+
+
+def _may_change(table: Table, given: set[str]) -> bool:
+    """Whether a record that gets these columns may become as another where none may be."""
+    timed = {name for name, column in table.columns.items() if column.on_update}
+    changed = (given | timed) - {"id"}  # it says which record is meant, and never changes
+    return any(changed & (columns | _asked(where)) for columns, where in _unique(table))
+
+
+def _may_meet(table: Table, workspace: Workspace) -> bool:
+    """Whether a record that refers to a deleted one may come into an index where another is like it.
+
+    It is its condition that counts: where the reference is among an index's columns, null is like no other value.
+    """
+    return any(
+        column.on_delete == "set_null"
+        and column.name in _asked(where) - columns
+        and not _refuses_null(where, column.name)
+        for other, column in _references(_gone(table, workspace), workspace)
+        for columns, where in _unique(other)
+    )
 
 
 def _may_be_in_use(step: Step, workspace: Workspace) -> bool:
-    """Whether a step deletes records that others may refer to."""
-    if "data" in step.arguments or "items" in step.arguments:
+    """Whether a step deletes records that others may refer to, or that take along such records."""
+    if {"sql", "data", "items"} & step.arguments.keys():
         return False
-    name = step.arguments["table"].text
-    columns = (column for table in workspace.tables.values() for column in table.columns.values())
-    return any(column.table == name and column.on_delete == "restrict" for column in columns)
+    gone = _gone(workspace.tables[step.arguments["table"].text], workspace)
+    return any(column.on_delete == "restrict" for _, column in _references(gone, workspace))
+
+
+def _gone(table: Table, workspace: Workspace) -> set[str]:
+    """The tables that lose records where one of `table` is deleted: itself, and those whose records cascade."""
+    found: set[str] = set()
+    waiting = {table.name}
+    while waiting:
+        found |= waiting
+        cascading = (each for each in _references(waiting, workspace) if each[1].on_delete == "cascade")
+        waiting = {other.name for other, _ in cascading} - found
+    return found
+
+
+def _references(names: set[str], workspace: Workspace) -> Iterator[tuple[Table, Field]]:
+    """The columns that refer to records of these tables, each with its own table."""
+    for table in workspace.tables.values():
+        for column in table.columns.values():
+            if refers(column) and column.table in names:
+                yield table, column
+
+
+def _unique(table: Table) -> Iterator[tuple[set[str], Node | None]]:
+    """The columns that no two records may share, and the condition of those that it is so for."""
+    yield from ((set(columns), None) for columns in table.unique)
+    yield from ((set(each.columns), each.where) for each in table.indexes if each.unique and each.where is not None)
+
+
+def _asked(where: Node | None) -> set[str]:
+    """The columns that the condition of an index is about."""
+    return {each.name for each in walk(where) if isinstance(each, Column)} if where is not None else set()
+
+
+def _refuses_null(where: Node | None, name: str) -> bool:
+    """Whether a condition says that a column is not null."""
+    match where:
+        case Binary("and", left, right):
+            return _refuses_null(left, name) or _refuses_null(right, name)
+        case Binary("!=", Column(column), Literal(None)):
+            return column == name
+    return False
