@@ -764,6 +764,24 @@ def test_a_parameter_has_its_example(tmp_path: Path) -> None:
     assert [(each["name"], each["example"]) for each in parameters] == [("n", 7), ("q", "x y")]
 
 
+@pytest.mark.parametrize(
+    ("expected", "is_shown"),
+    [
+        ("message: Taken by Ada.", False),
+        ("message: Taken by Ada., payload: {name: Ada}", True),
+        ("message: Taken by Ada., payload: {}", False),
+        ("message: Taken by Ada., payload: {name: 1}", False),
+    ],
+)
+def test_an_example_of_an_error_has_the_schema_beside_it(tmp_path: Path, expected: str, is_shown: bool) -> None:
+    files = {
+        "it": "endpoint: POST /it\ninput: {name: text}\nstack:\n  - precondition: $input.name == \"\"\n    error: conflict\n    message: Taken by ${$input.name}.\n    payload: {name: $input.name}\n",
+        "it.test.yaml": f"test: POST /it\ncases:\n  - {{name: taken, input: {{name: Ada}}, status: 409, response: {{code: ERROR_CODE_CONFLICT, {expected}}}}}\n",
+    }  # fmt: skip
+    response = whole(checked(tmp_path, files))["paths"]["/api:main/it"]["post"]["responses"]["409"]
+    assert ("taken" in response["content"]["application/json"].get("examples", {})) == is_shown
+
+
 # Answers: every one that a test gets is as the contract says.
 
 

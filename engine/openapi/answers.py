@@ -14,7 +14,7 @@ from engine.errors import FAULTS
 from engine.openapi.examples import MAX_EXAMPLES, Sample, completed
 from engine.openapi.names import pascal, slug
 from engine.openapi.outcomes import INPUT_PAYLOAD, Outcome
-from engine.openapi.schemas import Reference, Schema, kind_schema
+from engine.openapi.schemas import Reference, Schema, kind_schema, unnamed
 from engine.security.tokens import BAD_TOKEN, NO_TOKEN
 from engine.values import Kind
 from engine.workspace import Endpoint
@@ -145,20 +145,22 @@ class Answers:
                     found[slug(sample.name, taken)] = {"summary": sample.name, "value": value}
         return found
 
-    def _told(self, status: str, outcomes: Iterable[Outcome]) -> Iterable[tuple[str, Any]]:
+    def _told(self, status: str, outcomes: Sequence[Outcome]) -> Iterable[tuple[str, Any]]:
         """The errors that tests expect, as names and envelopes; those that the stack tells of itself are left out.
 
-        So are fatal ones, which clients are told nothing of.
+        So are fatal ones, which clients are told nothing of, and those whose payload a test leaves open.
         """
-        codes = {STATUSES[each.error][1] for each in outcomes if each.error != "fatal"}
+        schemas = {STATUSES[error][1]: _written_out(error, outcomes) for error in _errors(outcomes) if error != "fatal"}
         known = {each.message for each in outcomes}
         for sample in self.samples:
             expected = sample.response
-            if str(sample.status) == status and isinstance(expected, dict) and expected.get("code") in codes:
+            if str(sample.status) == status and isinstance(expected, dict) and expected.get("code") in schemas:
                 message = expected.get("message")
                 if isinstance(message, str) and message not in known:
-                    known.add(message)
-                    yield sample.name, _whole(expected)
+                    whole = _whole(expected)
+                    if jsonschema_rs.is_valid(schemas[expected["code"]], whole):
+                        known.add(message)
+                        yield sample.name, whole
 
 
 def _whole(expected: Mapping[str, Any]) -> Schema:
@@ -185,10 +187,10 @@ def error_response(
     status: str,
     outcomes: Sequence[Outcome],
     told: Iterable[tuple[str, Any]],
-    reference: Reference = lambda _: None,
+    reference: Reference = unnamed,
 ) -> Schema:
     """The response of a status that one or several errors share."""
-    schemas = [_envelope_of(error, outcomes, reference) for error in dict.fromkeys(each.error for each in outcomes)]
+    schemas = [_envelope_of(error, outcomes, reference) for error in _errors(outcomes)]
     media: Schema = {"schema": schemas[0] if len(schemas) == 1 else {"oneOf": schemas}}
     taken: set[str] = set()
     known = [(each.message, _example(each)) for each in outcomes if each.message and each.example is not ...]
@@ -207,13 +209,22 @@ def _description(outcomes: Iterable[Outcome]) -> str:
     return said[0] if len(said) == 1 else "\n".join(f"- {each}" for each in said)
 
 
+def _errors(outcomes: Iterable[Outcome]) -> list[str]:
+    """The names of errors, each once."""
+    return list(dict.fromkeys(each.error for each in outcomes))
+
+
 def _envelope_of(error: str, outcomes: Iterable[Outcome], reference: Reference) -> Schema:
     """The envelope of an error: its component, or written out where a payload is more than usual."""
+    schema = _written_out(error, outcomes, reference)
+    return {"$ref": SCHEMAS + component(error)} if schema == envelope(error, _usual(error)) else schema
+
+
+def _written_out(error: str, outcomes: Iterable[Outcome], reference: Reference = unnamed) -> Schema:
+    """The envelope of an error with all payloads that it may have."""
     payloads: list[Schema] = []
     for each in outcomes:
         if each.error == error:
             schema = _EMPTY if each.payload is None else kind_schema(each.payload, reference)
             payloads += [] if schema in payloads else [schema]
-    if payloads == [_usual(error)]:
-        return {"$ref": SCHEMAS + component(error)}
     return envelope(error, payloads[0] if len(payloads) == 1 else {"anyOf": payloads})
