@@ -755,6 +755,64 @@ def test_no_secret_is_an_example(tmp_path: Path) -> None:
     assert "hidden" not in json.dumps(document)
 
 
+M = "•" * 8
+
+
+@pytest.mark.parametrize(
+    ("declaration", "given", "response", "example"),
+    [
+        ("text", "HIDDEN", "HIDDEN", "HIDDEN"),
+        ("{type: text, sensitive: true}", "HIDDEN", "HIDDEN", M),
+        ("{type: text, sensitive: true}", "HIDDEN", "a", "a"),
+        ("{type: text, sensitive: true}", "HIDDEN", "{a: [{b: 'It is HIDDEN, a hidden word'}]}", {"a": [{"b": f"It is {M}, a {M} word"}]}),
+        ("{type: text, sensitive: true, trim: true}", "' HIDDEN '", "HIDDEN", M),
+        ("{type: text, sensitive: true}", "H.DDEN", "HIDDEN", "HIDDEN"),
+        ("{type: text, sensitive: true}", "''", "a", "a"),
+        ("{type: text, sensitive: true}", "HIDDEN", "{HIDDEN: 1}", None),
+        ("{type: text, sensitive: true}", "$input", "HIDDEN", None),
+        ("{type: int, sensitive: true}", "1234", "[1234, 12345, '1234!']", [M, 12345, f"{M}!"]),
+        ("{type: decimal, sensitive: true}", "1234.0", "1234", M),
+        ("{type: bool, sensitive: true}", "true", "{ok: true}", {"ok": True}),
+        ("{type: 'text[]', sensitive: true}", "[HIDDEN, HIDDEN-AS-WELL]", "HIDDEN-AS-WELL", M),
+        ("{type: json, sensitive: true}", "{a: [HIDDEN]}", "HIDDEN", M),
+        ("{type: object, properties: {k: {type: text, sensitive: true}, v: text}}", "{k: HIDDEN, v: a}", "{k: HIDDEN, v: a}", {"k": M, "v": "a"}),
+        ("{type: 'object[]', properties: {k: {type: text, sensitive: true}}}", "[{k: HIDDEN}]", "HIDDEN", M),
+        ("{type: text, sensitive: true, default: HIDDEN}", "", "HIDDEN", M),
+    ],
+)  # fmt: skip
+def test_no_secret_is_in_the_example_of_an_answer(
+    tmp_path: Path, declaration: str, given: str, response: str, example: Any
+) -> None:
+    sent = f"{{k: {given}}}" if given else "{}"
+    files = {
+        "it": f"endpoint: POST /it\ninput: {{k: {declaration}, a: json}}\nstack: []\nresponse: $input.a\n",
+        "it.test.yaml": f"test: POST /it\ncases:\n  - {{name: one, input: {sent}, response: {response}}}\n",
+    }
+    media = whole(checked(tmp_path, files))["paths"]["/api:main/it"]["post"]["responses"]["200"]["content"]
+    examples = media["application/json"].get("examples", {})
+    assert [each["value"] for each in examples.values()] == ([] if example is None else [example])
+
+
+def test_no_secret_is_in_the_example_of_an_error(tmp_path: Path) -> None:
+    files = {
+        "it": "endpoint: POST /it\ninput: {k: {type: text, sensitive: true}}\nstack:\n  - precondition: $input.k == 'a'\n    message: No ${$input.k | reveal}\n",
+        "it.test.yaml": "test: POST /it\ncases:\n  - {name: one, input: {k: HIDDEN}, status: 400, response: {code: ERROR_CODE_BAD_REQUEST, message: No HIDDEN}}\n",
+    }
+    document = whole(checked(tmp_path, files))
+    media = document["paths"]["/api:main/it"]["post"]["responses"]["400"]["content"]["application/json"]
+    assert media["examples"]["one"]["value"]["message"] == f"No {M}"
+    assert "HIDDEN" not in json.dumps(document)
+
+
+def test_what_stands_for_a_secret_is_no_example_of_another_type(tmp_path: Path) -> None:
+    files = {
+        "it": "endpoint: POST /it\ninput: {k: {type: uuid, sensitive: true}}\nstack: []\nresponse: {k: $input.k | reveal}\n",
+        "it.test.yaml": "test: POST /it\ncases:\n  - {name: one, input: {k: 7f9c24e8-3b12-4fef-91e0-2c3d4e5f6a7b}, response: {k: 7f9c24e8-3b12-4fef-91e0-2c3d4e5f6a7b}}\n",
+    }
+    media = whole(checked(tmp_path, files))["paths"]["/api:main/it"]["post"]["responses"]["200"]["content"]
+    assert "examples" not in media["application/json"]
+
+
 def test_a_parameter_has_its_example(tmp_path: Path) -> None:
     files = {
         "it": "endpoint: GET /it/{n}\ninput: {n: int, 'q?': text}\nstack: []\n",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from engine.values import ANY, Kind
 from engine.workspace import Endpoint, TestFile, Workspace
 
 MASK = "•"
+_HIDDEN = MASK * 8
 MAX_EXAMPLES = 3  # of a sort, for each endpoint
 # What stands where a test leaves a part of an answer open.
 _STANDING: Mapping[str, object] = {
@@ -39,11 +41,11 @@ def samples(workspace: Workspace, tests: Iterable[TestFile]) -> Mapping[Endpoint
     for file in tests:
         targets = workspace.addressed(file.target)
         if len(targets) == 1:
-            found.setdefault(targets[0], []).extend(_cases(file.document))
+            found.setdefault(targets[0], []).extend(_cases(file.document, targets[0]))
     return found
 
 
-def _cases(document: Document) -> Iterator[Sample]:
+def _cases(document: Document, endpoint: Endpoint) -> Iterator[Sample]:
     cases: Any = document.value(("cases",))
     for place, case in enumerate(cases):
         path: Path = ("cases", place)
@@ -51,7 +53,8 @@ def _cases(document: Document) -> Iterator[Sample]:
         inputs = [(*path, "each", number) for number in range(len(case.get("each", ())))]
         for each in inputs or [(*path, "input")]:
             given = _plain(document, each) if inputs or "input" in case else {}
-            yield Sample(case["name"], given, case.get("status", 200), response)
+            told = _discreet(endpoint.input, given, response)
+            yield Sample(case["name"], given, case.get("status", 200), told)
 
 
 def _plain(document: Document, path: Path) -> Any:
@@ -60,6 +63,62 @@ def _plain(document: Document, path: Path) -> Any:
         return literal_of(StackReader(document).value(path))
     except Problems:
         return ...
+
+
+def _discreet(fields: Iterable[Field], given: Any, response: Any) -> Any:
+    """An answer with what stands for the secrets that were sent, wherever they are in it, however they are cased.
+
+    Ellipsis where it can't be told what they were, and where one is a key.
+    """
+    fields = tuple(fields)
+    if not isinstance(given, dict):
+        return ... if any(each.holds_secret for each in fields) else response
+    secrets = {text for each in _secrets(fields, given) if (text := _spelt(each))}
+    if not secrets or response is ...:
+        return response
+    # The longest first: one may begin as another does.
+    words = sorted(secrets, key=len, reverse=True)
+    return _without(re.compile("|".join(map(re.escape, words)), re.IGNORECASE), response)
+
+
+def _secrets(fields: Iterable[Field], given: Mapping[str, Any]) -> Iterator[Any]:
+    """The texts and numbers of an input that are secret, with those that are so by default."""
+    for field in fields:
+        value = given.get(field.name, field.default)
+        if field.is_secret:
+            yield from _leaves(value)
+            continue
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, dict):
+                yield from _secrets(field.properties, item)
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, list | dict):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _leaves(each)
+    else:
+        yield value
+
+
+def _spelt(value: Any) -> str:
+    """What a text or a number is within a text; nothing of what says too little to be secret."""
+    if isinstance(value, str):
+        return value.strip()
+    return "" if value is None or isinstance(value, bool) else str(value).removesuffix(".0")
+
+
+def _without(secrets: re.Pattern[str], value: Any) -> Any:
+    """A part of an answer with what stands for secrets in it; Ellipsis where one is in a key."""
+    if isinstance(value, dict):
+        parts = {name: _without(secrets, each) for name, each in value.items()}
+        return ... if ... in parts.values() or any(map(secrets.search, parts)) else parts
+    if isinstance(value, list):
+        items = [_without(secrets, each) for each in value]
+        return ... if ... in items else items
+    if isinstance(value, str):
+        return secrets.sub(_HIDDEN, value)
+    return _HIDDEN if secrets.fullmatch(_spelt(value)) else value
 
 
 def masked(fields: Iterable[Field], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,7 +135,7 @@ def _masked(field: Field, value: Any) -> Any:
 
 def _masked_item(field: Field, value: Any) -> Any:
     if field.is_secret and value is not None:
-        return MASK * max(8, field.rules.get("min") or 0)
+        return MASK * max(len(_HIDDEN), field.rules.get("min") or 0)
     return masked(field.properties, value) if field.properties and isinstance(value, dict) else value
 
 
