@@ -268,6 +268,12 @@ def test_the_default_of_what_holds_a_secret_is_left_out(declaration: str, is_sho
     assert ("HIDDEN" in json.dumps(field_schema(field_of(declaration), closed=True))) == is_shown
 
 
+@pytest.mark.parametrize("default", ["now", "uuid"])
+def test_a_default_is_published_whatever_its_text(default: str) -> None:
+    for declaration in ("type: text", "type: enum, values: [now, uuid]"):
+        assert field_schema(field_of(f"{{{declaration}, default: {default}}}"), closed=True)["default"] == default
+
+
 # Outcomes
 
 NOTE = "table: note\ncolumns: {id: int, user_id: {table: user}, slug: {type: text, unique: true}, text: text}\n"

@@ -76,8 +76,7 @@ def _notes(field: Field) -> Schema:
     notes: Schema = {}
     if field.description or field.table:
         notes["description"] = field.description or f"The id of a record of '{field.table}'."
-    # A time or an id that is made for each request is no constant.
-    if field.default is not None and not field.holds_secret and field.default not in ("now", "uuid"):
+    if field.default is not None and not field.holds_secret:
         notes["default"] = field.default
     return notes
 
