@@ -207,6 +207,29 @@ def test_a_page_is_xanos_envelope(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("query", "skip", "total"),
+    [
+        ("page: 1\neval: {big: count > 3}", 1, 4),
+        ("page: 1\neval: {big: count > $input.n}", 1, 4),
+        ("page: 1\nwhere: id !=? $input.skip\neval: {big: count > $input.n, more: price + 1}", 1, 3),
+        ("page: 1\nwhere: id !=? $input.skip\neval: {big: count > $input.n, more: price + 1}", None, 4),
+        ("page: 1\neval: {big: count > 3}\nsort: {big: asc}", 1, 4),
+        ("page: 1\ndistinct: true\noutput: [status]\neval: {big: count > 3}", 1, 3),
+        (
+            "page: 1\njoin: {u: {table: user, where: u.id == user_id and u.name == 'Ada'}}\neval: {by: u.name ~ '!'}",
+            1,
+            2,
+        ),
+        ("after: null\neval: {big: count > $input.n}\nsort: {big: asc}", 1, 4),
+    ],
+)
+def test_the_total_is_the_same_whatever_is_computed(tmp_path: Path, query: str, skip: int | None, total: int) -> None:
+    values = {"n": 3, "skip": skip} if skip else {"n": 3}
+    found = ask(tmp_path, f"{query}\nper_page: 1\ntotals: true", "{n: int, skip?: int}", values)
+    assert (found["itemsReceived"], found["itemsTotal"], found["pageTotal"]) == (1, total, total)
+
+
+@pytest.mark.parametrize(
     ("query", "values", "param", "message"),
     [
         ("page: $input.n", {"n": 0}, "page", "Value is less than the minimum value of 1"),

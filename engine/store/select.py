@@ -42,7 +42,8 @@ class Selection:
     """One SELECT: what is bound first, what is read into each record, and the clauses around them.
 
     `fields` and `secrets` are read in this order, then `extras`, which no record shows: the keys of addons and of
-    positions. `source` is everything from FROM to the condition.
+    positions. `source` is everything from FROM to the condition, and binds the first `asked` parameters; what is read
+    binds the rest.
     """
 
     parameters: tuple[Node, ...]
@@ -57,6 +58,7 @@ class Selection:
     keys: tuple[Key, ...]
     grouped: str = ""
     distinct: bool = False
+    asked: int = 0
 
     @property
     def columns(self) -> str:
@@ -75,7 +77,9 @@ class Selection:
 
     def counted(self) -> str:
         """How many there are."""
-        if not (self.distinct or self.grouped):
+        # What is read is left out, but where it decides what is counted, or binds what every statement is given.
+        is_read = self.distinct or self.grouped or len(self.parameters) > self.asked
+        if not is_read:
             return f"SELECT count(*) {self.source}"
         distinct = "DISTINCT " if self.distinct else ""
         values = ", ".join(self.values) or NO_COLUMN
@@ -110,10 +114,11 @@ class Selector:
         asked = [*([query.where] if query.where is not None else ()), *opened(query, table)]
         condition = " AND ".join(where.condition(each, exact=False) for each in asked) or self.dialect.true
         clauses = f"FROM {quoted(table.name)}{self.joins(query, table, where)} WHERE {condition}"
+        bound = len(where.parameters)
         made = self.aggregate(query, where) if query.returns == "aggregate" else self.records(query, where)
         if where.problems:
             raise Problems(where.problems)
-        return replace(made, source=clauses)
+        return replace(made, source=clauses, asked=bound)
 
     def joined(self, word: Word, is_left: bool) -> Joined:
         return Joined(self.tables[word.text], is_left)
