@@ -117,6 +117,10 @@ ALL = "{n?: int, d?: decimal, b?: bool, t?: text, at?: timestamp, e?: {values: [
         ("ids=[5,6]", {"ids": [5, 6]}),
         ("ids[1]=2&ids[0]=1", {"ids": [1, 2]}),
         ("tags[]=[x]", {"tags": ["[x]"]}),
+        ("tags=[x]", {"tags": ["[x]"]}),
+        ('tags=["a"]', {"tags": ['["a"]']}),
+        ("tags=[a&tags=[b]", {"tags": ["[a", "[b]"]}),
+        ('os=[{"k":1}]', {"os": [{"k": 1}]}),
         ("os[0][k]=1&os[1][k]=2", {"os": [{"k": 1}, {"k": 2}]}),
     ],
 )
@@ -145,6 +149,7 @@ def test_a_query_is_read_by_declared_kind(inputs: Make, query: str, bound: dict[
         ("b=True", "b", "Input must be a bool, not a text."),
         ("e=z", "e", 'Input "z" is not one of the allowable values.'),
         ("ids[]=x", "ids[0]", "Input must be an int, not a text."),
+        ("ids=[x]", "ids", "Input is not JSON: unexpected character, expected a JSON value, line 1, column 2."),
         ("o[k]=x", "o.k", "Input must be an int, not a text."),
         ("o[z]=1", "o.z", "Unknown param: o.z"),
         ("o=x", "o", "Input is not JSON: unexpected character, expected a JSON value, line 1, column 1."),
@@ -506,6 +511,33 @@ def test_multipart_is_read_by_declared_kind_as_xanos_client_sends_it(inputs: Mak
         "left": None,
         "f": ("a.txt", "text/plain", b"hello\r\nworld"),
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "items"),
+    [
+        ('["a","b"]', ["a", "b"]),
+        ("[]", []),
+        ("[draft]", ["[draft]"]),
+        ("[1]", ["[1]"]),
+        ('["a"', ['["a"']),
+    ],
+)
+def test_a_list_of_texts_in_multipart_may_be_json(inputs: Make, text: str, items: object) -> None:
+    assert send(inputs("{tags?: 'text[]'}"), parts(('tags"', text)), MULTIPART) == {"tags": items}
+
+
+@pytest.mark.parametrize(
+    ("declared", "text"),
+    [
+        ("{type: 'text[]'}", "[draft]"),
+        ("{type: 'text[]'}", "["),
+        ("{type: 'enum[]', values: ['[a]', b]}", "[a]"),
+        ("{type: 'password[]'}", '["a"]'),
+    ],
+)
+def test_a_text_that_begins_like_a_list_is_one_of_a_list(inputs: Make, declared: str, text: str) -> None:
+    assert send(inputs(f"{{l: {declared}}}"), f"l={text}".encode(), FORM) == {"l": [text]}
 
 
 def test_files_come_as_a_list_too(inputs: Make) -> None:

@@ -23,9 +23,10 @@ Entry = tuple[list[str], "str | File"]
 def read_texts(fields: Mapping[str, Field], pairs: Texts, *, words: bool = False) -> dict[str, object]:
     """The values that named texts have as `fields`.
 
-    A list is `ids[]=1&ids[]=2`, `ids=1&ids=2`, `ids[0]=1&ids[1]=2` or JSON text, an object `o[key]=…` or JSON
-    text. A text that isn't of the declared kind stays a text, for the schema to refuse in its own words. With
-    `words`, `null` is null and `undefined` is left out, as Xano's client sends them in multipart bodies.
+    A list is `ids[]=1&ids[]=2`, `ids=1&ids=2`, `ids[0]=1&ids[1]=2` or, where its items are no texts, JSON text, an
+    object `o[key]=…` or JSON text. A text that isn't of the declared kind stays a text, for the schema to refuse in
+    its own words. With `words`, `null` is null, `undefined` is left out and a list of texts may be JSON text, as
+    Xano's client sends them in multipart bodies.
     Raises Fault input_error for a name given twice that is no list's, and for names that don't fit together.
     """
     entries: dict[str, list[Entry]] = {}
@@ -108,7 +109,7 @@ class _Reader:
 
     def _list(self, field: Field, name: str, entries: list[Entry]) -> object:
         item = replace(field, is_list=False)
-        if len(entries) == 1 and not entries[0][0] and _looks_like_list(entries[0][1]):
+        if len(entries) == 1 and not entries[0][0] and self._is_whole(field, entries[0][1]):
             return _json(field, name, str(entries[0][1]))
         if len(entries) == 1 and not entries[0][0] and self._is_null(field, entries[0][1]):
             return None
@@ -120,6 +121,15 @@ class _Reader:
         if not _counts(groups):
             raise _refused(name, "Input must be a list: name its items [] or [0], [1] and on.")
         return _in_order({key: self.value(item, f"{name}[{key}]", group) for key, group in groups.items()})
+
+    def _is_whole(self, field: Field, value: str | File) -> bool:
+        """Whether a text is a list as JSON, not one of its items, which begin as they like where they are texts.
+
+        Xano's client writes lists so in multipart bodies, those of texts too.
+        """
+        if not isinstance(value, str) or not value.startswith("["):
+            return False
+        return not _is_text(field) or (self._words and _is_list_of_texts(value))
 
     def scalar(self, field: Field | None, name: str, value: str | File) -> object:
         if isinstance(value, File):
@@ -154,8 +164,12 @@ def _in_order(values: Mapping[str, object]) -> list[object]:
     return [values[str(place)] for place in range(len(values))]
 
 
-def _looks_like_list(value: str | File) -> bool:
-    return isinstance(value, str) and value.startswith("[")
+def _is_list_of_texts(text: str) -> bool:
+    try:
+        value = read_json(text.encode())
+    except Fault:
+        return False
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 def _json(field: Field, name: str, text: str) -> object:
