@@ -30,6 +30,7 @@ class Shape:
 
     def __init__(self, fields: Iterable[Field], *, closed: bool = True, null_is_absent: bool = False) -> None:
         self.fields = tuple(fields)
+        self.closed = closed
         self.names = frozenset(each.name for each in self.fields)
         self._prune = None if closed else _pruner(self.fields, null_is_absent)
         self.schema = fields_schema(self.fields)

@@ -33,11 +33,11 @@ Make = Callable[..., Inputs]
 def inputs(tmp_path: Path) -> Make:
     """Makes the inputs of an endpoint from its `input:` in YAML."""
 
-    def make(declared: str, seconds: float = 30.0) -> Inputs:
+    def make(declared: str, seconds: float = 30.0, closed: bool = True) -> Inputs:
         (tmp_path / "it.yaml").write_text(f"endpoint: POST /it\ninput: {declared}\nstack: []\nresponse: null\n")
         workspace, problems = read_workspace(tmp_path)
         assert not problems, problems[0].render()
-        return Inputs(Shape(workspace.endpoints[0].input), LIMIT, Patience(seconds))
+        return Inputs(Shape(workspace.endpoints[0].input, closed=closed), LIMIT, Patience(seconds))
 
     return make
 
@@ -585,6 +585,34 @@ def test_i_7_a_form_that_does_not_fit_is_refused(
 ) -> None:
     made = inputs(declared)
     assert refusal(lambda: send(made, body, type_)).name == name
+
+
+OPEN = "{n?: int, j?: json, o?: {type: object, properties: {k: int}}, os?: {type: 'object[]', properties: {k: int}}}"
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "type_", "bound"),
+    [
+        ("n=1&zz=1&zz=2", b"", FORM, {"n": 1}),
+        ("zz[a]=1&zz=2&o[k]=2&o[zz]=1&o[zz]=2", b"", FORM, {"o": {"k": 2}}),
+        ("", b"n=1&zz=1&zz=2", FORM, {"n": 1}),
+        ("", b"os[0][k]=2&os[0][zz]=1&os[0][zz]=2", FORM, {"os": [{"k": 2}]}),
+        ("", parts(('n"', "1"), ('zz"', "1"), ('zz"; filename="a"', "2")), MULTIPART, {"n": 1}),
+        ("zz=1", b'{"n":1,"zz":2}', JSON, {"n": 1}),
+        ("zz=1&zz=2", b"j[a]=2&zz=3", FORM, {"j": {"a": "2"}}),
+    ],
+)
+def test_what_may_be_ignored_is_however_often_it_is_given(
+    inputs: Make, query: str, body: bytes, type_: str, bound: dict[str, object]
+) -> None:
+    read = send(inputs(OPEN, closed=False), body, type_, query)
+    assert {name: value for name, value in read.items() if value is not None} == bound
+    assert refusal(lambda: send(inputs(OPEN), body, type_, query)).name == "input_error"
+
+
+@pytest.mark.parametrize(("query", "body"), [("n=1&n=2", b""), ("n=1", b"n=2"), ("", b"n=1&n=1"), ("", b"j=1&j[zz]=1")])
+def test_what_is_declared_counts_once_where_the_rest_is_ignored(inputs: Make, query: str, body: bytes) -> None:
+    assert refusal(lambda: send(inputs(OPEN, closed=False), body, FORM, query)).name == "input_error"
 
 
 # How the body arrives

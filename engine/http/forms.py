@@ -20,22 +20,26 @@ Texts = Sequence[tuple[str, "str | File"]]
 Entry = tuple[list[str], "str | File"]
 
 
-def read_texts(fields: Mapping[str, Field], pairs: Texts, *, words: bool = False) -> dict[str, object]:
+def read_texts(
+    fields: Mapping[str, Field], pairs: Texts, *, words: bool = False, closed: bool = True
+) -> dict[str, object]:
     """The values that named texts have as `fields`.
 
     A list is `ids[]=1&ids[]=2`, `ids=1&ids=2`, `ids[0]=1&ids[1]=2` or, where its items are no texts, JSON text, an
     object `o[key]=…` or JSON text. A text that isn't of the declared kind stays a text, for the schema to refuse in
     its own words. With `words`, `null` is null, `undefined` is left out and a list of texts may be JSON text, as
-    Xano's client sends them in multipart bodies.
+    Xano's client sends them in multipart bodies. What no field declares is left out where they aren't `closed`, in
+    objects too, however often it is given.
     Raises Fault input_error for a name given twice that is no list's, and for names that don't fit together.
     """
     entries: dict[str, list[Entry]] = {}
     for written, value in pairs:
         name, keys = _split(written)
-        entries.setdefault(name, []).append((keys, value))
+        if closed or name in fields:
+            entries.setdefault(name, []).append((keys, value))
     if words:
         entries = {name: given for name, given in entries.items() if not _is_left_out(fields.get(name), given)}
-    reader = _Reader(words)
+    reader = _Reader(words, closed)
     return {name: _read(reader, fields.get(name), name, given) for name, given in entries.items()}
 
 
@@ -50,7 +54,7 @@ def _read(reader: _Reader, field: Field | None, name: str, entries: list[Entry])
 
 def read_text(field: Field | None, text: str) -> object:
     """The value that one text, of a path, has as `field`."""
-    return _Reader(words=False).scalar(field, field.name if field else "", text)
+    return _Reader().scalar(field, field.name if field else "", text)
 
 
 def _split(written: str) -> tuple[str, list[str]]:
@@ -75,8 +79,8 @@ def _is_text(field: Field) -> bool:
 
 
 class _Reader:
-    def __init__(self, words: bool) -> None:
-        self._words = words
+    def __init__(self, words: bool = False, closed: bool = True) -> None:
+        self._words, self._closed = words, closed
 
     def value(self, field: Field | None, name: str, entries: list[Entry]) -> object:
         if field is not None and field.is_list:
@@ -92,6 +96,8 @@ class _Reader:
         if field is None or field.type == "json":
             return self._open(name, groups)
         properties = {each.name: each for each in field.properties}
+        if properties and not self._closed:
+            groups = {key: group for key, group in groups.items() if key in properties}
         return {key: self.value(properties.get(key), f"{name}.{key}", group) for key, group in groups.items()}
 
     def _open(self, name: str, groups: dict[str, list[Entry]]) -> object:

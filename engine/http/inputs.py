@@ -23,7 +23,7 @@ _UNSUPPORTED = "Send the body as application/json, application/x-www-form-urlenc
 
 
 class Inputs:
-    """How one endpoint's input is read. A name counts once, wherever it is given."""
+    """How one endpoint's input is read. A name counts once, wherever it is given; one that is ignored, not at all."""
 
     def __init__(self, shape: Shape, body_limit: int, patience: Patience) -> None:
         """`body_limit` in bytes."""
@@ -61,7 +61,7 @@ class Inputs:
     def _merged(self, data: Data, query: bytes, parameters: Mapping[str, str]) -> Data:
         if len(query) > MAX_QUERY:
             raise Fault("bad_request", f"The query is longer than {MAX_QUERY} bytes.")
-        asked = read_texts(self._fields, read_form(query, "query")) if query else {}
+        asked = self._texts(read_form(query, "query")) if query else {}
         for name, text in parameters.items():
             if "\0" in text:
                 raise Fault("bad_request", "The path has a NUL character.")
@@ -78,10 +78,13 @@ class Inputs:
         if media == _JSON:
             return _json_object(body)
         if media == _FORM:
-            return read_texts(self._fields, _form_fields(body))
+            return self._texts(_form_fields(body))
         if media == _MULTIPART:
-            return read_texts(self._fields, read_multipart(body, type_), words=True)
+            return self._texts(read_multipart(body, type_), words=True)
         raise Fault("unsupported_media_type", _UNSUPPORTED)
+
+    def _texts(self, pairs: Texts, *, words: bool = False) -> Data:
+        return read_texts(self._fields, pairs, words=words, closed=self._shape.closed)
 
     def _announced(self, scope: Scope) -> tuple[int | None, bytes]:
         """The body's length (0: there is none, None: not known yet) and type, as the headers say."""
