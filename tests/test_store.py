@@ -605,6 +605,51 @@ def test_fixtures_are_loaded_compared_and_cleared(store: Any, passwords: Passwor
     asyncio.run(test())
 
 
+LONE = "indexes: [{columns: [k], unique: true, where: a_id == null}]"
+REFERRING = {
+    "one that is cleared before": [
+        ("a", "{id: int}", "", [{"id": 1}]),
+        ("o", "{id: int, a_id?: {table: a, on_delete: set_null}, k: text}", LONE, [{"k": "x", "a_id": 1}, {"k": "x"}]),
+    ],
+    "itself": [
+        ("o", "{id: int, a_id?: {table: o, on_delete: set_null}, k: text}", LONE, [{"k": "y"}, {"k": "x", "a_id": 1}, {"k": "x"}]),
+    ],
+    "by way of one that goes with it": [
+        ("b", "{id: int}", "", [{"id": 1}]),
+        ("a", "{id: int, b_id: {table: b, on_delete: cascade}}", "", [{"id": 1, "b_id": 1}]),
+        ("o", "{id: int, a_id?: {table: a, on_delete: set_null}, k: text}", LONE, [{"k": "x"}, {"k": "x", "a_id": 1}]),
+    ],
+    "a uuid": [
+        ("a", "{id: uuid}", "", [{"id": "00000000-0000-4000-8000-000000000001"}]),
+        ("o", "{id: int, a_id?: {table: a, on_delete: set_null}, k: text}", LONE, [{"k": "x"}, {"k": "x", "a_id": "00000000-0000-4000-8000-000000000001"}]),
+    ],
+    "each other": [
+        ("a", "{id: int, a_id?: {table: o, on_delete: set_null}, k: text}", LONE, [{"k": "x"}]),
+        ("o", "{id: int, a_id?: {table: a, on_delete: set_null}, k: text}", LONE, [{"k": "x"}, {"k": "x", "a_id": 1}]),
+        ("a", "", "", [{"k": "x", "a_id": 1}, {"k": "x", "a_id": 2}]),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("storage")
+@pytest.mark.parametrize("of", REFERRING)
+def test_records_are_cleared_whatever_they_refer_to(tmp_path: Path, passwords: Passwords, of: str) -> None:
+    texts = (f"table: {name}\ncolumns: {columns}\n{more}\n" for name, columns, more, _ in REFERRING[of] if columns)
+    store = open_store(tmp_path, *texts)
+
+    async def test() -> None:
+        for _ in range(2):
+            run = run_of(store, passwords)
+            for table, _, _, loaded in REFERRING[of]:
+                await store.load(run, table, loaded)
+            await run.db.commit()
+            await store.clear()
+            assert set((await store.counts()).values()) == {0}
+        await store.close()
+
+    asyncio.run(test())
+
+
 @on_sqlite
 def test_the_file_is_for_its_user_alone(store: Any, tmp_path: Path) -> None:
     assert [stat.S_IMODE(os.stat(each).st_mode) for each in tmp_path.glob("data.db*")] == [0o600] * 3

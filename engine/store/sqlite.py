@@ -22,6 +22,7 @@ from engine.store.constraints import refused
 from engine.store.direct import ROW_LIMIT, direct
 from engine.store.reader import Pace, Reader, Watched, Work
 from engine.store.rows import digester, masked_of, names_of, plain_of, row_maker, unmasked_of
+from engine.store.schema import refers
 from engine.store.select import Selector
 from engine.store.sql import compile_where
 from engine.store.sqlite_catalog import SqliteCatalog, waiting
@@ -323,6 +324,8 @@ class SqliteStore(Writes):
         try:
             # Tables may refer to each other in a ring; in the end there is nothing left to refer to.
             session.connection.execute("PRAGMA defer_foreign_keys = ON")
+            for sql in filter(None, map(_detaching, self.tables.values())):
+                session.connection.execute(sql)
             for name in self.tables:
                 session.connection.execute(f"DELETE FROM {quoted(name)}")
                 session.connection.execute("DELETE FROM sqlite_sequence WHERE name = ?", (name,))
@@ -331,6 +334,16 @@ class SqliteStore(Writes):
             session.rollback()
             raise
         await session.commit()
+
+
+def _detaching(table: Table) -> str:
+    """Has a table's records refer to nothing that there is; empty where none would become null when that goes.
+
+    Null could break an index before the record goes as well. A text with a dot is the id of no record.
+    """
+    columns = [quoted(each.name) for each in table.columns.values() if refers(each) and each.on_delete == "set_null"]
+    given = (f"{column} = CASE WHEN {column} IS NOT NULL THEN '.' || \"id\" END" for column in columns)
+    return f"UPDATE {quoted(table.name)} SET {', '.join(given)}" if columns else ""
 
 
 def connect(path: Path) -> sqlite3.Connection:
