@@ -82,6 +82,36 @@ def test_the_page(tools: Path, tmp_path: Path, locked: bool) -> None:
     assert set(seen["asked"]) == {"/openapi.json", SIGNUP, "/api:main/auth/me", "/api:main/auth/login"}
 
 
+TRIED = {
+    "gone": "endpoint: DELETE /thing/{x}\ninput: {x: int}\nstack: []\nresponse: $input",
+    "show": "endpoint: GET /thing/{y}\ninput: {y: int, x?: text}\nstack: []\nresponse: $input",
+    "keep": """
+        endpoint: POST /keep
+        input: {doc?: file, pages?: "file[]", meta?: {type: object, properties: {n: int}}, tags?: "text[]", note: text}
+        stack: []
+        response: {doc: $input.doc != null, pages: "${($input.pages ?? []) | count}", meta: $input.meta, note: $input.note}
+    """,
+}
+
+
+def test_the_page_sends_what_is_filled_in(tools: Path, tmp_path: Path) -> None:
+    told = [
+        ("getThingByY", {"parameter-path-x": "7", "parameter-query-x": "seven"}),
+        ("postKeep", {"field-note": "n", "field-meta": '{"n": 1}'}),
+        ("postKeep", {"field-doc": ["a.txt"], "field-pages": ["1.png", "2.png"]}),
+    ]
+    with serving(tmp_path, TRIED) as live:
+        given = ("node", str(HERE / "trial.mjs"), live.url, json.dumps(told))
+        seen: dict[str, Any] = json.loads(run(tools, *given).stdout)
+    assert (seen["errors"], seen["twice"]) == ([], [])
+    assert seen["fields"][1] == ["field-doc", "field-pages", "field-meta", "field-tags", "field-note"]
+    assert seen["answers"] == [
+        {"x": "seven", "y": 7},
+        {"doc": False, "pages": 0, "meta": {"n": 1}, "note": "n"},
+        {"doc": True, "pages": 2, "meta": {"n": 1}, "note": "n"},
+    ]
+
+
 def test_no_request_finds_a_difference(tmp_path: Path) -> None:
     if not SCHEMATHESIS.exists():
         pytest.skip("schemathesis is not installed")

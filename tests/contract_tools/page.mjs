@@ -1,35 +1,17 @@
 // Opens /docs of the server whose address is given, uses it, and prints what was seen, as JSON.
-import { createRequire } from "node:module";
+import { opened, require, until } from "./opened.mjs";
 
 const [server, token] = process.argv.slice(2);
-const require = createRequire(`${process.cwd()}/`);
-const { JSDOM, VirtualConsole } = require("jsdom");
 const axe = require("axe-core");
-
-const errors = [];
-const virtualConsole = new VirtualConsole();
-virtualConsole.on("jsdomError", (error) => errors.push(error.message));
 const asked = [];
 
-function beforeParse(window) {
-  window.fetch = (url, options) => {
-    asked.push(String(url).replace(server, ""));
-    return fetch(url, options);
-  };
-  window.Element.prototype.scrollIntoView = () => {};
+function ask(url, options) {
+  asked.push(String(url).replace(server, ""));
+  return fetch(url, options);
 }
 
-const dom = await JSDOM.fromURL(`${server}/docs`, { runScripts: "dangerously", resources: "usable", pretendToBeVisual: true, virtualConsole, beforeParse });
-const { document, Event } = dom.window;
-
-async function until(holds) {
-  for (let left = 200; left && !holds(); left -= 1) await new Promise((done) => setTimeout(done, 25));
-  return holds();
-}
-
-function submit(form) {
-  form.dispatchEvent(new Event("submit", { bubbles: true, cancelable: true }));
-}
+const { dom, document, errors, submit } = await opened(server, ask);
+const { Event } = dom.window;
 
 async function sent(id, text) {
   const form = document.querySelector(`#${id} form`);

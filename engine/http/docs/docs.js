@@ -184,8 +184,9 @@ function body(operation) {
   const { requestBody } = operation;
   if (!requestBody) return null;
   const [[, media]] = Object.entries(requestBody.content);
+  const { schema } = isForm(requestBody.content) ? requestBody.content[MEDIA.multipart] : media;
   return element("div", {}, element("h4", {}, "Body"),
-    element("p", { class: "quiet" }, Object.keys(requestBody.content).join(", ")), fields(media.schema), ...examples(media));
+    element("p", { class: "quiet" }, Object.keys(requestBody.content).join(", ")), fields(schema), ...examples(media));
 }
 
 function examples(media) {
@@ -209,6 +210,20 @@ function responses(operation) {
 
 // Trying it
 
+// A path and its query may have parameters of one name.
+const nameOf = (parameter) => `parameter-${parameter.in}-${parameter.name}`;
+const isFile = (schema) => resolved(schema.items || schema).format === "binary";
+
+// Whether a body is tried out field by field: JSON carries no file.
+function isForm(content) {
+  const { properties = {} } = resolved(content[MEDIA.multipart]?.schema);
+  return !content[MEDIA.json] || Object.values(properties).some(isFile);
+}
+
+function written(example) {
+  return example === undefined || example === null ? "" : typeof example === "string" ? example : JSON.stringify(example);
+}
+
 function trial(operation) {
   const output = element("div", { role: "status", "aria-live": "polite" });
   const form = element("form", { novalidate: true, on: { submit: (event) => { event.preventDefault(); send(operation, form, output); } } },
@@ -225,24 +240,25 @@ function input(operation, name, hint, attributes, tag = "input") {
 function parameterInput(operation, parameter) {
   const schema = schemaOf(parameter);
   const example = parameter.example ?? parameter.content?.[MEDIA.json]?.example;
-  const value = example === undefined ? "" : typeof example === "string" ? example : JSON.stringify(example);
-  return input(operation, `parameter-${parameter.name}`, `${typeOf(schema)}, in the ${parameter.in}${parameter.required ? ", required" : ""}`, { value });
+  const hint = `${typeOf(schema)}, in the ${parameter.in}${parameter.required ? ", required" : ""}`;
+  return input(operation, nameOf(parameter), hint, { value: written(example) });
 }
 
 function bodyInputs(operation) {
   const content = operation.requestBody?.content;
   if (!content) return [];
-  if (content[MEDIA.json]) {
-    const example = Object.values(content[MEDIA.json].examples || {})[0]?.value;
+  const example = unmasked(Object.values(content[MEDIA.json]?.examples || {})[0]?.value);
+  if (!isForm(content)) {
     const [label, area] = input(operation, "body", "JSON", { rows: 8, spellcheck: "false" }, "textarea");
-    area.value = pretty(unmasked(example) || skeleton(content[MEDIA.json].schema));
+    area.value = pretty(example || skeleton(content[MEDIA.json].schema));
     return [label, area];
   }
   const part = resolved(content[MEDIA.multipart].schema);
   return Object.entries(part.properties).flatMap(([name, schema]) => {
-    const inner = resolved(schema.type === "array" ? schema.items : schema);
-    const type = inner.format === "binary" ? "file" : inner.format === "password" ? "password" : "text";
-    return input(operation, `field-${name}`, typeOf(schema), { type, multiple: type === "file" && schema.type === "array" });
+    const { format } = resolved(schema.items || schema);
+    const type = isFile(schema) ? "file" : format === "password" ? "password" : "text";
+    const given = type === "file" ? { multiple: Boolean(schema.items) } : { value: written(example?.[name]) };
+    return input(operation, `field-${name}`, typeOf(schema), { type, ...given });
   });
 }
 
@@ -273,7 +289,7 @@ function requestOf(operation, form) {
   let path = operation.path;
   const query = new URLSearchParams();
   for (const parameter of operation.parameters || []) {
-    const value = form.elements[`parameter-${parameter.name}`].value;
+    const value = form.elements[nameOf(parameter)].value;
     if (parameter.in === "path") path = path.replace(`{${parameter.name}}`, encodeURIComponent(value));
     else if (value !== "") query.append(parameter.name, value);
   }
@@ -282,7 +298,7 @@ function requestOf(operation, form) {
   if (token && operation.security?.length) headers.authorization = `Bearer ${token}`;
   const options = { method: operation.method.toUpperCase(), headers };
   const content = operation.requestBody?.content;
-  if (content?.[MEDIA.json]) {
+  if (content && !isForm(content)) {
     headers["content-type"] = MEDIA.json;
     options.body = form.elements.body.value;
   } else if (content) {
