@@ -226,7 +226,9 @@ class Field:
 
     def item_schema(self) -> dict[str, Any]:
         """The JSON Schema of its value, of each value where it is a list; null is left aside."""
-        rules = {} if self.is_list else self.rules
+        # How many there are is said of the list, all else of each of its items.
+        of_list = ("min", "max") if self.is_list else ()
+        rules = {name: rule for name, rule in self.rules.items() if name not in of_list}
         match self.type:
             case "int":
                 return {"type": "integer", "minimum": INT_MIN, "maximum": INT_MAX} | bounds(rules, "minimum", "maximum")

@@ -695,3 +695,14 @@ def test_a_client_that_goes_away_is_noticed(inputs: Make) -> None:
 def test_a_compressed_body_is_refused(inputs: Make, coding: str) -> None:
     headers = (("content-encoding", coding), ("content-length", "3"))
     assert refusal(lambda: arrive(inputs("{t?: text}"), [piece(b"abc", False)], *headers)).status == 415
+
+
+def test_rules_of_a_list_of_texts_are_for_each_but_for_how_many_there_are(tmp_path: Path) -> None:
+    text = "endpoint: POST /it\ninput: {l: {type: 'text[]', min: 1, max: 2, pattern: '^a', starts_with: ab, lower: true}}\nstack: []\n"
+    (tmp_path / "it.yaml").write_text(text)
+    [endpoint] = read_workspace(tmp_path)[0].endpoints
+    shape = Shape(endpoint.input)
+    assert shape.bind({"l": ["ABcdef", "abx"]}) == {"l": ["abcdef", "abx"]}
+    errors: Any = refusal(lambda: shape.bind({"l": ["abc", "xab"]})).payload
+    assert [each["param"] for each in errors["errors"]] == ["l[1]"]
+    assert "l" in str(refusal(lambda: shape.bind({"l": []})).payload)
