@@ -279,7 +279,7 @@ _WALKED = join(OBJECT, list_of(ANY))
 
 def _item_kind(kind: Kind) -> Kind:
     """The kind of what a loop over a value of `kind` is given: an item, or an entry of an object."""
-    if kind.name != "object":
+    if kind.name not in ("object", "file"):
         return kind.item or ANY
     value = kind.under_any_key
     return object_of({"key": TEXT, "value": value.masked(kind) if contains_secret(kind) else value})
