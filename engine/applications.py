@@ -54,9 +54,9 @@ class Applications(Judge):
 
     def _applied(self, definition: Definition, nodes: list[Node], node: Filter | Call, scope: Scope) -> Kind:
         pairs = list(paired(definition, nodes))
-        before = len(self.problems)
+        before = len(self.errors)
         self._check_count(definition, nodes, node)
-        self.silent += (said := len(self.problems) > before)  # arguments too many or too few make one mistake
+        self.silent += (said := len(self.errors) > before)  # arguments too many or too few make one mistake
         bindings: dict[str, Kind] = {}
         kinds: dict[int, Kind] = {}
         # Lambdas last: their parameters' kinds come from the other arguments.
@@ -65,7 +65,7 @@ class Applications(Judge):
         self.silent -= said
         given = [kinds[place] for place in sorted(kinds)]
         arguments = [argument for _, argument in pairs]
-        kind = self._result(definition, given, arguments, bindings, is_new=len(self.problems) == before)
+        kind = self._result(definition, given, arguments, bindings, is_new=len(self.errors) == before)
         return self._tainted(definition, kind, given, node) if any(map(contains_secret, given)) else kind
 
     def _tainted(self, definition: Definition, kind: Kind, given: list[Kind], node: Node) -> Kind:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from engine import lints
@@ -90,7 +90,7 @@ class WorkspaceChecker:
 
     def _checker(self, owner: Endpoint | Function, auth: Kind | None) -> StackChecker:
         """Who checks the stack of `owner`, which is given `$auth` where that is known."""
-        given = {"input": fields_kind(owner.input), "request": REQUEST, "env": self._env}
+        given = {"input": _inputs_kind(owner), "request": REQUEST, "env": self._env}
         if isinstance(owner, Function):
             return self.walker(self, given, "", owner.returns)
         checker = self.walker(self, given if auth is None else {**given, "auth": auth}, owner.method)
@@ -187,6 +187,9 @@ class WorkspaceChecker:
             if name in endpoint.parameters and (each.is_list or each.type in ("object", "json", "file")):
                 message = f"'{name}' stands in the path, it can't be {each.kind.present()}"
                 yield Problem("SW131", message, each.span, "take it as text, or in the query or the body")
+            elif name in endpoint.parameters and (not each.required or each.nullable):
+                message = f"'{name}' stands in the path, it can't be left out"
+                yield Problem("SW131", message, each.span, f"write '{name}: {each.type}'")
             elif each.type == "file" and endpoint.method in ("GET", "HEAD"):
                 message = f"'{name}' is a file, a {endpoint.method} has no body to bring it"
                 yield Problem("SW134", message, each.span, "use POST, PUT or PATCH")
@@ -201,6 +204,13 @@ class WorkspaceChecker:
             if contains_secret(each.kind) and in_url:
                 message = f"'{name}' is secret, a {endpoint.method} would carry it in the URL"
                 yield Problem("SW132", message, each.span, "use POST, and take it in the body")
+
+
+def _inputs_kind(owner: Endpoint | Function) -> Kind:
+    """The kind of `$input`; a part of the path that isn't declared has a problem of its own."""
+    kind = fields_kind(owner.input)
+    undeclared = owner.parameters if isinstance(owner, Endpoint) else ()
+    return replace(kind, fields={**dict.fromkeys(undeclared, ANY), **(kind.fields or {})})
 
 
 def auth_kind(table: Table | None, extras: Kind) -> Kind:

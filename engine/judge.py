@@ -8,8 +8,8 @@ from dataclasses import replace
 from engine.errors import Problem, Severity, Span
 from engine.narrow import narrowed, narrowed_null
 from engine.scope import Scope
-from engine.syntax import Column, Node, walk
-from engine.values import ANY, BOOL, Kind, fits
+from engine.syntax import Column, Node, children, walk
+from engine.values import ANY, BOOL, Kind, contains_sealed, contains_secret, fits
 from engine.wording import comparison, named, null_mend, shown, which
 
 ROUNDS = 4  # what is taken from itself settles after two or three; what doesn't by then may be anything
@@ -57,6 +57,24 @@ class Judge(ABC):
         """Gathers a problem, unless what is inferred now is inferred once more, aloud."""
         if not self.silent:
             self.problems.append(Problem(code, message, span, hint, severity))
+
+    def no_secret(self, node: Node, before: int) -> None:
+        """Reports a secret in what the database is asked, unless there are more errors than `before`."""
+        secret = self._asked_secret(node)
+        if secret is not None and len(self.errors) == before:
+            is_password = contains_sealed(self.kinds.get(secret, ANY))
+            hint = "a password is checked with validate_password"
+            if not is_password:
+                hint = "a value that the database may see says so with '| reveal', as a digest of it"
+            self.report("SW231", "a secret can't be part of a query", secret.span, hint)
+
+    def _asked_secret(self, node: Node) -> Node | None:
+        """The first secret that an expression over columns takes; what is secret within a plain value is none."""
+        kind = self.kinds.get(node, ANY)
+        if isinstance(node, Column) or not any(isinstance(each, Column) for each in walk(node)):
+            inner = (each for each in walk(node) if self.kinds.get(each, ANY).secret)
+            return next(inner, node) if contains_secret(kind) else None
+        return next((found for child in children(node) if (found := self._asked_secret(child))), None)
 
     def shadowed(self, name: str, span: Span) -> None:
         """Reports a name that hides a variable's."""

@@ -159,17 +159,19 @@ class Operations(Judge):
 
     def _check_reach(self, node: Binary) -> None:
         """Warns of a filter that reaches less far than it seems to: of `$a * 100 | round`, it takes the 100."""
-        if isinstance(node.right, Filter) and isinstance(node.right.of, Literal):
-            taken = unparse(node.right.of)
-            hint = f"write (… {node.operator} {taken}) | {node.right.name} for all of it"
-            message = f"'{node.right.name}' takes {taken} alone: filters bind tighter than '{node.operator}'"
-            self.report("SW221", message, node.right.name_span, hint, "warning")
+        right = node.right
+        if isinstance(right, Filter) and isinstance(right.of, Literal) and not _is_bracketed(right):
+            taken = unparse(right.of)
+            called = unparse(right).removeprefix(taken)
+            hint = f"write (… {node.operator} {taken}){called} for all of it"
+            message = f"'{right.name}' takes {taken} alone: filters bind tighter than '{node.operator}'"
+            self.report("SW221", message, right.name_span, hint, "warning")
 
     def _arithmetic(self, node: Binary, scope: Scope) -> Kind:
         self._check_reach(node)
-        before = len(self.problems)
+        before = len(self.errors)
         left = self._number(node.left, scope, node.operator)
-        self.silent += (said := len(self.problems) > before)  # two texts with a + between are one mistake
+        self.silent += (said := len(self.errors) > before)  # two texts with a + between are one mistake
         right = self._number(node.right, scope, node.operator)
         self.silent -= said
         kind = _arithmetic_kind(node.operator, left.name, right.name)
@@ -181,6 +183,11 @@ class Operations(Judge):
             if not fits(kind, INT):
                 self.report("SW214", f"'..' needs ints, {named(end)} is {kind}", end.span)
         return list_of(INT)
+
+
+def _is_bracketed(node: Node) -> bool:
+    """Whether its author put brackets around a node."""
+    return node.span.text.line(node.span.line)[: node.span.column - 1].rstrip().endswith("(")
 
 
 def joined_kind(kinds: Sequence[Kind]) -> Kind:

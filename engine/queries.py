@@ -107,22 +107,15 @@ class QueryChecker:
     # Names and expressions.
 
     def condition(self, node: Node, columns: Mapping[str, Kind]) -> None:
-        before = len(self.checker.problems)
+        before = len(self.checker.errors)
         self.checker.condition(node, self.scope.with_columns(columns))
-        self.no_secret(node, before)
-
-    def no_secret(self, node: Node, before: int) -> None:
-        """Reports a secret in what the database is asked, where nothing else was reported."""
-        secret = next((each for each in walk(node) if self.checker.kinds.get(each, ANY).secret), None)
-        if secret is not None and len(self.checker.problems) == before:
-            hint = "a password is checked with validate_password"
-            self.checker.report("SW231", "a secret can't be part of a query", secret.span, hint)
+        self.checker.no_secret(node, before)
 
     def computed(self, node: Node, columns: Mapping[str, Kind]) -> Kind:
         """The kind of an expression over columns; null where a column of it is."""
-        before = len(self.checker.problems)
+        before = len(self.checker.errors)
         kind = self.checker.infer(node, self.scope.with_columns(columns))
-        self.no_secret(node, before)
+        self.checker.no_secret(node, before)
         kind = kind.plain()  # one message a mistake
         return kind.maybe() if self.may_be_null(node, columns) else kind
 
@@ -261,7 +254,11 @@ class QueryChecker:
         self.columns(addon.output or (), other)
         self.sort(addon.sort, other, {})
         row = self.row(other, addon.output, {}, self.addons(addon.addons, other, ()))
-        return row.maybe() if related.returns == "first" else list_of(row)
+        if related.returns != "first":
+            return list_of(row)
+        ours = table.columns[related.ours]
+        is_there = ours.table == other.name and related.theirs == "id" and not ours.may_be_null and addon.where is None
+        return row if is_there else row.maybe()
 
     def related(self, addon: Addon, related: Relation, table: Table) -> None:
         """Whether the two columns of a relation can hold the same."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache, cached_property
 from typing import Any
 
@@ -23,7 +23,8 @@ Schema = dict[str, Any]
 
 FILE_KINDS = ("workspace", "group", "table", "endpoint", "function", "test")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-_METHOD, _PATH = f"({'|'.join(METHODS)})", r"([A-Za-z0-9_{}.~-]+(/[A-Za-z0-9_{}.~-]+)*)?"
+_PART = r"([A-Za-z0-9_.~-]|\{[A-Za-z_][A-Za-z0-9_]*\})+"
+_METHOD, _PATH = f"({'|'.join(METHODS)})", f"({_PART}(/{_PART})*)?"
 ENDPOINT_PATTERN = f"^{_METHOD} /{_PATH}$"
 # What a test calls: an endpoint's name, or its whole address where two groups have one of that name.
 TEST_PATTERN = f"^{_METHOD} /(api:[A-Za-z0-9_-]+/)?{_PATH}$"
@@ -478,31 +479,44 @@ def step_check(name: str) -> SchemaCheck:
 def problems(check: SchemaCheck, document: Document, path: Path, value: object) -> Iterator[Problem]:
     """The problems of the value at `path`, each with its place and its mend."""
     for error in check.errors(value):
-        if error.validator != "required" or not _is_misspelt(error):
+        if error.validator != "required" or not _is_under_another_name(error):
             yield from _explain(error, document, (*path, *error.absolute_path))
 
 
-def _is_misspelt(error: ValidationError) -> bool:
-    """Whether what is missing is there under a misspelt name, which is a problem of its own."""
+def _is_under_another_name(error: ValidationError) -> bool:
+    """Whether what is missing may be there under a name that isn't known, which is a problem of its own."""
     schema: Any = error.schema
     given: Any = error.instance
     required: Any = error.validator_value
-    unknown = [name for name in given if name not in schema.get("properties", {})]
+    known = schema.get("properties", {})
     missing = [name for name in required if name not in given]
-    return any(nearest(name, schema.get("properties", {})) in missing for name in unknown)
+    unknown = [name for name in given if name not in known] if schema.get("additionalProperties") is False else []
+    return any(nearest(name, known) in (None, *missing) for name in unknown)
+
+
+def _unknown_names(error: ValidationError, document: Document, path: Path) -> Iterator[Problem]:
+    """Names that nothing has: a step that lacks its dash, a misspelt one, or one that stands for what is missing."""
+    schema: Any = error.schema
+    given: Any = error.instance
+    known = list(schema.get("properties", {}))
+    missing = [name for name in schema.get("required", ()) if name not in given]
+    for name in (each for each in given if each not in known):
+        message, place = f"'{name}' is not known here", document.key_span((*path, name))
+        if next(iter(given)) in registry.steps() and name in registry.steps():
+            yield Problem("SW051", message, place, f"it is a step of its own: write '- {name}:'")
+            return  # with all that follows it
+        if missing and nearest(name, known) is None:
+            yield Problem("SW051", message, place, f"'{missing[0]}:' is missing")
+            return
+        yield Problem("SW051", message, place, did_you_mean(name, known))
 
 
 def _explain(error: ValidationError, document: Document, path: Path) -> Iterator[Problem]:
-    schema: Any = error.schema
     wanted: Any = error.validator_value
     given: Any = error.instance
     match error.validator:
         case "additionalProperties":
-            known = list(schema.get("properties", {}))
-            for name in given:
-                if name not in known:
-                    message = f"'{name}' is not known here"
-                    yield Problem("SW051", message, document.key_span((*path, name)), did_you_mean(name, known))
+            yield from _unknown_names(error, document, path)
         case "required":
             missing = [name for name in wanted if name not in given]
             first = next(name for name in missing if f"'{name}'" in error.message)
@@ -512,8 +526,10 @@ def _explain(error: ValidationError, document: Document, path: Path) -> Iterator
             known = [str(choice) for choice in wanted]
             shown = f"'{_shown(given)}'" if isinstance(given, str | int) else _described(given)
             hint = did_you_mean(str(given), known, listed=16)
-            if (other := _OTHER_TYPES.get(str(given).lower())) in known:
+            if (other := _other_type(str(given), known)) is not None:
                 hint = f"write '{other}'"
+            if str(given).endswith("?") and str(given)[:-1] in known:
+                hint = "the '?' goes behind the name, as in 'age?: int'"
             yield Problem("SW053", f"{shown} is not known here", document.span(path), hint)
         case "type":
             hint = "begin each entry with '- '" if wanted == "array" and isinstance(error.instance, dict) else ""
@@ -548,12 +564,21 @@ _OTHER_TYPES = {
     "map": "object",
     "dict": "object",
 }
+
+
+def _other_type(given: str, known: Collection[str]) -> str | None:
+    """How a type of another language, or one with a mark where none stands, is written here."""
+    if given.startswith("[]") and given[2:] in known:
+        return f"{given[2:]}[]"
+    return other if (other := _OTHER_TYPES.get(given.lower())) in known else None
+
+
 _AUTHOR_TYPES = {
     "string": "a text", "integer": "an int", "number": "a number", "boolean": "true or false",
     "array": "a list", "object": "a mapping", "null": "left empty",
 }  # fmt: skip
 _PATTERN_HINTS = {
-    ENDPOINT_PATTERN: "write a verb and a path, as in 'POST /auth/login'",
+    ENDPOINT_PATTERN: "write a verb and a path, as in 'POST /auth/login' or 'GET /notes/{id}'",
     TEST_PATTERN: "write a verb and a path, as in 'POST /auth/login'",
     ENV_PATTERN: "name a variable that 'env:' of the workspace declares, as in $env.DOCS_TOKEN",
     NAME_PATTERN: "start with a letter and use letters, digits and _",

@@ -129,13 +129,9 @@ class Signatures(Columns):
             for each in walk(node):
                 self.kinds.setdefault(each, ANY)
             return
-        before = len(self.problems)
+        before = len(self.errors)
         self.condition(node, scope.with_columns(columns))
-        for each in walk(node):
-            if self.kinds.get(each, ANY).secret and len(self.problems) == before:
-                hint = "a password is checked with validate_password"
-                self.report("SW231", "a secret can't be part of a query", each.span, hint)
-                return
+        self.no_secret(node, before)
 
     def rejection(self, rejection: Rejection, scope: Scope) -> None:
         """Checks how a run would end."""

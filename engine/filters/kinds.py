@@ -131,15 +131,16 @@ def _as_kind(kinds: list[Kind], literals: list[object]) -> Kind:
 def as_kind(value: object | None, kind: WrittenKind) -> object | None:
     """A value from outside, once it has shown to be of a kind; a fault where it is of another. Nothing is converted.
 
-    The kind is written out: `int decimal text bool object json null`, with `[]` for a list, `or` between several,
-    and an object with a kind for each of its fields. Of an object, the fields that are named are kept; one whose name
-    ends in `?` may be left out, and is null then.
+    The kind is written out: `int decimal text bool object json null`, with `[]` for a list, `or` between several, an
+    object with a kind for each of its fields, and a list of such a kind. Of an object, the fields that are named are
+    kept; one whose name ends in `?` may be left out, and is null then.
 
     "7" | json_decode | as_kind("int")                                    => 7
     "[1, null]" | json_decode | as_kind("int[]")                          => fault value
     "null" | json_decode | as_kind("int or null")                         => null
     {id: 7, name: "Ada", more: 1} | as_kind({id: "int", "age?": "int"})   => {id: 7, age: null}
     {tags: ["a"]} | as_kind({tags: "text[]"})                             => {tags: ["a"]}
+    [{sku: "a", n: 1}] | as_kind([{sku: "text"}])                         => [{sku: "a"}]
     "{\\"id\\": \\"7\\"}" | json_decode | as_kind({id: "int"})              => fault value
     "7" | as_kind("int")                                                  => fault kind
     """

@@ -23,6 +23,7 @@ _REACHES = {
 _TESTS = frozenset({"count", "exists"})  # what a query returns that shows no record
 _CLIENT = frozenset({"input", "request"})
 _CALLER = frozenset({"auth"})
+_KEY = frozenset({"env"})  # what only some know: who gives it, or what was signed with it, is let in
 
 
 def unowned(subject: Subject) -> Iterator[Problem]:
@@ -32,7 +33,7 @@ def unowned(subject: Subject) -> Iterator[Problem]:
     """
     steps = list(subject.steps)
     callers = _derived(steps, _CALLER)
-    if not subject.method or _is_guarded(steps, callers):
+    if not subject.method or _is_guarded(steps, callers | _derived(steps, _KEY)):
         return
     clients = _derived(steps, _CLIENT)
     read = _read_beyond_null(subject)
