@@ -112,8 +112,18 @@ def _names_beside(field: Field, path: str) -> list[str]:
     return [each.name for each in properties]
 
 
+_UNMEASURED = frozenset({"bool", "enum", "file", "geo_point", "json", "object", "vector"})
+
+
 def _misfits(field: Field) -> Iterator[tuple[str, str]]:
     name, said = field.name, f"'{field.name}' is {field.type}"
+    if field.type == "enum" and not field.values:
+        yield f"the enum '{name}' has no values", "add 'values: [open, done]'"
+    low, high = field.rules.get("min"), field.rules.get("max")
+    if isinstance(low, int | float) and isinstance(high, int | float) and low > high:
+        yield f"nothing is at least {low} and at most {high}, as '{name}' must be", "change 'min' or 'max'"
+    if field.type in _UNMEASURED and not field.is_list and (low is not None or high is not None):
+        yield f"'{'min' if low is not None else 'max'}' is of numbers, texts and lists, {said}", "take it out"
     if field.type == "vector" and not field.size:
         yield f"the vector '{name}' has no size", "say how many numbers it has, as in 'size: 1536'"
     if field.size and field.type != "vector":
