@@ -500,11 +500,17 @@ def _unknown_names(error: ValidationError, document: Document, path: Path) -> It
     given: Any = error.instance
     known = list(schema.get("properties", {}))
     missing = [name for name in schema.get("required", ()) if name not in given]
+    meant: set[str | None] = set()
     for name in (each for each in given if each not in known):
         message, place = f"'{name}' is not known here", document.key_span((*path, name))
         if next(iter(given)) in registry.steps() and name in registry.steps():
             yield Problem("SW051", message, place, f"it is a step of its own: write '- {name}:'")
             return  # with all that follows it
+        if (other := _OTHER_KEYS.get(name)) in known and other not in given:
+            if other not in meant:  # once, though several words may stand for it
+                yield Problem("SW051", message, place, f"write '{other}:'")
+            meant.add(other)
+            continue
         if missing and nearest(name, known) is None:
             yield Problem("SW051", message, place, f"'{missing[0]}:' is missing")
             return
@@ -551,6 +557,17 @@ def _explain(error: ValidationError, document: Document, path: Path) -> Iterator
             yield Problem("SW057", f"'{_shown(error.instance)}' can't stand here: {error.message}", document.span(path))
 
 
+# What authors of other tools call a key.
+_OTHER_KEYS = {
+    **dict.fromkeys(("args", "arguments", "params", "parameters"), "with"),
+    **dict.fromkeys(("field_name", "field_value", "filter", "condition"), "where"),
+    **dict.fromkeys(("limit", "page_size"), "per_page"),
+    **dict.fromkeys(("return_as", "result"), "as"),
+    **dict.fromkeys(("fields", "schema"), "columns"),
+    **dict.fromkeys(("references", "reference", "foreign_key"), "table"),
+    **dict.fromkeys(("expect", "expected"), "response"),
+    "body": "input",
+}
 # What other languages call a type.
 _OTHER_TYPES = {
     **dict.fromkeys(("string", "str", "varchar", "char"), "text"),
