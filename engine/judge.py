@@ -8,7 +8,7 @@ from dataclasses import replace
 from engine.errors import Problem, Severity, Span
 from engine.narrow import narrowed, narrowed_null
 from engine.scope import Scope
-from engine.syntax import Column, Node, children, walk
+from engine.syntax import Column, Literal, Node, children, walk
 from engine.values import ANY, BOOL, Kind, contains_sealed, contains_secret, fits
 from engine.wording import comparison, named, null_mend, shown, which
 
@@ -104,7 +104,11 @@ class Judge(ABC):
 
     def null(self, node: Node, what: str) -> None:
         """Reports that `node` may be null where `what` says why it must not be, unless it may in a query."""
-        if not self.takes_null(node):
+        if self.takes_null(node):
+            return
+        if self.kinds.get(node, ANY).name == "null" and not isinstance(node, Literal):
+            self.report("SW210", f"{named(node)} is always null here, {what}", node.span)
+        else:
             self.report("SW210", f"{named(node)} may be null here, {what}", node.span, null_mend(node, self.parameters))
 
     def condition(self, node: Node, scope: Scope) -> tuple[Scope, Scope]:
