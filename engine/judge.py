@@ -71,9 +71,11 @@ class Judge(ABC):
     def _asked_secret(self, node: Node) -> Node | None:
         """The first secret that an expression over columns takes; what is secret within a plain value is none."""
         kind = self.kinds.get(node, ANY)
-        if isinstance(node, Column) or not any(isinstance(each, Column) for each in walk(node)):
+        if not any(isinstance(each, Column) for each in walk(node)):
             inner = (each for each in walk(node) if self.kinds.get(each, ANY).secret)
             return next(inner, node) if contains_secret(kind) else None
+        if kind.secret:
+            return node
         return next((found for child in children(node) if (found := self._asked_secret(child))), None)
 
     def shadowed(self, name: str, span: Span) -> None:
