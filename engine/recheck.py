@@ -137,8 +137,10 @@ class Rechecker(WorkspaceChecker):
         except KeyError:  # a table of the query is in a file that can't be read: there is nothing to ask
             if not self.workspace.is_broken("table"):
                 raise
-        for sql in statements(owner.stack):
-            refused = self._examiner(dict(self.workspace.tables)).problems(sql)
+        written = statements(owner.stack)
+        if written:
+            examiner = self._examiner(dict(self.workspace.tables))
+            refused = [problem for sql in written for problem in examiner.problems(sql)]
             if refused and not self.workspace.is_broken("table"):
                 self.problems += refused
 

@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
         raise SetupError(fault.message) from None
     if not _is_there(settings.storage, table, id):
         sys.stderr.write(f"note: there is no record {id} in '{table.name}' yet\n")
-    if note := unknown_extras(extras, table.name, WorkspaceChecker(workspace).carried(table.name)):
+    if extras and (note := unknown_extras(extras, table.name, WorkspaceChecker(workspace).carried(table.name))):
         sys.stderr.write(f"note: {note}\n")
     sys.stdout.write(token + "\n")
     return 0

@@ -222,7 +222,7 @@ class Harness:
             token: str = run.tokens.create(table, subject["id"], extras)
         except Fault as fault:
             raise Unusable(fault.message, auth.span()) from fault
-        if note := unknown_extras(extras or {}, table, self._checker.carried(table)):
+        if extras and (note := unknown_extras(extras, table, self._checker.carried(table))):
             self._held.log.append({"level": "note", "message": note})
         return token
 
