@@ -76,7 +76,7 @@ def _with_path(owner: Kind, path: tuple[str | int, ...], value: Kind) -> Kind:
         item = owner.item or ANY
         # Right behind the last item one is made.
         new = [_with_path(each, tuple(rest), value) for each in (item, object_of({}))] if rest else [value]
-        return _tainted(list_of(join_all([item, *new])), owner)
+        return list_of(join_all([item, *new])).tainted_by(owner)
     if owner.is_record:  # a copy of a record has no secrets beside it
         owner = object_of(owner.visible or {}, owner.optional)
     if owner.name != "object":
@@ -85,9 +85,4 @@ def _with_path(owner: Kind, path: tuple[str | int, ...], value: Kind) -> Kind:
         made = mapping_of(ANY if rest else join(owner.item or ANY, value))
         return made.masked(owner, value) if owner.secret or contains_secret(value) else made
     inner = _with_path(_part(owner, first), tuple(rest), value) if rest else value
-    return _tainted(object_of({**owner.fields, first: inner}, owner.optional - {first}), owner)
-
-
-def _tainted(changed: Kind, owner: Kind) -> Kind:
-    """A changed copy is secret as a whole where what it is a copy of is."""
-    return changed.masked(owner) if owner.secret else changed
+    return object_of({**owner.fields, first: inner}, owner.optional - {first}).tainted_by(owner)

@@ -40,7 +40,7 @@ class Columns(StackWalk):
             for item in node.items:
                 self._record(step, table, self.kinds.get(item, ANY), item, "an item", is_open=True)
         else:
-            row = (kind.item or ANY).masked(kind) if kind.secret else kind.item or ANY
+            row = (kind.item or ANY).tainted_by(kind)
             self._record(step, table, row, node, "an item", is_open=True)
 
     def _record(self, step: Step, table: Table, kind: Kind, node: Node, what: str, is_open: bool) -> None:
@@ -59,7 +59,7 @@ class Columns(StackWalk):
             return
         spans, values = entry_spans(node), entry_values(node)
         for name, value in given.items():
-            value = value.masked(kind) if kind.secret else value
+            value = value.tainted_by(kind)
             self._column_value(table, name, value, spans.get(name, node.span), values.get(name))
         if step.name in ADDS:
             keys = matched(step.arguments["where"]) if "where" in step.arguments else {}

@@ -105,7 +105,7 @@ class Control(StackWalk):
         self._check_shadow(step, scope)
         if kind.name == "stream" or fits(kind, _WALKED):
             item = join_all(map(_item_kind, kind.choices), NEVER)
-            item = item.masked(kind) if kind.secret else item
+            item = item.tainted_by(kind)
         else:
             hint = which(items, kind, _WALKED)
             self.report("SW144", f"for_each needs a list or an object, this is {kind}", items.span, hint)

@@ -153,7 +153,7 @@ class Inference(Operations, Applications):
     def _beside(self, owner: Kind, name: str, kind: Kind) -> Kind:
         """The kind of a member as it is read. A column that lies beside its record is noted; a private one is plain."""
         if not (owner.is_record and kind.secret):
-            return kind.masked(owner) if owner.secret else kind
+            return kind.tainted_by(owner)
         self.secret_reads.add((owner.table, name))
         return kind.plain() if kind.private and not owner.secret else kind
 
@@ -177,10 +177,7 @@ class Inference(Operations, Applications):
         index = self.value(node.index, scope, "an index can't be null")
         kind = self._element(owner, index, node)
         name = node.index.value if isinstance(node.index, Literal) else None
-        if isinstance(name, str):
-            kind = self._beside(owner, name, kind)
-        elif owner.secret:
-            kind = kind.masked(owner)
+        kind = self._beside(owner, name, kind) if isinstance(name, str) else kind.tainted_by(owner)
         return kind.maybe() if node.optional else kind
 
     def _element(self, owner: Kind, index: Kind, node: Index) -> Kind:
@@ -211,7 +208,7 @@ class Inference(Operations, Applications):
         kind = self.value(node.of, scope, "it can't be spread")
         if not fits(kind, list_of(ANY)):
             self.report("SW213", f"only a list can be spread into a list, {named(node.of)} is {kind}", node.span)
-        return (kind.item or ANY).masked(kind) if kind.secret else kind.item or ANY
+        return (kind.item or ANY).tainted_by(kind)
 
     def _object(self, node: ObjectOf, scope: Scope) -> Kind:
         kind = object_of({})

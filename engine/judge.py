@@ -68,12 +68,15 @@ class Judge(ABC):
                 hint = "a value that the database may see says so with '| reveal', as a digest of it"
             self.report("SW231", "a secret can't be part of a query", secret.span, hint)
 
+    def secret_in(self, node: Node) -> Node:
+        """The first part of `node` that is secret as a whole; itself where none is."""
+        return next((each for each in walk(node) if self.kinds.get(each, ANY).secret), node)
+
     def _asked_secret(self, node: Node) -> Node | None:
         """The first secret that an expression over columns takes; what is secret within a plain value is none."""
         kind = self.kinds.get(node, ANY)
         if not any(isinstance(each, Column) for each in walk(node)):
-            inner = (each for each in walk(node) if self.kinds.get(each, ANY).secret)
-            return next(inner, node) if contains_secret(kind) else None
+            return self.secret_in(node) if contains_secret(kind) else None
         if kind.secret:
             return node
         return next((found for child in children(node) if (found := self._asked_secret(child))), None)
@@ -91,7 +94,7 @@ class Judge(ABC):
         kind = self.known(node, self.infer(node, scope))
         if kind.may_be_null:
             self.null(node, what)
-            return ANY.masked(kind) if kind.secret else ANY  # one message a mistake
+            return ANY.tainted_by(kind)  # one message a mistake
         return kind
 
     def known(self, node: Node, kind: Kind) -> Kind:

@@ -158,16 +158,16 @@ def settled(of: Kind, name: str) -> bool | None:
 def _passed(known: Kind, test: _Test) -> Kind:
     """What is known of a value of the kind `known` that passed a test."""
     if known.is_open:
-        return test.kind.masked(known) if known.secret else test.kind
+        return test.kind.tainted_by(known)
     passing = (each if each.name in test.sure else test.kind for each in known.choices if each.name in test.possible)
     kind = join_all(passing, known).present()
-    return kind.masked(known) if known.secret else kind
+    return kind.tainted_by(known)
 
 
 def _failed(known: Kind, test: _Test) -> Kind:
     """What is known of a value of the kind `known` that did not pass a test."""
     kind = join_all((each for each in known.choices if each.name not in test.sure), NEVER)
-    kind = kind.masked(known) if known.secret else kind
+    kind = kind.tainted_by(known)
     return kind.maybe() if known.nullable else kind
 
 

@@ -12,7 +12,7 @@ from engine.fields import Field
 from engine.infer import Inference
 from engine.scope import Scope
 from engine.stack import Block, Step, Word
-from engine.syntax import Entry, ListOf, Node, ObjectOf, walk
+from engine.syntax import Entry, ListOf, Node, ObjectOf
 from engine.values import ANY, NEVER, NULL, TEXT, Kind, contains_secret, fits, join, join_all
 from engine.workspace import Workspace
 
@@ -211,7 +211,7 @@ class StackWalk(Inference):
         for part in parts:
             yield from self._secrets(part)
         if not parts:
-            yield next((each for each in walk(node) if self.kinds.get(each, ANY).secret), node)
+            yield self.secret_in(node)
 
     def client_text(self, node: Node, what: str, scope: Scope) -> None:
         """Checks a part of the error that a client gets."""

@@ -172,6 +172,10 @@ class Kind:
         sealed = self.sealed or self.name == "password" or any(map(contains_sealed, origins))
         return self if self.secret and self.sealed == sealed else replace(self, secret=True, sealed=sealed)
 
+    def tainted_by(self, origin: Kind) -> Kind:
+        """This kind of what is a part of a value, or was made of it: tainted where that is as a whole."""
+        return self.masked(origin) if origin.secret else self
+
     def plain(self) -> Kind:
         """This kind with its own taint taken off."""
         return replace(self, secret=False, sealed=False, private=False) if self.secret else self
@@ -226,7 +230,7 @@ def object_of(fields: Mapping[str, Kind], optional: Iterable[str] = ()) -> Kind:
 def mapping_of(item: Kind) -> Kind:
     """An object of any keys, with an `item` under each."""
     if item.is_open or item.name == "never":
-        return OBJECT.masked(item) if item.secret else OBJECT
+        return OBJECT.tainted_by(item)
     return Kind("object", item=item)
 
 
@@ -516,7 +520,7 @@ def common(known: Kind, other: Kind) -> Kind:
     if other.is_open or other.name == "never":
         return known
     kind = join_all((_common(mine, theirs) for mine in known.choices for theirs in other.choices), NEVER)
-    kind = kind.masked(known) if known.secret else kind
+    kind = kind.tainted_by(known)
     return kind.maybe() if (known.is_open or known.may_be_null) and other.may_be_null else kind
 
 

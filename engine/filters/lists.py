@@ -109,7 +109,7 @@ def _flat_kind(kinds: list[Kind], literals: list[object]) -> Kind:
 def _flat(kind: Kind) -> Kind:
     """The kind of the leaves of something that may be a list of lists."""
     leaves = join_all((_flat(each.item or ANY) if each.name == "list" else each for each in kind.choices), NEVER)
-    leaves = leaves.masked(kind) if kind.secret else leaves
+    leaves = leaves.tainted_by(kind)
     return leaves.maybe() if kind.nullable else leaves
 
 

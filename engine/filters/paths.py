@@ -85,7 +85,7 @@ def follow_kind(kind: Kind, steps: list[str], default: Kind) -> Kind:
         if inside is None:
             return default
         certain = certain and there and not kind.nullable
-        kind = inside.masked(kind) if kind.secret else inside
+        kind = inside.tainted_by(kind)
     return kind if certain else join(kind, default)
 
 
