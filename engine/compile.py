@@ -90,13 +90,27 @@ MESSAGES: Mapping[str, str] = {
 class Plan:
     """A stack ready to run: `function(run, input, claims)`, a coroutine function where `is_async`.
 
-    `writes`: whether it may change the database. `tree` is the Python it was compiled from.
+    `writes`: whether it may change the database, and `atomic`: whether all of that is kept together. `reads`: how often
+    it asks the database for records; whatever is more than once counts as twice. `tree` is the Python it was compiled
+    from.
     """
 
     function: Callable[..., Any]
     is_async: bool
     writes: bool
+    atomic: bool = True
+    reads: int = 0
     tree: ast.stmt = field(default_factory=ast.Pass, repr=False)
+
+    @property
+    def is_serial(self) -> bool:
+        """Whether its runs behave as if they came one after the other."""
+        return self.writes and self.atomic
+
+    @property
+    def is_isolated(self) -> bool:
+        """Whether what a run reads must be held together: with what it writes, or with what else it reads."""
+        return self.atomic and self.reads > 0 if self.writes else self.reads > 1
 
     def source(self) -> str:
         """The generated Python as text, for reading."""
@@ -169,6 +183,7 @@ class StackLowering(ExpressionLowering):
         self.load = Load(compiler.storage, secret_reads, checked.kinds)
         self.used = {node.name for node in checked.kinds if isinstance(node, Variable)}
         self.is_async = self.writes = False
+        self.reads = 0
         self.loops: list[Loop] = []
         self.step: Step
 
@@ -179,7 +194,7 @@ class StackLowering(ExpressionLowering):
         label = "".join(letter if letter.isalnum() else "_" for letter in title)
         tree = at(span, function(label, ["run", "v_input", "auth"], body, is_async=self.is_async))
         made = function_of(tree, span.path, self.names.bound, label)
-        return Plan(made, self.is_async, self.writes, tree)
+        return Plan(made, self.is_async, self.writes, self.atomic, self.reads, tree)
 
     def _given(self) -> list[ast.stmt]:
         given = {"request": "request_values", "env": "env"}
@@ -262,6 +277,8 @@ class StackLowering(ExpressionLowering):
         is_async = inspect.iscoroutinefunction(operation)
         made = call(self.names.bind(operation, step.name), name("run"), *values)
         statements = [*before, *self._kept(step, awaited(made) if is_async else made, is_async)]
+        if definition.reads and not step.writes:
+            self.counts()
         return self.written(statements) if step.writes else statements
 
     def _call_composed(self, step: Step, definition: Definition) -> list[ast.stmt]:
@@ -270,6 +287,7 @@ class StackLowering(ExpressionLowering):
         values = [self.revealed(node) for node in operation.parameters]
         made = call(self.names.bind(operation.call, step.name), name("run"), *values)
         self.writes = self.writes or operation.writes
+        self.counts(2 if operation.several else 1)
         return self._kept(step, awaited(made), is_async=True)
 
     def _prepared(
@@ -323,6 +341,10 @@ class StackLowering(ExpressionLowering):
         """Statements that write: a transaction of their own where the stack isn't one as a whole."""
         self.writes = True
         return statements if self.atomic else [within(self.session("transaction"), statements)]
+
+    def counts(self, reads: int = 1) -> None:
+        """Notes that the stack asks the database so often, more than once where a loop stands around it."""
+        self.reads += 2 * reads if self.loops else reads
 
     # What constructs share.
 
@@ -602,6 +624,8 @@ def try_(lowering: StackLowering, steps: Block, catch: Block = (), finally_: Blo
     if lowering.step.arguments.get("catch") is None:
         handlers = []
     body, last = lowering.block(steps) or [ast.Pass()], lowering.block(finally_)
+    if last:  # a run that begins again has not ended
+        last = [branch(member(name("run"), "goes_on"), last)]
     return [ast.Try(body, handlers, [], last or ([] if handlers else [ast.Pass()]))]
 
 
@@ -651,6 +675,9 @@ def run_function(lowering: StackLowering, function: FunctionName, with_: Argumen
     )
     made = call(lowering.names.bind(plan.function, declared.name), name("run"), call(shape, given), const(None))
     statements = lowering._kept(lowering.step, awaited(made) if plan.is_async else made, plan.is_async)
+    lowering.counts(plan.reads)
+    if plan.writes and plan.reads and not lowering.atomic:  # what it reads belongs to what it writes
+        statements = [do(awaited(lowering.session("begin"))), *statements]
     return lowering.written(statements) if plan.writes else statements
 
 

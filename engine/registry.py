@@ -111,7 +111,7 @@ class Definition:
     `result` computes the result's kind from the arguments' kinds where the signature can't say it, or raises `Misfit`;
     of a step it is given null for an argument that is left out, and an open kind for one that is no value.
     `declassifies`: the result of a secret argument is no secret. `digests`: what it makes of a password tells nothing
-    of it. `writes`: it may change the database. `outside`: it
+    of it. `reads`: it asks the database for records. `writes`: it may change the database. `outside`: it
     waits for something outside of the database. `charges`: the run pays for the piped value's length. `keeps`: the
     result holds only items of which the filter's condition is true.
     `is_prepared`: `call` takes a `load` first, runs once at load, and returns the operation that runs. `composes`: it
@@ -133,6 +133,7 @@ class Definition:
     result: ResultRule | None = None
     declassifies: bool = False
     digests: bool = False
+    reads: bool = False
     writes: bool = False
     outside: bool = False
     charges: bool = False
@@ -219,6 +220,7 @@ def step(
     *,
     result: ResultRule | None = None,
     declassifies: bool = False,
+    reads: bool = False,
     writes: bool = False,
     outside: bool = False,
     composes: bool = False,

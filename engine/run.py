@@ -8,7 +8,8 @@ import random
 import time
 import traceback
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, Protocol
@@ -20,15 +21,6 @@ from engine.workspace import LIVE
 
 BUDGET = 20_000_000  # items and rounds a run may walk
 SLICE = 0.005  # seconds a run computes before others get a turn
-
-
-class Session(Protocol):
-    """What a run reads and writes through; see `engine.store.base`."""
-
-    wrote: bool
-
-    async def commit(self) -> None: ...
-    def rollback(self) -> None: ...
 
 
 class Trace(Protocol):
@@ -94,17 +86,14 @@ class Services:
 
 
 class Run:
-    """What steps, filters and operations are given. Times are milliseconds since the epoch.
+    """What steps, filters and operations are given. Times are milliseconds since the epoch."""
 
-    `has_effects`: a step has done what no rollback undoes, so that the run must not be done twice.
-    """
-
-    __slots__ = ("_next_breath", "_spent", "_started", "_trace", "db", "has_effects", "id", "request", "services")
+    __slots__ = ("_hashes", "_next_breath", "_spent", "_started", "_trace", "db", "id", "request", "services")
 
     def __init__(self, services: Services, id: str, request: Request | None) -> None:
         self.services, self.id, self.request = services, id, request
-        self.db: Any = services.store.session() if services.store is not None else None
-        self.has_effects = False
+        self.db: Any = services.store.session(services.time_limit) if services.store is not None else None
+        self._hashes: dict[str, str] | None = None  # of passwords: made once, however often the run begins again
         self._spent = 0
         self._started = 0.0
         self._next_breath = 0.0
@@ -129,6 +118,38 @@ class Run:
     @property
     def passwords(self) -> Any:
         return self.services.passwords
+
+    async def hash(self, password: str) -> str:
+        """The hash of a password. Nobody waits for a turn meanwhile: a run that has one lets go of it and begins again.
+
+        Raises Fault as `Passwords.hash` does.
+        """
+        if self._hashes is None:
+            self._hashes = {}
+        if password not in self._hashes:
+            holds = self.db.is_writing and self.db.is_repeatable
+            if holds:
+                self.db.rollback()
+            self._hashes[password] = await self.services.passwords.hash(password)
+            if holds:
+                raise self.db.overtaken()
+        return self._hashes[password]
+
+    @property
+    def goes_on(self) -> bool:
+        """False where it is left only to begin again."""
+        return self.db is None or not self.db.is_overtaken
+
+    @asynccontextmanager
+    async def acting(self) -> AsyncIterator[None]:
+        """Around what no rollback undoes: the run must not be done twice for what others write."""
+        if self.db is not None:
+            await self.db.settle()
+        try:
+            yield
+        finally:
+            if self.db is not None and self.goes_on:
+                await self.db.hold()
 
     @property
     def tokens(self) -> Any:
@@ -208,8 +229,6 @@ _CREDENTIALS = frozenset({"authorization", "x-xano-authorization", "cookie", "pr
 # Catching these would let a stack outlive its limits.
 FINAL = frozenset({"budget", "busy", "closed", "repeatable"})
 ATTEMPTS = 20  # at a run that others were in the way of
-_PAUSE = 0.002  # seconds, twice as long after each attempt, up to `_LONGEST`
-_LONGEST = 0.25
 
 
 _YAML = (".yaml", ".yml")
@@ -261,41 +280,74 @@ def identity(value: object) -> Any:
     return value
 
 
-async def perform(
+def perform(
     plan: Plan,
     run: Run,
     input: dict[str, Any],
     claims: Any,
     encode: Callable[[object], Any] = identity,
-    attempt: int = 1,
-) -> Any:
+) -> Coroutine[Any, Any, Any]:
     """Runs a plan and answers `encode` of its result; what it wrote is committed once that is ready.
 
     Raises `Fault`; whatever else is raised is a bug. Either way nothing that the run wrote is kept. Where others
     were in the way of a run that has done nothing but read and write the database, it begins again.
     """
+    perform = _once if not plan.writes and not plan.is_isolated else _held_together
+    return perform(plan, run, input, claims, encode)
+
+
+async def _once(plan: Plan, run: Run, input: dict[str, Any], claims: Any, encode: Callable[[object], Any]) -> Any:
     try:
         result = plan.function(run, input, claims)
         if plan.is_async:
             result = await result
-        answer = encode(result)
-        if plan.writes and run.db.wrote:
-            await run.db.commit()
-        return answer
-    except BaseException as error:
-        if plan.writes and run.db.wrote:
-            run.db.rollback()
+        return encode(result)
+    except Exception as error:
         fault = as_fault(error)
-        if fault is None or (fault is error and not _may_repeat(run, fault, attempt)):
+        if fault is None or fault is error:
             raise
-        if fault is not error:
-            raise fault from error
-    await asyncio.sleep(random.uniform(0, min(_PAUSE * 2**attempt, _LONGEST)))
-    return await perform(plan, run, input, claims, encode, attempt + 1)
+        raise fault from error
 
 
-def _may_repeat(run: Run, fault: Fault, attempt: int) -> bool:
-    return fault.reason == "repeatable" and not run.has_effects and attempt < ATTEMPTS
+async def _held_together(
+    plan: Plan, run: Run, input: dict[str, Any], claims: Any, encode: Callable[[object], Any]
+) -> Any:
+    """Runs a plan whose reads and writes belong together, until nobody was in its way."""
+    for attempt in range(ATTEMPTS):
+        if attempt == ATTEMPTS - 1:
+            run.db.is_repeatable = False
+        try:
+            if plan.is_isolated and not run.db.is_writing:
+                await run.db.isolate(writes=plan.writes, several=plan.reads > 1)
+            answer = await _once(plan, run, input, claims, encode)
+            await run.db.commit()
+            return answer
+        except Exception as error:
+            if not await _begins_again(run, error):
+                raise
+        except BaseException:
+            run.db.rollback()
+            raise
+        pause = run.db.retreat(attempt)
+        if pause:
+            await asyncio.sleep(pause)
+    raise AssertionError("the last attempt is not repeatable")
+
+
+async def _begins_again(run: Run, error: Exception) -> bool:
+    """Whether a run that was ended by `error` was only overtaken. Raises Fault where what it has seen doesn't last."""
+    if not isinstance(error, Fault):
+        run.db.rollback()
+        return False
+    if error.reason != "repeatable":
+        try:
+            await run.db.retract()
+        except Fault as other:
+            if other.reason != "repeatable":
+                raise
+            return True
+        return False
+    return True
 
 
 def evaluate(text: str, **variables: object) -> object:

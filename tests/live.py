@@ -111,7 +111,7 @@ def _address(process: subprocess.Popen[bytes], log: Path, start: int) -> str:
     while time.monotonic() < end and process.poll() is None:
         said = log.read_bytes()[start:].decode()
         if " on http://" in said and said.endswith("\n"):
-            url = said.partition(" on ")[2].partition("/api:")[0]
+            url = "http://" + said.rpartition(" on http://")[2].partition("/api:")[0]
             try:
                 if httpx.get(f"{url}/healthz", trust_env=False).status_code == 200:
                     return url

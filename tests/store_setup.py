@@ -47,6 +47,9 @@ class FakeRun:
     made: int = 0
     time_limit: float = 30.0
 
+    async def hash(self, password: str) -> str:
+        return await self.passwords.hash(password)
+
     def now(self) -> int:
         return NOW
 
@@ -70,7 +73,7 @@ async def repeated(run: FakeRun, work: Callable[..., Awaitable[Any]], *values: A
         try:
             return await work(run, *values)
         except Fault as fault:
-            run.db.rollback()
+            run.db.retreat(0)
             if fault.reason != "repeatable":
                 raise
 

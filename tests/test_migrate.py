@@ -151,7 +151,7 @@ def test_columns_are_added_and_filled(folder: Path, column: str, value: Any) -> 
             ("b", value),
         ]
         run = asyncio.run(load(store, thing=[{"name": "new", "count": 0, "flag": True}]))
-        assert run.db.wrote is False
+        assert run.db.is_writing is False
         assert (asyncio.run(store.dump("thing"))[2]["id"], asyncio.run(store.dump("thing"))[2]["extra"]) == (4, value)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -81,8 +82,17 @@ def _all(storage: str) -> None: ...
 
 def watch(made: Program, texts: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Gather the statements that are sent to the database."""
-    if isinstance(made.services.store, SqliteStore):
-        made.services.store.reader.set_trace_callback(texts.append)
+    store = made.services.store
+    if isinstance(store, SqliteStore):
+        connect = store.moments._connect
+
+        def watched() -> sqlite3.Connection:
+            connection = connect()
+            connection.set_trace_callback(lambda text: texts.append(text) if text.startswith("SELECT") else None)
+            return connection
+
+        monkeypatch.setattr(store.moments, "_connect", watched)
+        store.reader.set_trace_callback(texts.append)
         return
     for how in ("_alone", "_within"):
         send = getattr(PostgresSession, how)

@@ -349,13 +349,13 @@ def test_a_run_reads_its_own_writes_and_others_only_what_is_committed(store: Any
 
     async def test() -> None:
         mine, other = run_of(store, passwords), run_of(store, passwords)
-        assert not mine.db.wrote
+        assert not mine.db.is_writing
         await add(store, mine, "user", **ADA)
-        assert mine.db.wrote
+        assert mine.db.is_writing
         assert await settled(has(mine, "ada@example.com"))
         assert not await settled(has(other, "ada@example.com"))
         await mine.db.commit()
-        assert not mine.db.wrote
+        assert not mine.db.is_writing
         assert await settled(has(other, "ada@example.com"))
         await add(store, mine, "user", name="Eve", email="eve@example.com")
         mine.db.rollback()

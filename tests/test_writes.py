@@ -248,13 +248,13 @@ WRITTEN = [
     "{add}\n- patch_record: user\n  where: {email: a@x.io}\n  data: {password: $input.word}",
     "{add}\n- add_or_edit_record: user\n  where: {email: a@x.io}\n  data: {name: n, password: $input.word}",
     "{add}\n- bulk_edit_records: user\n  where: {email: a@x.io}\n  data: {password: $input.word}",
-    "{add}\n- bulk_patch_records: user\n  items: [{id: 1, password: $input.word}]",
+    "{add}\n- bulk_patch_records: user\n  items: [{id: $added.id, password: $input.word}]",
 ]
 
 
 @pytest.mark.parametrize("stack", WRITTEN)
 def test_a_password_is_hashed_on_every_way_in(tmp_path: Path, stack: str) -> None:
-    add = "- add_record: user\n  data: {name: n, email: a@x.io, password: something else}"
+    add = "- add_record: user\n  data: {name: n, email: a@x.io, password: something else}\n  as: added"
     stack = f"""{stack.replace("{add}", add)}
 - get_record: user
   where: {{email: a@x.io}}

@@ -8,7 +8,7 @@ import os
 import sqlite3
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +21,6 @@ from engine.errors import SetupError
 from engine.http.serve import make_private
 from engine.run import milliseconds
 from engine.security.passwords import DEFAULT_COST, Passwords
-from engine.store.base import Hasher
 from engine.store.importing import BATCH, Importer
 from engine.store.sources import FORMATS, Source
 from engine.store.sqlite import connect
@@ -51,8 +50,11 @@ class Moment:
     """What filling in records asks of a run: all of them are made at the same time."""
 
     db: None
-    passwords: Hasher
+    hasher: Callable[[str], Awaitable[str]]
     at: int
+
+    async def hash(self, password: str) -> str:
+        return await self.hasher(password)
 
     def now(self) -> int:
         return self.at
@@ -69,11 +71,9 @@ class Moment:
     async def breathe(self) -> None: ...
 
 
-class Unhashed:
-    """Takes the place of `Passwords` where nothing is kept."""
-
-    async def hash(self, password: str) -> str:
-        return ""
+async def unhashed(password: str) -> str:
+    """Takes the place of `Passwords.hash` where nothing is kept."""
+    return ""
 
 
 def run(options: argparse.Namespace) -> int:
@@ -102,8 +102,8 @@ def _staged(
 ) -> Importer:
     """An importer that has read all of the file."""
     passwords = Passwords(DEFAULT_COST, queue=BATCH * len(table.columns))
-    moment = Moment(None, passwords, milliseconds())
-    spoilt = replace(moment, passwords=Unhashed())
+    moment = Moment(None, passwords.hash, milliseconds())
+    spoilt = replace(moment, hasher=unhashed)
     try:
         importer = Importer(connection, table, moment, spoilt, update=options.update or "", hashed=options.with_secrets)
         with bar(size, "reading") as reach:

@@ -23,7 +23,7 @@ from engine.registry import (
 )
 
 
-@step(composes=True)
+@step(reads=True, composes=True)
 def query_all_records(
     load: Load,
     table: TableName,

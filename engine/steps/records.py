@@ -13,7 +13,7 @@ from engine.values import Record
 Operation = Callable[..., Any]
 
 
-@step
+@step(reads=True)
 def get_record(load: Load, table: TableName, where: Where) -> Record | None:
     """The record that a condition matches, the first by id; null where none does.
 
@@ -25,7 +25,7 @@ def get_record(load: Load, table: TableName, where: Where) -> Record | None:
     return operation  # type: ignore[return-value]
 
 
-@step
+@step(reads=True)
 def has_record(load: Load, table: TableName, where: Where) -> bool:
     """Whether a condition matches any record.
 

@@ -30,9 +30,9 @@ async def validate_password(run: Run, password: str | Secret, against: Secret | 
 async def _rehash(run: Run, against: Stored, password: str) -> None:
     """Replaces an outdated hash; where the load is too high for that now, a later login will."""
     try:
-        fresh = await run.passwords.hash(password)
+        fresh = await run.hash(password)
         # A run that writes already goes on in its own transaction; a reading one must not become a writing one.
-        if run.db.wrote:
+        if run.db.is_writing:
             await run.services.store.replace_secret(run, against, fresh)
         else:
             await _replace_alone(run.services.run(), against, fresh)

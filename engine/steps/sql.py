@@ -9,7 +9,7 @@ from engine.registry import Choice, Statement, step
 from engine.values import Secret
 
 
-@step(faults=("conflict",))
+@step(reads=True, faults=("conflict",))
 def direct_database_query(
     load: Load,
     sql: Statement,

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 from engine.errors import Fault
-from engine.store.base import Condition, ReadingRun
+from engine.store.base import Condition, Equal, ReadingRun
 from engine.store.dialect import Dialect
 from engine.store.rows import Row, rows_maker
 from engine.store.select import Selection
@@ -32,8 +32,8 @@ class Reads(Protocol):
     @property
     def dialect(self) -> Dialect: ...
 
-    def prepared(self, table: Table, sql: str, names: tuple[str, ...]) -> Ask:
-        """A statement about a table, whose values are for the columns `names`."""
+    def prepared(self, table: Table, sql: str, names: tuple[str, ...], equal: Equal = ()) -> Ask:
+        """A statement about a table, whose values are for the columns `names`; `equal` is as in `Condition`."""
 
 
 class Variants(Generic[T]):
@@ -77,7 +77,7 @@ class Asked:
         names = (*self.selection.names, *[""] * more)
 
         def make(dropped: Collection[int] | None) -> Ask:
-            return self.reads.prepared(self.table, text(self.select(dropped)), names)
+            return self.reads.prepared(self.table, text(self.select(dropped)), names, self.selection.equal)
 
         return Variants(self.selection.optionals, make)
 
@@ -101,7 +101,7 @@ def lookup(
 
     def make(dropped: Collection[int] | None) -> Ask:
         asked = condition.sql if dropped is None else condition.variant(dropped)
-        return reads.prepared(table, sql.replace("{}", asked), condition.names)
+        return reads.prepared(table, sql.replace("{}", asked), condition.names, condition.equal)
 
     statements = Variants(condition.optionals, make)
 

@@ -27,6 +27,9 @@ Write = Callable[..., Awaitable[Any]]
 Kinds = Mapping[Node, Kind] | Callable[[Node], Kind]
 
 BUSY_SECONDS = 5.0  # how long a write waits for its turn
+TIME_LIMIT = 30.0  # seconds that a run may take where nobody says otherwise
+
+Equal = tuple[tuple[str, int], ...]  # columns, and where among what is bound the value is that they must have
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,7 +39,7 @@ class Condition:
     The next two have one entry a parameter: `converts` what makes a value the one that is bound (None: it is
     as it is), `names` the column it is for. `optionals` are the places of the parameters whose null drops a
     comparison; `variant` is the text where it is known which of them are null, for an index to be used. `is_single`:
-    by a unique key it holds for one record at most.
+    by a unique key it holds for one record at most. `equal`: it holds for no record whose columns aren't so.
     """
 
     sql: str
@@ -46,6 +49,7 @@ class Condition:
     optionals: tuple[int, ...]
     variant: Callable[[Collection[int]], str]
     is_single: bool
+    equal: Equal = ()
 
     def bound(self, values: tuple[Any, ...]) -> tuple[object, ...]:
         """The values to bind, made of the parameters' values."""
@@ -59,10 +63,20 @@ class Condition:
 class Session(Protocol):
     """What one run reads and writes through. Nothing it wrote is seen by others before `commit` returns.
 
-    After `commit` and `rollback` it is as new and can go on.
+    After `commit` and `rollback` it is as new and can go on. Runs that are isolated behave as if they came one after
+    the other: one that can't is overtaken, which is the Fault unavailable with the reason `repeatable`. It may begin
+    again where it `is_repeatable`, until it has kept something. `is_writing`: others can't write what it reads now.
     """
 
-    wrote: bool
+    is_writing: bool
+    is_repeatable: bool
+    is_overtaken: bool
+
+    async def isolate(self, *, writes: bool, several: bool) -> None:
+        """Have all that is read until the next `commit` or `rollback` be so at one moment.
+
+        `writes`: it must be so still when something is written. `several`: it is read by more than one statement.
+        """
 
     async def begin(self) -> None:
         """Make ready to write; done by the first write itself. Raises Fault unavailable past `BUSY_SECONDS`."""
@@ -73,15 +87,29 @@ class Session(Protocol):
     def rollback(self) -> None:
         """Undo everything written."""
 
-    def savepoint(self) -> AbstractAsyncContextManager[None]:
-        """What is written inside is undone where something is raised, and stays uncommitted where nothing is."""
+    async def retract(self) -> None:
+        """As `rollback`; returns once what was read is known to last. Raises Fault unavailable where it doesn't."""
+
+    def overtaken(self) -> Fault:
+        """The fault of a run that begins again."""
+
+    def retreat(self, attempt: int) -> float:
+        """Make ready to begin again, after so many times before; answers the seconds to wait first."""
+
+    async def settle(self) -> None:
+        """Before what no rollback undoes: from now on it can't begin again."""
+
+    async def hold(self) -> None:
+        """After that: have nobody write what is read from now on, where something may be written."""
+
+    def savepoint(self, *, scans: bool = False) -> AbstractAsyncContextManager[None]:
+        """What is written inside is undone where something is raised, and stays uncommitted where nothing is.
+
+        `scans`: it may take long.
+        """
 
     def transaction(self) -> AbstractAsyncContextManager[None]:
         """What is written inside, and before, is undone where something is raised, and committed where nothing is."""
-
-
-class Hasher(Protocol):
-    async def hash(self, password: str) -> str: ...
 
 
 class Run(Protocol):
@@ -91,8 +119,8 @@ class Run(Protocol):
     def db(self) -> Any:
         """Its session."""
 
-    @property
-    def passwords(self) -> Hasher: ...
+    async def hash(self, password: str) -> str:
+        """The text to store for a password."""
 
     def now(self) -> int:
         """Milliseconds since the epoch."""
@@ -110,9 +138,10 @@ class Run(Protocol):
 
 
 class ReadingRun(Run, Protocol):
-    """What reads that may take long ask of a run besides. `has_effects`: it did what no rollback undoes."""
+    """What reads that may take long ask of a run besides."""
 
-    has_effects: bool
+    def acting(self) -> AbstractAsyncContextManager[None]:
+        """Around what no rollback undoes."""
 
     @property
     def time_limit(self) -> float:
@@ -127,12 +156,14 @@ class ReadingRun(Run, Protocol):
 class Prepared:
     """An operation that composed its own parameters: it is called with the run and their values, in order.
 
-    `writes`: it takes the turn to write, which the run's end gives back.
+    `writes`: it takes the turn to write, which the run's end gives back. `several`: it reads by more than one
+    statement.
     """
 
     call: Callable[..., Any]
     parameters: tuple[Node, ...]
     writes: bool = False
+    several: bool = False
 
 
 class Operations(Protocol):
@@ -229,7 +260,8 @@ class Store(Operations, Protocol):
 
     tables: Mapping[str, Table]
 
-    def session(self) -> Session: ...
+    def session(self, seconds: float = TIME_LIMIT) -> Session:
+        """A session, of which a statement may take so many seconds."""
 
     def holds(self, database: object) -> bool:
         """Whether its records are in a database: a file's path, or a URL."""

@@ -29,7 +29,7 @@ def direct(sql: Sql, ask: Ask, *, single: bool) -> Write:
         return run.charged(answered(*await ask(run, bound(sql, args)), single))
 
     async def write(run: ReadingRun, args: object = None) -> Any:
-        async with run.db.savepoint():
+        async with run.db.savepoint(scans=True):
             return await read(run, args)
 
     return write if sql.writes else read

@@ -9,7 +9,7 @@ import asyncio
 import sqlite3
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, nullcontext
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -47,10 +47,8 @@ def external(sql: Sql, *, single: bool) -> Write:
         database = _opened(connection)
         if any(store.holds(database) for store in run.services.every_store):  # whose secrets no check would keep
             raise value_fault("the connection leads to the workspace's own database: use direct_database_query")
-        if sql.writes:
-            run.has_effects = True
         try:
-            async with asyncio.timeout(seconds):
+            async with run.acting() if sql.writes else nullcontext(), asyncio.timeout(seconds):
                 rows = await _rows(sql, database, values, limit, seconds)
         except TimeoutError:
             message = f"the external database took longer than {seconds:g} seconds"

@@ -52,7 +52,8 @@ def prepare(reads: Reads, query: Query, selector: Selector) -> Prepared:
         return await find(run, *values)
 
     parameters = (*asked.selection.parameters, *nodes, *more)
-    return Prepared(locked if query.lock else find, parameters, writes=query.lock)
+    several = bool(addons) or query.totals or query.returns == "stream"
+    return Prepared(locked if query.lock else find, parameters, writes=query.lock, several=several)
 
 
 def _form(query: Query) -> str:

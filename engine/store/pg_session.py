@@ -1,12 +1,13 @@
 """What one run reads and writes through in PostgreSQL: single reads on any connection, a transaction on its own.
 
-What a run writes is serializable, as it is where there is one writer: the server ends one of two runs that
-couldn't have been one after the other, and `reason` `repeatable` says that the run may begin again. Within the
-transaction every statement has a savepoint of its own, so that one that fails leaves the others alone.
+What a run that may write reads and writes is serializable, as it is where there is one writer: the server ends one of
+two runs that couldn't have been one after the other, which may then begin again. Within the transaction every statement
+has a savepoint of its own, so that one that fails leaves the others alone.
 """
 
 from __future__ import annotations
 
+import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -20,9 +21,13 @@ from engine.store.base import unavailable
 from engine.store.constraints import busy, refused
 from engine.store.pool import FAILURES, Connection, Pool
 
-_BEGIN = "BEGIN ISOLATION LEVEL SERIALIZABLE; SAVEPOINT statement"
+_SERIAL = "BEGIN ISOLATION LEVEL SERIALIZABLE; SAVEPOINT statement"
+_MOMENT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SAVEPOINT statement"
 _NEXT = "RELEASE SAVEPOINT statement; SAVEPOINT statement"
 _UNDO = "ROLLBACK TO SAVEPOINT statement"
+
+_PAUSE = 0.002  # seconds before it begins again, twice as long after each attempt, up to `_LONGEST`
+_LONGEST = 0.25
 
 # It was prepared before a column became of another type.
 _STALE = asyncpg.InvalidCachedStatementError
@@ -48,25 +53,33 @@ _LOST = (
 class PostgresSession:
     """See `base.Session`. `connection` is its own while it writes."""
 
-    __slots__ = ("_has_committed", "_is_fresh", "_pool", "connection")
+    __slots__ = ("_begin", "_is_fresh", "_pause", "_pool", "_wrote", "connection", "is_overtaken", "is_repeatable")
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self.connection: Connection | None = None
+        self._begin = ""  # how its transaction begins, with its first read
         self._is_fresh = True  # nothing was written since the last savepoint
-        self._has_committed = False
+        self._wrote = False
+        self._pause = True  # before it begins again
+        self.is_overtaken, self.is_repeatable = False, True
 
     @property
-    def wrote(self) -> bool:
-        return self.connection is not None
+    def is_writing(self) -> bool:
+        return self.connection is not None and self._begin != _MOMENT
+
+    async def isolate(self, *, writes: bool, several: bool) -> None:
+        self._begin = _SERIAL if writes else _MOMENT
 
     async def begin(self) -> None:
         if self.connection is None:
-            self.connection = await self._begun()
+            self.connection = await self._begun(self._begin or _SERIAL)
             self._is_fresh = True
 
     async def commit(self) -> None:
-        connection, self.connection = self.connection, None
+        if self._begin == _MOMENT:
+            self.rollback()
+        connection, self.connection, self._begin = self.connection, None, ""
         if connection is None:
             return
         try:
@@ -82,15 +95,37 @@ class PostgresSession:
         self._pool.give(connection)
         if done != "COMMIT":
             raise refused()
-        self._has_committed = True
+        self.is_repeatable = False
 
     def rollback(self) -> None:
-        connection, self.connection = self.connection, None
+        connection, self.connection, self._begin, self._wrote = self.connection, None, "", False
         if connection is not None:
             self._pool.undo(connection)
 
+    async def retract(self) -> None:
+        # The server says of a transaction that it was serializable when it commits.
+        if self.is_writing and not self._wrote:
+            await self.commit()
+        self.rollback()
+
+    def overtaken(self) -> Fault:
+        self._pause = False
+        return self._conflict()
+
+    def retreat(self, attempt: int) -> float:
+        pause, self._pause = self._pause, True
+        self.is_overtaken = False
+        self.rollback()
+        return random.uniform(0, min(_PAUSE * 2 ** (attempt + 1), _LONGEST)) if pause else 0.0
+
+    async def settle(self) -> None:
+        self.is_repeatable = False
+
+    async def hold(self) -> None:
+        """The server sees who gets in its way."""
+
     @asynccontextmanager
-    async def savepoint(self) -> AsyncIterator[None]:
+    async def savepoint(self, *, scans: bool = False) -> AsyncIterator[None]:
         await self.begin()
         connection = self.connection
         assert connection is not None
@@ -117,12 +152,16 @@ class PostgresSession:
 
     async def first(self, sql: str, values: Sequence[object]) -> Any:
         """The first row of a statement that reads. Raises what asyncpg does, Fault unavailable for what passes."""
+        if self._begin:
+            await self.begin()
         if self.connection is not None:
             return await self._within(self.connection, "fetchrow", sql, values)
         return await self._alone("fetchrow", sql, values)
 
     async def rows(self, sql: str, values: Sequence[object]) -> list[Any]:
         """All rows of a statement that reads; raises as `first`."""
+        if self._begin:
+            await self.begin()
         how = self._alone if self.connection is None else partial(self._within, self.connection)
         found: list[Any] = await how("fetch", sql, values)
         return found
@@ -131,6 +170,7 @@ class PostgresSession:
         """All rows of a statement that writes; raises as `first`."""
         await self.begin()
         assert self.connection is not None
+        self._wrote = True
         rows: list[Any] = await self._within(self.connection, "fetch", sql, values)
         self._is_fresh = False
         return rows
@@ -168,16 +208,16 @@ class PostgresSession:
             await connection.raw.execute(_UNDO)
             raise
 
-    async def _begun(self, *, again: bool = True) -> Connection:
+    async def _begun(self, how: str, *, again: bool = True) -> Connection:
         """A connection with a transaction."""
         connection = await self._pool.take()
         try:
-            await connection.raw.execute(_BEGIN)
+            await connection.raw.execute(how)
         except FAILURES as error:
             lost = _is_lost(connection, error)
             self._pool.drop(connection)
             if lost and again:
-                return await self._begun(again=False)
+                return await self._begun(how, again=False)
             self._pass(error, lost)
             raise
         except BaseException:
@@ -198,8 +238,8 @@ class PostgresSession:
 
     def _conflict(self) -> Fault:
         """A run that has kept nothing yet can begin again; another must not."""
-        fault = busy()
-        return fault if self._has_committed else replace(fault, reason="repeatable")
+        self.is_overtaken = self.is_repeatable
+        return replace(busy(), reason="repeatable") if self.is_repeatable else busy()
 
 
 def _is_passing(error: Exception) -> bool:

@@ -18,7 +18,19 @@ from engine.shapes import input_fault, unknown_param
 from engine.sql import Sql
 from engine.store import find, migrate, pg_direct
 from engine.store.asked import Ask, Values, lookup
-from engine.store.base import BUSY_SECONDS, Condition, Kinds, Prepared, Read, ReadingRun, Run, Write, quoted
+from engine.store.base import (
+    BUSY_SECONDS,
+    TIME_LIMIT,
+    Condition,
+    Equal,
+    Kinds,
+    Prepared,
+    Read,
+    ReadingRun,
+    Run,
+    Write,
+    quoted,
+)
 from engine.store.direct import ROW_LIMIT, direct
 from engine.store.pg_blocking import REFUSALS, Blocking
 from engine.store.pg_catalog import PostgresCatalog, make_schema, said
@@ -56,7 +68,7 @@ class PostgresReads:
 
     dialect = DIALECT
 
-    def prepared(self, table: Table, sql: str, names: tuple[str, ...]) -> Ask:
+    def prepared(self, table: Table, sql: str, names: tuple[str, ...], equal: Equal = ()) -> Ask:
         rows = Statement(table, sql, names).rows
 
         async def ask(run: ReadingRun, values: Values, finish: Callable[[list[Row]], T]) -> T:
@@ -68,7 +80,9 @@ class PostgresReads:
 class PostgresSpelling:
     """See `returned.Spelling`."""
 
-    def statement(self, table: Table, sql: str, asked: tuple[str, ...], written: tuple[str, ...]) -> Statement:
+    def statement(
+        self, table: Table, sql: str, asked: tuple[str, ...], written: tuple[str, ...], *, scans: bool = False
+    ) -> Statement:
         has_id = sql.startswith("INSERT") and "id" in written and table.id.type == "int"
         return (Inserted if has_id else Statement)(table, sql, asked, written)
 
@@ -154,7 +168,7 @@ class PostgresStore(Writes):
         with PostgresStore.catalog(url) as catalog:
             yield PostgresTarget(catalog.connection, ready)
 
-    def session(self) -> PostgresSession:
+    def session(self, seconds: float = TIME_LIMIT) -> PostgresSession:
         return PostgresSession(self.pool)
 
     def holds(self, database: object) -> bool:

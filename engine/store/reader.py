@@ -30,10 +30,13 @@ Work = Callable[[sqlite3.Connection], T]
 
 
 class Watched:
-    """A connection whose statements are interrupted past a time that `monotonic` tells, or when they are stopped."""
+    """A connection whose statements are interrupted past a time that `monotonic` tells, or when they are stopped.
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection = connection
+    `threads` are its own, where what takes long on it goes.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, threads: ThreadPoolExecutor | None = None) -> None:
+        self.connection, self.threads = connection, threads
         self._until = inf
         connection.set_progress_handler(self._is_over, _STEPS)
 
@@ -82,7 +85,7 @@ class Reader:
     async def read(self, watched: Watched, work: Work[T], pace: Pace, seconds: float) -> T:
         """What `work` gives, at `watched` or in a thread. Raises Fault budget past `seconds`, unavailable where busy.
 
-        `watched` is the event loop's connection or, in a run that wrote, the one that sees what it wrote.
+        `watched` is the event loop's connection, or one that is the run's alone meanwhile.
         """
         if not pace.is_slow:
             try:
@@ -99,7 +102,7 @@ class Reader:
             raise unavailable("The database is busy. Try again in a second.", "busy")
         self._waiting += 1
         own = None if watched is self.inline else watched
-        job = self._threads.submit(self._run, own, work, seconds)
+        job = (watched.threads or self._threads).submit(self._run, own, work, seconds)
         job.add_done_callback(self._done)
         try:
             return await asyncio.shield(asyncio.wrap_future(job))

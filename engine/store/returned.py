@@ -25,8 +25,13 @@ class Writing(Protocol):
 class Spelling(Protocol):
     """What a storage spells its own way."""
 
-    def statement(self, table: Table, sql: str, asked: tuple[str, ...], written: tuple[str, ...]) -> Writing:
-        """A prepared statement; the first values are for the columns `asked`, the others for those `written`."""
+    def statement(
+        self, table: Table, sql: str, asked: tuple[str, ...], written: tuple[str, ...], *, scans: bool = False
+    ) -> Writing:
+        """A prepared statement; the first values are for the columns `asked`, the others for those `written`.
+
+        `scans`: it may take long.
+        """
 
     def parameter(self, number: int) -> str:
         """A placeholder, counted from 1."""

@@ -181,7 +181,7 @@ class Draft:
         stored: list[Any] = [known[name] if name in known else data[name] for name in self.given]
         for place in self._passwords:
             if stored[place] is not None and self.given[place] not in known:
-                stored[place] = await run.passwords.hash(stored[place])
+                stored[place] = await run.hash(stored[place])
         for place, name in enumerate(self.given):
             if stored[place] is None and name in self._fallbacks:
                 stored[place] = self._fallbacks[name](run)

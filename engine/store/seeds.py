@@ -24,10 +24,6 @@ class Planting:
     db: Any = None
     _hasher = Passwords(threads=1)
 
-    @property
-    def passwords(self) -> Planting:
-        return self
-
     async def hash(self, password: str) -> str:
         return self._hasher.hash_now(password)
 

@@ -10,11 +10,11 @@ from engine.errors import Problem, Problems
 from engine.fields import Field
 from engine.queries import aggregated, canonical, is_distinct, opened
 from engine.relations import Relation, join_condition, relation
-from engine.store.base import Convert, Kinds, quoted
+from engine.store.base import Convert, Equal, Kinds, quoted
 from engine.store.bind import SCALARS
 from engine.store.dialect import Dialect
 from engine.store.rows import NO_COLUMN, is_json
-from engine.store.sql import Where
+from engine.store.sql import Where, given_columns
 from engine.store.terms import Joined, Source, Term
 from engine.syntax import Filter, Node
 from engine.values import DECIMAL, INT, Kind
@@ -43,7 +43,7 @@ class Selection:
 
     `fields` and `secrets` are read in this order, then `extras`, which no record shows: the keys of addons and of
     positions. `source` is everything from FROM to the condition, and binds the first `asked` parameters; what is read
-    binds the rest.
+    binds the rest. `equal` is as in `Condition`.
     """
 
     parameters: tuple[Node, ...]
@@ -59,6 +59,7 @@ class Selection:
     grouped: str = ""
     distinct: bool = False
     asked: int = 0
+    equal: Equal = ()
 
     @property
     def columns(self) -> str:
@@ -118,7 +119,8 @@ class Selector:
         made = self.aggregate(query, where) if query.returns == "aggregate" else self.records(query, where)
         if where.problems:
             raise Problems(where.problems)
-        return replace(made, source=clauses, asked=bound)
+        given = given_columns(query.where, table, where.known) if query.where is not None else ()
+        return replace(made, source=clauses, asked=bound, equal=where.places(given))
 
     def joined(self, word: Word, is_left: bool) -> Joined:
         return Joined(self.tables[word.text], is_left)

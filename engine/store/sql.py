@@ -6,13 +6,13 @@ is asked, so only what stands under a `not` must be made exact; indexes go on be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 
 from engine.errors import Fault, Problems, kind_fault
 from engine.queries import canonical
 from engine.store import bind
-from engine.store.base import Condition, Kinds
+from engine.store.base import Condition, Equal, Kinds
 from engine.store.dialect import Dialect
 from engine.store.terms import AHEAD, LOST, Source, Term, Terms, has_column, is_given
 from engine.syntax import Attribute, Binary, Column, Filter, Index, ListOf, Literal, Node, Spread, Unary
@@ -39,7 +39,8 @@ def compile_where(node: Node, table: Table, kinds: Kinds, dialect: Dialect) -> C
     def variant(dropped: Collection[int]) -> str:
         return Where(source, kinds, dialect, dropped).condition(node, exact=False)
 
-    known = set(_given_columns(node, table, where.known))
+    given = list(given_columns(node, table, where.known))
+    known = {name for name, _ in given}
     return Condition(
         sql,
         tuple(where.parameters),
@@ -48,22 +49,23 @@ def compile_where(node: Node, table: Table, kinds: Kinds, dialect: Dialect) -> C
         tuple(where.optionals),
         variant,
         is_single=any(known.issuperset(key) for key in table.unique),
+        equal=where.places(given),
     )
 
 
-def _given_columns(node: Node, table: Table, known: Callable[[Node], Kind]) -> Iterator[str]:
+def given_columns(node: Node, table: Table, known: Callable[[Node], Kind]) -> Iterator[tuple[str, Node]]:
     """The columns whose values a condition gives: any number of records may hold null, though they are unique."""
     match node:
         case Binary(operator="and", left=left, right=right):
-            yield from _given_columns(left, table, known)
-            yield from _given_columns(right, table, known)
+            yield from given_columns(left, table, known)
+            yield from given_columns(right, table, known)
         case (
             Binary(operator="==", left=Column(name=name), right=value, optional=False)
             | Binary(operator="==", left=value, right=Column(name=name), optional=False)
         ) if is_given(value):
             kind = known(value)
             if not (table.columns[name].may_be_null and (kind.nullable or kind.name in ("any", "null"))):
-                yield name
+                yield name, value
 
 
 class Where(Terms):
@@ -77,6 +79,11 @@ class Where(Terms):
         super().__init__(source, kinds, dialect)
         self.dropped = dropped
         self.optionals: list[int] = []
+
+    def places(self, given: Iterable[tuple[str, Node]]) -> Equal:
+        """Columns with where the values are bound that a condition gives them."""
+        places = {id(node): place for place, node in enumerate(self.parameters)}
+        return tuple((name, places[id(node)]) for name, node in given if id(node) in places)
 
     def condition(self, node: Node, exact: bool) -> str:
         if isinstance(node, Literal) and isinstance(node.value, bool):

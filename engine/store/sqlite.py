@@ -6,20 +6,25 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any, Literal, TypeVar
 
 from engine.clauses import Query
-from engine.errors import SetupError
+from engine.errors import Fault, SetupError
 from engine.fields import Field
 from engine.shapes import input_fault, unknown_param
 from engine.sql import Sql
 from engine.store import find, migrate, search, sqlite_direct
 from engine.store.asked import Ask, Values, lookup
-from engine.store.base import Condition, Kinds, Prepared, Read, ReadingRun, Run, Write, quoted
-from engine.store.constraints import refused
+from engine.store.base import TIME_LIMIT, Condition, Equal, Kinds, Prepared, Read, ReadingRun, Run, Write, quoted
+from engine.store.constraints import busy, refused
 from engine.store.direct import ROW_LIMIT, direct
+from engine.store.effects import Effects
+from engine.store.history import Reading, ReadSet, WriteSet
+from engine.store.moments import Moments
 from engine.store.reader import Pace, Reader, Watched, Work
 from engine.store.rows import digester, masked_of, names_of, plain_of, row_maker, unmasked_of
 from engine.store.schema import refers
@@ -29,7 +34,7 @@ from engine.store.sqlite_catalog import SqliteCatalog, waiting
 from engine.store.sqlite_dialect import DIALECT, add_functions
 from engine.store.sqlite_target import SqliteTarget
 from engine.store.statement import Row, Statement
-from engine.store.writer import Writer
+from engine.store.writer import Writer, data_version
 from engine.store.writes import Writes
 from engine.syntax import Node
 from engine.values import Stored
@@ -37,47 +42,110 @@ from engine.workspace import Table
 
 T = TypeVar("T")
 _STATEMENTS = 2048  # prepared statements kept a connection
+HELD_SECONDS = 0.02  # that a run which was overtaken may have taken, to do it all again while others wait
 _BUSY_SECONDS = 30  # a connection waits while another process changes tables
 _READ_BUSY_MS = 1000  # a reader waits only while another process recovers the file
 
 
 class SqliteSession:
-    """What one run reads and writes through; see `base.Session`."""
+    """What one run reads and writes through; see `base.Session`.
 
-    __slots__ = ("_store", "connection", "wrote")
+    What a run reads before it has the turn to write is compared when it takes it.
+    """
 
-    def __init__(self, store: SqliteStore) -> None:
-        self._store = store
+    # What few runs need is set where they do.
+    _moment: Watched | None = None
+    _reads: ReadSet | None = None
+    _writes: WriteSet | None = None
+    _parts = 0  # savepoints that are open
+    _since = _waited = 0.0
+    _version = 0
+    is_overtaken = is_writing = False
+    is_repeatable = True
+
+    def __init__(self, store: SqliteStore, seconds: float) -> None:
+        self._store, self._seconds = store, seconds
         self.connection = store.reader
-        self.wrote = False
+
+    # What it reads.
+
+    async def isolate(self, *, writes: bool, several: bool) -> None:
+        if writes and not self.is_repeatable:
+            await self.begin()
+        elif several:
+            self._moment = await self._store.moments.take()
+            self.connection = self._moment.connection
+        if writes and not self.is_writing:
+            self._reads = ReadSet(self._store.writer.history.visible)
+            self._since = monotonic()
+            if self._store.writer.history.is_shared:
+                self._version = data_version(self.connection)
+
+    def saw(self, reading: Reading, values: tuple[object, ...]) -> None:
+        """Remember what a statement reads, whose values these are, where it may have to be as it was."""
+        if self._reads is not None:
+            self._reads.add(reading.keys(values))
 
     async def read(self, work: Work[T], pace: Pace, seconds: float) -> T:
         """What `work` gives; see `Reader.read`."""
-        watched = self._store.written if self.wrote else self._store.reading.inline
+        watched = self._store.written if self.is_writing else self._moment or self._store.reading.inline
         return await self._store.reading.read(watched, work, pace, seconds)
 
+    # What it writes.
+
     async def begin(self) -> None:
-        if not self.wrote:
+        if not self.is_writing:
+            if self._reads is not None:
+                self._waited = monotonic() - self._since
             await self._store.writer.enter()
-            self.connection = self._store.writer.connection
-            self.wrote = True
+            self.is_writing = True
+            self._take_over()
         elif not self.connection.in_transaction:  # the database took everything back, as a full disk makes it do
             raise refused()
 
+    async def scan(self, work: Work[T]) -> T:
+        """What `work` gives that writes and may take long: in a thread, and where it is ended, for the run alone."""
+        await self.begin()
+        await self._alone()
+        return await self._store.reading.read(self._store.written, work, Pace(is_slow=True), self._seconds)
+
+    @property
+    def writes(self) -> WriteSet:
+        """What it has written, for those who have read it."""
+        if self._writes is None:
+            self._writes = WriteSet()
+        return self._writes
+
+    async def _alone(self) -> None:
+        if not self._parts and self._writes is None:
+            await self._store.writer.alone()
+
     async def commit(self) -> None:
-        if self.wrote:
-            self._reset()
-            await self._store.writer.leave()
+        was_writing, writes = self.is_writing, self._writes
+        self._reset()
+        if was_writing:
+            self.is_repeatable = False
+            await self._store.writer.leave(writes)
 
     def rollback(self) -> None:
-        if self.wrote:
-            self._reset()
+        was_writing = self.is_writing
+        self._reset()
+        if was_writing:
             self._store.writer.undo()
 
+    async def retract(self) -> None:
+        seen = self._store.writer.settled() if self.is_writing else None
+        self.rollback()
+        if seen is not None:
+            await seen
+
     @asynccontextmanager
-    async def savepoint(self) -> AsyncIterator[None]:
+    async def savepoint(self, *, scans: bool = False) -> AsyncIterator[None]:
         await self.begin()
+        if scans:
+            await self._alone()
         self.connection.execute("SAVEPOINT part")
+        self._parts += 1
         try:
             yield
         except BaseException:
@@ -85,6 +153,8 @@ class SqliteSession:
                 self.connection.execute("ROLLBACK TO part")
                 self.connection.execute("RELEASE part")
             raise
+        finally:
+            self._parts -= 1
         self.connection.execute("RELEASE part")
 
     @asynccontextmanager
@@ -96,9 +166,56 @@ class SqliteSession:
             raise
         await self.commit()
 
+    # Others in its way.
+
+    def overtaken(self) -> Fault:
+        self.is_overtaken = self.is_repeatable
+        return replace(busy(), reason="repeatable") if self.is_repeatable else busy()
+
+    def retreat(self, attempt: int) -> float:
+        self.is_overtaken = False
+        if not self.is_writing:
+            self._reset()
+        elif attempt == 0 and self._waited > HELD_SECONDS:
+            self.rollback()
+        return 0.0
+
+    async def settle(self) -> None:
+        if self._reads is not None and self._reads.keys:
+            await self.begin()
+        self.is_repeatable = False
+
+    async def hold(self) -> None:
+        if self._reads is not None:
+            await self.begin()
+
+    def _take_over(self) -> None:
+        """Go on with the connection that writes. Raises Fault where what the run has read is no longer so."""
+        reads, self._reads = self._reads, None
+        if self._moment is not None:
+            self._end_moment()
+        was_on, self.connection = self.connection, self._store.writer.connection
+        if reads is not None and reads.keys and self._is_late(reads, was_on):
+            raise self.overtaken()
+
+    def _is_late(self, reads: ReadSet, was_on: sqlite3.Connection) -> bool:
+        history = self._store.writer.history
+        if history.may_miss(reads) and not (self._version and data_version(was_on) == self._version):
+            return True
+        return history.has_changed(reads)
+
+    def _end_moment(self) -> None:
+        moment, self._moment = self._moment, None
+        if moment is not None:
+            self._store.moments.give(moment)
+
     def _reset(self) -> None:
+        if self._moment is not None:
+            self._end_moment()
         self.connection = self._store.reader
-        self.wrote = False
+        self._reads = self._writes = None
+        self._parts = 0
+        self.is_writing = False
 
 
 class SqliteReads:
@@ -106,10 +223,14 @@ class SqliteReads:
 
     dialect = DIALECT
 
-    def prepared(self, table: Table, sql: str, names: tuple[str, ...]) -> Ask:
-        rows, pace = Statement(table, sql, names).rows, Pace()
+    def __init__(self, effects: Effects) -> None:
+        self._effects = effects
+
+    def prepared(self, table: Table, sql: str, names: tuple[str, ...], equal: Equal = ()) -> Ask:
+        rows, pace, reading = Statement(table, sql, names).rows, Pace(), self._effects.reading(table, sql, equal)
 
         async def ask(run: ReadingRun, values: Values, finish: Callable[[list[Row]], T]) -> T:
+            run.db.saw(reading, values)
             found: T = await run.db.read(lambda connection: finish(rows(connection, values)), pace, run.time_limit)
             return found
 
@@ -117,10 +238,16 @@ class SqliteReads:
 
 
 class SqliteSpelling:
-    """See `writes.Spelling`."""
+    """See `returned.Spelling`."""
 
-    def statement(self, table: Table, sql: str, asked: tuple[str, ...], written: tuple[str, ...]) -> Statement:
-        return Statement(table, sql, asked, written)
+    def __init__(self, effects: Effects) -> None:
+        self._effects = effects
+
+    def statement(
+        self, table: Table, sql: str, asked: tuple[str, ...], written: tuple[str, ...], *, scans: bool = False
+    ) -> Statement:
+        sql, effect = self._effects.writing(table, sql, written)
+        return Statement(table, sql, asked, written, effect, scans)
 
     def parameter(self, number: int) -> str:
         return f"?{number}"
@@ -144,13 +271,15 @@ class SqliteStore(Writes):
         writer: sqlite3.Connection,
         connect: Callable[[], sqlite3.Connection],
     ) -> None:
-        super().__init__(SqliteSpelling())
+        self.effects = Effects(tables)
+        super().__init__(SqliteSpelling(self.effects))
         self.tables = tables
         self.reader = reader
         self.reading = Reader(reader, connect)
-        self.reads = SqliteReads()
+        self.reads = SqliteReads(self.effects)
+        self.moments = Moments(connect)
         self.writer = Writer(writer)
-        self.written = Watched(writer)
+        self.written = Watched(writer, self.writer.thread)
         self._loads: dict[tuple[str, tuple[str, ...]], Write] = {}
 
     @classmethod
@@ -228,8 +357,8 @@ class SqliteStore(Writes):
             opened.pop_all()
         return cls(tables, reader, writer, partial(_reader, path))
 
-    def session(self) -> SqliteSession:
-        return SqliteSession(self)
+    def session(self, seconds: float = TIME_LIMIT) -> SqliteSession:
+        return SqliteSession(self, seconds)
 
     def holds(self, database: object) -> bool:
         own = self.reader.execute("PRAGMA database_list").fetchone()[2]  # empty where it is in memory
@@ -237,6 +366,7 @@ class SqliteStore(Writes):
 
     async def close(self) -> None:
         await self.writer.close()
+        self.moments.close()
         self.reading.close()
 
     def where(self, node: Node, table: Table, kinds: Kinds) -> Condition:
@@ -254,11 +384,13 @@ class SqliteStore(Writes):
             pick: Callable[[list[Row]], Any] = lambda rows: make(rows[0]) if rows else None  # noqa: E731
             return lookup(self.reads, table, condition, f'{head} {{}} ORDER BY "id" LIMIT 1', pick)
         first = Statement(table, f'{head} {condition.sql} ORDER BY "id" LIMIT 1', condition.names).first
+        reading = self.effects.reading(table, condition.sql, condition.equal)
         bound = condition.bound if any(condition.converts) else None
 
         def get(run: Run, *values: Any) -> dict[str, object] | None:
             if bound is not None:
                 values = bound(values)
+            run.db.saw(reading, values)
             row = first(run.db.connection, values)
             return None if row is None else make(row)
 
@@ -269,14 +401,18 @@ class SqliteStore(Writes):
         if not condition.is_single:
             return lookup(self.reads, table, condition, f"{head} {{}} LIMIT 1", bool)
         first = Statement(table, f"{head} {condition.sql} LIMIT 1", condition.names).first
+        reading = self.effects.reading(table, condition.sql, condition.equal)
 
         def has(run: Run, *values: Any) -> bool:
-            return first(run.db.connection, condition.bound(values)) is not None
+            bound = condition.bound(values)
+            run.db.saw(reading, bound)
+            return first(run.db.connection, bound) is not None
 
         return has
 
     def direct(self, sql: Sql, *, single: bool) -> Write:
-        return direct(sql, sqlite_direct.prepare(sql, 1 if single else ROW_LIMIT + 1), single=single)
+        prepared = sqlite_direct.prepare(sql, 1 if single else ROW_LIMIT + 1, self.effects)
+        return direct(sql, prepared, single=single)
 
     def query(self, query: Query, kinds: Kinds, secrets: Callable[[Table], tuple[str, ...]]) -> Prepared:
         return find.prepare(self.reads, query, Selector(self.tables, kinds, DIALECT, secrets))

@@ -10,13 +10,15 @@ from engine.sql import Sql
 from engine.store.base import ReadingRun
 from engine.store.constraints import busy, not_unique
 from engine.store.direct import Ask, Rows, failed
+from engine.store.effects import Effects
 from engine.store.reader import Pace, is_interrupted
 from engine.store.writer import is_busy
 
 
-def prepare(sql: Sql, limit: int) -> Ask:
+def prepare(sql: Sql, limit: int, effects: Effects) -> Ask:
     """What fetches at most `limit` rows."""
-    text, pace = sql.numbered("?"), Pace()
+    text, pace, reading = sql.numbered("?"), Pace(), effects.read_by(sql)
+    written = effects.written_by(sql)
 
     def fetch(connection: sqlite3.Connection, values: Sequence[object]) -> Rows:
         try:
@@ -31,10 +33,16 @@ def prepare(sql: Sql, limit: int) -> Ask:
         return names, rows
 
     async def ask(run: ReadingRun, values: Sequence[object]) -> Rows:
-        # A statement that writes can't be tried: to interrupt it takes back the whole transaction.
-        sort = Pace(is_slow=True) if sql.writes else pace
-        rows: Rows = await run.db.read(lambda connection: fetch(connection, values), sort, run.time_limit)
-        return rows
+        def work(connection: sqlite3.Connection) -> Rows:
+            return fetch(connection, values)
+
+        if sql.writes:
+            run.db.writes.add_tables(written)
+            rows: Rows = await run.db.scan(work)
+            return rows
+        run.db.saw(reading, ())
+        found: Rows = await run.db.read(work, pace, run.time_limit)
+        return found
 
     return ask
 

@@ -11,6 +11,7 @@ from engine.errors import Fault
 from engine.fields import Field
 from engine.store.base import quoted
 from engine.store.constraints import busy, dangling, failed, in_use, is_missing, not_unique, unbindable
+from engine.store.effects import Effect
 from engine.store.reader import is_interrupted
 from engine.store.sqlite_dialect import raised_fault
 from engine.store.writer import is_busy
@@ -25,12 +26,17 @@ _FAILURES = (sqlite3.Error, *_UNBINDABLE)
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """SQL about a table; the values to bind are for the columns `asked`, then for those `written`."""
+    """SQL about a table; the values to bind are for the columns `asked`, then for those `written`.
+
+    `effect` is what it writes; it may take long where it `scans`.
+    """
 
     table: Table
     sql: str
     asked: tuple[str, ...]
     written: tuple[str, ...] = ()
+    effect: Effect | None = None
+    scans: bool = False
 
     def first(self, connection: sqlite3.Connection, values: Sequence[object]) -> Row | None:
         """The first row."""
@@ -51,14 +57,23 @@ class Statement:
 
     async def write(self, session: Any, values: Sequence[object]) -> list[Row]:
         """All rows of a statement that is part of what a session writes."""
+        assert self.effect is not None, "it was made to write"
         await session.begin()
-        connection: sqlite3.Connection = session.connection
+        if self.scans:
+            rows = await session.scan(lambda connection: self._written(connection, values))
+        else:
+            rows = self._written(session.connection, values)
+        return self.effect.noted(session.writes, rows)
+
+    def _written(self, connection: sqlite3.Connection, values: Sequence[object]) -> list[Row]:
         try:
             return connection.execute(self.sql, values).fetchall()
         except sqlite3.IntegrityError as error:
             written = zip(self.written, values[len(self.asked) :], strict=True)
             raise broken(connection, self.table, error, written) from None
         except _FAILURES as error:
+            if is_interrupted(error):
+                raise
             raise self._fault(error, values) from error
 
     def _fault(self, error: Exception, values: Sequence[object]) -> Fault:

@@ -2,6 +2,7 @@
 
 A batch is `BEGIN IMMEDIATE … COMMIT`; each run of it has a savepoint, so that it can fail alone. A run that is
 done waits for its batch's commit, which happens in a thread; the runs that arrive meanwhile are the next batch.
+What may take long happens in that thread, too.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from time import monotonic
 from engine.errors import Fault
 from engine.store.base import BUSY_SECONDS, unavailable
 from engine.store.constraints import busy, refused
+from engine.store.history import History, WriteSet
 
 QUEUE_LIMIT = 1000  # runs that may wait for a turn
 BATCH_LIMIT = 64  # runs that share a commit
@@ -34,14 +36,18 @@ class Writer:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
+        self.history = History()
+        self._version = data_version(connection)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._taken = False
         self._closed = False
         self._turns: deque[tuple[float, _Waiter]] = deque()  # by when, in the loop's time; the longest waits first
         self._expiry: asyncio.TimerHandle | None = None
         self._batch: list[_Waiter] = []
+        self._number = 0  # of the last write in the batch
+        self._kept: _Waiter | None = None  # the run that keeps its turn while the batch before it is committed
         self._opened = 0.0
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="write")
         self._commit: Future[sqlite3.Cursor] | None = None
 
     async def enter(self) -> None:
@@ -58,17 +64,37 @@ class Writer:
             self._pass_on()
             raise
 
-    async def leave(self) -> None:
+    async def leave(self, writes: WriteSet | None) -> None:
         """Keep what the run wrote, give the turn away, and return when it is durable. Raises Fault unavailable."""
         try:
             self.connection.execute("RELEASE run")
         except sqlite3.Error as error:
             self._lose_batch()
             raise refused() from error
-        done = asyncio.get_running_loop().create_future()
-        self._batch.append(done)
+        self._number = self.history.add(writes)
+        done = self._joined()
         self._pass_on()
         await done
+
+    async def alone(self) -> None:
+        """Have the batch before the run committed, so that none of it goes where a statement of the run is ended.
+
+        The run has written nothing yet. Raises Fault unavailable where the batch can't be kept.
+        """
+        if not self._batch:
+            return
+        self._kept = kept = asyncio.get_running_loop().create_future()
+        self._start_commit()
+        cancelled = await _waited(kept)
+        await self._begin()
+        self.connection.execute("SAVEPOINT run")
+        if cancelled is not None:
+            raise cancelled
+        kept.result()
+
+    def settled(self) -> _Waiter | None:
+        """What tells when all is durable that others wrote before the run whose turn it is; None where it is."""
+        return self._joined() if self._batch else None
 
     def undo(self) -> None:
         """Take back what the run wrote and give the turn away."""
@@ -86,7 +112,7 @@ class Writer:
         end = monotonic() + BUSY_SECONDS
         while self._taken and not self._is_orphaned and monotonic() < end:
             await asyncio.sleep(0.001)
-        self._thread.shutdown()
+        self.thread.shutdown()
         self.connection.close()
 
     async def _turn(self) -> None:
@@ -142,6 +168,7 @@ class Writer:
             self._commit.exception()
         self._turns.clear()
         self._batch.clear()
+        self._kept = None
         self._forget()
         self._taken = False
 
@@ -158,8 +185,22 @@ class Writer:
                     raise busy() from None
             else:
                 self._opened = monotonic()
+                self._look()
                 return
             await asyncio.sleep(random.uniform(*_PAUSES))
+
+    def _look(self) -> None:
+        """Note where another process has written since the last batch."""
+        version = data_version(self.connection)
+        if version != self._version:
+            self._version = version
+            self.history.add_foreign()
+
+    def _joined(self) -> _Waiter:
+        """What is done when the batch is committed."""
+        done: _Waiter = asyncio.get_running_loop().create_future()
+        self._batch.append(done)
+        return done
 
     def _pass_on(self) -> None:
         """Give the turn to the next run, or to the commit where the batch is full, old, or nobody waits."""
@@ -179,21 +220,25 @@ class Writer:
 
     def _start_commit(self) -> None:
         batch, self._batch = self._batch, []
-        loop = batch[0].get_loop()
+        loop, number = batch[0].get_loop(), self._number
 
         def finish(commit: Future[sqlite3.Cursor]) -> None:
             with suppress(RuntimeError):  # the loop is closed: the next one cleans up
-                loop.call_soon_threadsafe(self._committed, batch, commit.exception())
+                loop.call_soon_threadsafe(self._committed, batch, number, commit.exception())
 
-        self._commit = self._thread.submit(self.connection.execute, "COMMIT")
+        self._commit = self.thread.submit(self.connection.execute, "COMMIT")
         self._commit.add_done_callback(finish)
 
-    def _committed(self, batch: list[_Waiter], error: BaseException | None) -> None:
+    def _committed(self, batch: list[_Waiter], number: int, error: BaseException | None) -> None:
         self._commit = None
         self._forget()
-        for done in batch:
+        if error is None:
+            self.history.visible = number
+        kept, self._kept = self._kept, None
+        for done in (*batch, *([kept] if kept else [])):
             _answer(done, refused(error) if error else None)
-        self._pass_on()
+        if kept is None:
+            self._pass_on()
 
     def _lose_batch(self) -> None:
         """The database took back the whole batch (a full disk does that): nobody's writes are there."""
@@ -206,6 +251,24 @@ class Writer:
     def _forget(self) -> None:
         if self.connection.in_transaction:
             self.connection.execute("ROLLBACK")
+
+
+def data_version(connection: sqlite3.Connection) -> int:
+    """A number that changes when another connection has committed, which this one can see."""
+    version: int = connection.execute("PRAGMA data_version").fetchone()[0]
+    return version
+
+
+async def _waited(waiter: _Waiter) -> BaseException | None:
+    """Waits, whatever happens; answers what cancelled the wait."""
+    cancelled: BaseException | None = None
+    while not waiter.done():
+        try:
+            await asyncio.wait((waiter,))
+        except asyncio.CancelledError as error:
+            cancelled = error
+    waiter.exception()  # it was looked at
+    return cancelled
 
 
 def is_busy(error: sqlite3.Error) -> bool:

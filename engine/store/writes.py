@@ -83,7 +83,7 @@ class Writes:
 
     def delete(self, table: Table, condition: Condition) -> Write:
         sql = f'DELETE FROM {quoted(table.name)} {_first(table, condition)} RETURNING "id"'
-        statement = self._spelling.statement(table, sql, condition.names, ())
+        statement = self._spelling.statement(table, sql, condition.names, (), scans=not condition.is_single)
 
         async def delete(run: Run, *values: Any) -> bool:
             return bool(await statement.write(run.db, condition.bound(values)))
@@ -149,13 +149,13 @@ class Writes:
         changes = self._changes(draft.columns, len(names))
         returned = Returned(table, (), self._spelling)
         sql = f"UPDATE {quoted(table.name)} SET {changes} {self._some(table, condition)} RETURNING {returned.sql}"
-        statement = self._spelling.statement(table, sql, names, draft.columns)
+        statement = self._spelling.statement(table, sql, names, draft.columns, scans=True)
 
         async def edit_all(run: Run, *values: Any) -> int:
             *given, limit = values
             wanted = [*condition.bound(tuple(given[count:])), limit_of(limit)]
             stored = await draft.values(run, given[:count])
-            async with run.db.savepoint():
+            async with run.db.savepoint(scans=True):
                 return bounded(len(await returned.records(run, statement, [*wanted, *stored])))
 
         return edit_all
@@ -163,19 +163,19 @@ class Writes:
     def delete_all(self, table: Table, condition: Condition | None) -> Write:
         condition = condition or _EVERY
         sql = f'DELETE FROM {quoted(table.name)} {self._some(table, condition)} RETURNING "id"'
-        statement = self._spelling.statement(table, sql, (*condition.names, "limit"), ())
+        statement = self._spelling.statement(table, sql, (*condition.names, "limit"), (), scans=True)
 
         async def delete_all(run: Run, *values: Any) -> int:
             *given, limit = values
             wanted = [*condition.bound(tuple(given)), limit_of(limit)]
-            async with run.db.savepoint():
+            async with run.db.savepoint(scans=True):
                 return bounded(len(await statement.write(run.db, wanted)))
 
         return delete_all
 
     def truncate(self, table: Table, *, reset: bool) -> Write:
         texts = [f"DELETE FROM {quoted(table.name)}", *([self._spelling.restart(table)] if reset else [])]
-        statements = [self._spelling.statement(table, text, (), ()) for text in texts]
+        statements = [self._spelling.statement(table, text, (), (), scans=True) for text in texts]
 
         async def truncate(run: Run) -> None:
             for statement in statements:
@@ -202,7 +202,8 @@ class Writes:
         returned = Returned(table, secrets, self._spelling)
         changes = self._changes(draft.columns, len(condition.names))
         sql = f"UPDATE {quoted(table.name)} SET {changes} {_first(table, condition)} RETURNING {returned.sql}"
-        statement = self._spelling.statement(table, sql, condition.names, draft.columns)
+        scans = not condition.is_single
+        statement = self._spelling.statement(table, sql, condition.names, draft.columns, scans=scans)
 
         async def update(run: Run, wanted: Sequence[object], stored: Sequence[object]) -> Record | None:
             records = await returned.records(run, statement, [*wanted, *stored])
@@ -240,7 +241,7 @@ Update = Callable[[Run, Sequence[object], Sequence[object]], Awaitable[Record | 
 
 def _asked(sql: str, *names: str) -> Condition:
     """A condition that is asked whatever is null, whose values the operation itself binds."""
-    return Condition(sql, (), (), names, (), lambda dropped: sql, is_single=False)
+    return Condition(sql, (), (), names, (), lambda dropped: sql, is_single=names == ("id",))
 
 
 _EVERY = _asked("1 = 1")  # all records of a table
