@@ -86,7 +86,7 @@ MESSAGES: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Plan:
     """A stack ready to run: `function(run, input, claims)`, a coroutine function where `is_async`.
 
@@ -102,12 +102,7 @@ class Plan:
     reads: int = 0
     tree: ast.stmt = field(default_factory=ast.Pass, repr=False)
 
-    @property
-    def is_serial(self) -> bool:
-        """Whether its runs behave as if they came one after the other."""
-        return self.writes and self.atomic
-
-    @property
+    @cached_property
     def is_isolated(self) -> bool:
         """Whether what a run reads must be held together: with what it writes, or with what else it reads."""
         return self.atomic and self.reads > 0 if self.writes else self.reads > 1

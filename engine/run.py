@@ -292,7 +292,7 @@ def perform(
     Raises `Fault`; whatever else is raised is a bug. Either way nothing that the run wrote is kept. Where others
     were in the way of a run that has done nothing but read and write the database, it begins again.
     """
-    perform = _once if not plan.writes and not plan.is_isolated else _held_together
+    perform = _held_together if plan.writes or plan.is_isolated else _once
     return perform(plan, run, input, claims, encode)
 
 
@@ -319,35 +319,38 @@ async def _held_together(
         try:
             if plan.is_isolated and not run.db.is_writing:
                 await run.db.isolate(writes=plan.writes, several=plan.reads > 1)
-            answer = await _once(plan, run, input, claims, encode)
+            result = plan.function(run, input, claims)
+            if plan.is_async:
+                result = await result
+            answer = encode(result)
             await run.db.commit()
             return answer
-        except Exception as error:
+        except BaseException as error:
             if not await _begins_again(run, error):
                 raise
-        except BaseException:
-            run.db.rollback()
-            raise
         pause = run.db.retreat(attempt)
         if pause:
             await asyncio.sleep(pause)
     raise AssertionError("the last attempt is not repeatable")
 
 
-async def _begins_again(run: Run, error: Exception) -> bool:
-    """Whether a run that was ended by `error` was only overtaken. Raises Fault where what it has seen doesn't last."""
-    if not isinstance(error, Fault):
+async def _begins_again(run: Run, error: BaseException) -> bool:
+    """Whether a run that `error` has ended was only overtaken; else nothing that it wrote is kept.
+
+    Raises Fault where `error` stands for one, or where what the run has seen does not last.
+    """
+    fault = as_fault(error)
+    if fault is None:
         run.db.rollback()
         return False
-    if error.reason != "repeatable":
+    if fault.reason != "repeatable":
         try:
             await run.db.retract()
         except Fault as other:
-            if other.reason != "repeatable":
-                raise
-            return True
-        return False
-    return True
+            fault = other
+    if fault is error or fault.reason == "repeatable":
+        return fault.reason == "repeatable"
+    raise fault from error
 
 
 def evaluate(text: str, **variables: object) -> object:

@@ -25,6 +25,7 @@ ROW = """
     columns:
       id: int
       k?: {type: text, unique: true}
+      code?: {type: text, unique: true, sensitive: true}
       name: {type: text, default: x}
       n: {type: int, default: 0}
 """

@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.sql import Sql
 from engine.store.base import Equal, quoted
-from engine.store.history import Reading, WriteSet
+from engine.store.history import Key, Reading
 from engine.store.rows import is_json
 from engine.workspace import Table
 
@@ -21,31 +21,26 @@ _NAMED = re.compile(r'"([^".]+)')  # in SQL of our own: a table, or what belongs
 class Effect:
     """What a statement writes in a table.
 
-    Its rows end with the values of the `known` columns, as they are now or were before they went. `changed` are those
-    of them that it may have made of others; `reached` the tables where other records may change with those that go.
-    Where nothing is `known`, it is the whole table.
+    `known` are the columns of which its rows have the values as they are now, or were before they went, each with its
+    place. `keys` is what it writes besides, where it writes any: columns that become of other values, and tables where
+    other records go with its own. Where nothing is `known`, it writes the whole table. `width` is how much of its rows
+    others asked for, where that isn't all.
     """
 
     table: str
-    known: tuple[str, ...] = ()
-    changed: tuple[str, ...] = ()
-    reached: frozenset[str] = frozenset()
+    known: tuple[tuple[str, int], ...]
+    keys: frozenset[Key]
+    width: int | None = None
 
-    def noted(self, writes: WriteSet, rows: list[Row]) -> list[Row]:
-        """Adds what was written to `writes`; what the rows have beside it."""
-        if not self.known:
-            writes.add_tables((self.table, *self.reached))
-            return rows
-        if not rows:
-            return rows
-        width, table = len(self.known), self.table
-        if self.reached:
-            writes.add_tables(self.reached)
-        if self.changed:
-            writes.columns.update((table, column) for column in self.changed)
-        for place, column in enumerate(self.known, -width):
-            writes.add_values([(table, column, row[place]) for row in rows])
-        return [row[:-width] for row in rows]
+    def noted(self, writes: set[Key], rows: list[Row]) -> list[Row]:
+        """Adds to `writes` what a statement has written that returned these rows; answers what was asked for."""
+        if self.keys and (rows or not self.known):
+            writes |= self.keys
+        table, add = self.table, writes.add
+        for row in rows:
+            for column, place in self.known:
+                add((table, column, row[place]))
+        return rows if self.width is None else [row[: self.width] for row in rows]
 
 
 class Effects:
@@ -63,21 +58,27 @@ class Effects:
 
     def writing(self, table: Table, sql: str, written: Iterable[str]) -> tuple[str, Effect]:
         """SQL that writes these columns of a table, with what it must return besides, and its effect."""
-        reached = self._reached([table.name]) if sql.startswith("DELETE") else frozenset[str]()
-        if " RETURNING " not in sql:
-            return sql, Effect(table.name, reached=reached)
+        going = self._reached([table.name]) if sql.startswith("DELETE") else frozenset[str]()
+        whole: set[Key] = {(name,) for name in going}
+        head, _, returned = sql.partition(" RETURNING ")
+        if not returned:
+            return sql, Effect(table.name, (), frozenset({*whole, (table.name,)}))
         known = self._known[table.name]
-        changed = tuple(set(known).intersection(written)) if sql.startswith("UPDATE") else ()
-        return f"{sql}, {', '.join(map(quoted, known))}", Effect(table.name, known, changed, reached)
+        changed = {(table.name, name) for name in known if name in written and head.startswith("UPDATE")}
+        names = returned.split(", ")
+        more = [quoted(name) for name in known if quoted(name) not in names]
+        places = tuple((name, [*names, *more].index(quoted(name))) for name in known)
+        width = len(names) if more else None
+        return ", ".join([sql, *more]), Effect(table.name, places, frozenset(whole | changed), width)
 
     def read_by(self, sql: Sql) -> Reading:
         """What an author's SQL reads."""
         return Reading(self._named(sql))
 
-    def written_by(self, sql: Sql) -> frozenset[str]:
-        """The tables that an author's SQL may write."""
+    def written_by(self, sql: Sql) -> frozenset[Key]:
+        """What an author's SQL may write."""
         named = self._named(sql)
-        return named | self._reached(named)
+        return frozenset((name,) for name in named | self._reached(named))
 
     def _named(self, sql: Sql) -> frozenset[str]:
         said = {token.said for token in sql.tokens}

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-# `(table,)` is any record of a table, `(table, column, value)` are those that have a value in an indexed column.
-Key = tuple[str] | tuple[str, str, object]
+# `(table,)` are all records of a table, `(table, column)` all values of an indexed column, `(table, column, value)` the
+# records that have one of them.
+Key = tuple[object, ...]
 
 MOST_KEYS = 1000  # that one run remembers; past it, it is the whole tables
-MOST_VALUES = 20_000  # whose last writes are remembered; past it, all of them count as written
+MOST_WRITTEN = 20_000  # keys whose last writes are remembered; past it, all of them count as written
 
 
 class ReadSet:
@@ -27,27 +28,12 @@ class ReadSet:
     def add(self, keys: Iterable[Key]) -> None:
         self.keys.update(keys)
         if len(self.keys) > MOST_KEYS:
-            self.keys = {key[:1] for key in self.keys}
+            self.keys = tables_of(self.keys)
 
 
-class WriteSet:
-    """What a run has written: records by the values of their indexed columns, columns, or whole tables."""
-
-    __slots__ = ("columns", "tables", "values")
-
-    def __init__(self) -> None:
-        self.tables: set[str] = set()
-        self.columns: set[tuple[str, str]] = set()
-        self.values: set[tuple[str, str, object]] = set()
-
-    def add_tables(self, tables: Iterable[str]) -> None:
-        self.tables.update(tables)
-
-    def add_values(self, values: Iterable[tuple[str, str, object]]) -> None:
-        self.values.update(values)
-        if len(self.values) > MOST_KEYS:
-            self.tables.update(table for table, _, _ in self.values)
-            self.values.clear()
+def tables_of(keys: Iterable[Key]) -> set[Key]:
+    """The whole tables that keys are of."""
+    return {key[:1] for key in keys}
 
 
 class History:
@@ -56,27 +42,20 @@ class History:
     def __init__(self) -> None:
         self.visible = 0
         self._last = 0
-        self._any: dict[str, int] = {}  # by table, the last write of all
-        self._tables: dict[str, int] = {}  # by table, the last write of which the records aren't known
-        self._columns: dict[tuple[str, str], int] = {}
-        self._values: dict[tuple[str, str, object], int] = {}
-        self._forgotten = 0  # up to this write no values are known any more
+        self._tables: dict[object, int] = {}  # by table, the last write of anything in it
+        self._keys: dict[Key, int] = {}
+        self._forgotten = 0  # up to this write no keys are known any more
         self._foreign = 0  # the write by which others were found to have written
 
-    def add(self, writes: WriteSet | None) -> int:
+    def add(self, writes: set[Key]) -> int:
         """The number of what a run wrote, whose turn is over."""
         self._last = number = self._last + 1
-        if writes is None:
-            return number
-        if len(self._values) > MOST_VALUES:
-            self._values.clear()
+        if len(self._keys) > MOST_WRITTEN:
+            self._keys.clear()
             self._forgotten = number
-        for table in writes.tables:
-            self._any[table] = self._tables[table] = number
-        for column in writes.columns:
-            self._any[column[0]] = self._columns[column] = number
-        for value in writes.values:
-            self._any[value[0]] = self._values[value] = number
+        tables, keys = self._tables, self._keys
+        for key in writes if len(writes) <= MOST_KEYS else tables_of(writes):
+            tables[key[0]] = keys[key] = number
         return number
 
     def add_foreign(self) -> None:
@@ -98,13 +77,10 @@ class History:
         return any(self._is_later(key, reads.since) for key in reads.keys)
 
     def _is_later(self, key: Key, since: int) -> bool:
-        if self._any.get(key[0], 0) <= since:
+        if self._tables.get(key[0], 0) <= since:
             return False
-        if len(key) == 1:
-            return True
-        table, column, _ = key
-        later = (self._tables.get(table, 0), self._columns.get((table, column), 0), self._values.get(key, 0))
-        return max(*later, self._forgotten) > since
+        wider = (key[:length] for length in range(1, len(key) + 1))
+        return len(key) == 1 or self._forgotten > since or any(self._keys.get(each, 0) > since for each in wider)
 
 
 class Reading:

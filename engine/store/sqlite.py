@@ -23,7 +23,7 @@ from engine.store.base import TIME_LIMIT, Condition, Equal, Kinds, Prepared, Rea
 from engine.store.constraints import busy, refused
 from engine.store.direct import ROW_LIMIT, direct
 from engine.store.effects import Effects
-from engine.store.history import Reading, ReadSet, WriteSet
+from engine.store.history import Key, Reading, ReadSet
 from engine.store.moments import Moments
 from engine.store.reader import Pace, Reader, Watched, Work
 from engine.store.rows import digester, masked_of, names_of, plain_of, row_maker, unmasked_of
@@ -56,7 +56,7 @@ class SqliteSession:
     # What few runs need is set where they do.
     _moment: Watched | None = None
     _reads: ReadSet | None = None
-    _writes: WriteSet | None = None
+    writes: set[Key]  # what it has written, for those who have read it
     _parts = 0  # savepoints that are open
     _since = _waited = 0.0
     _version = 0
@@ -98,8 +98,10 @@ class SqliteSession:
             if self._reads is not None:
                 self._waited = monotonic() - self._since
             await self._store.writer.enter()
-            self.is_writing = True
-            self._take_over()
+            self.is_writing, self.writes = True, set()
+            was_on, self.connection = self.connection, self._store.writer.connection
+            if self._reads is not None:
+                self._compare(was_on)
         elif not self.connection.in_transaction:  # the database took everything back, as a full disk makes it do
             raise refused()
 
@@ -109,23 +111,16 @@ class SqliteSession:
         await self._alone()
         return await self._store.reading.read(self._store.written, work, Pace(is_slow=True), self._seconds)
 
-    @property
-    def writes(self) -> WriteSet:
-        """What it has written, for those who have read it."""
-        if self._writes is None:
-            self._writes = WriteSet()
-        return self._writes
-
     async def _alone(self) -> None:
-        if not self._parts and self._writes is None:
+        if not self._parts and not self.writes:
             await self._store.writer.alone()
 
     async def commit(self) -> None:
-        was_writing, writes = self.is_writing, self._writes
+        was_writing = self.is_writing
         self._reset()
         if was_writing:
             self.is_repeatable = False
-            await self._store.writer.leave(writes)
+            await self._store.writer.leave(self.writes)
 
     def rollback(self) -> None:
         was_writing = self.is_writing
@@ -189,12 +184,11 @@ class SqliteSession:
         if self._reads is not None:
             await self.begin()
 
-    def _take_over(self) -> None:
-        """Go on with the connection that writes. Raises Fault where what the run has read is no longer so."""
+    def _compare(self, was_on: sqlite3.Connection) -> None:
+        """Raises Fault where what the run has read on a connection is no longer so."""
         reads, self._reads = self._reads, None
         if self._moment is not None:
             self._end_moment()
-        was_on, self.connection = self.connection, self._store.writer.connection
         if reads is not None and reads.keys and self._is_late(reads, was_on):
             raise self.overtaken()
 
@@ -213,7 +207,7 @@ class SqliteSession:
         if self._moment is not None:
             self._end_moment()
         self.connection = self._store.reader
-        self._reads = self._writes = None
+        self._reads = None
         self._parts = 0
         self.is_writing = False
 

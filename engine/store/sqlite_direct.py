@@ -37,7 +37,8 @@ def prepare(sql: Sql, limit: int, effects: Effects) -> Ask:
             return fetch(connection, values)
 
         if sql.writes:
-            run.db.writes.add_tables(written)
+            await run.db.begin()
+            run.db.writes |= written
             rows: Rows = await run.db.scan(work)
             return rows
         run.db.saw(reading, ())

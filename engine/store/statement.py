@@ -60,7 +60,7 @@ class Statement:
         assert self.effect is not None, "it was made to write"
         await session.begin()
         if self.scans:
-            rows = await session.scan(lambda connection: self._written(connection, values))
+            rows: list[Row] = await session.scan(lambda connection: self._written(connection, values))
         else:
             rows = self._written(session.connection, values)
         return self.effect.noted(session.writes, rows)

@@ -18,7 +18,7 @@ from time import monotonic
 from engine.errors import Fault
 from engine.store.base import BUSY_SECONDS, unavailable
 from engine.store.constraints import busy, refused
-from engine.store.history import History, WriteSet
+from engine.store.history import History, Key
 
 QUEUE_LIMIT = 1000  # runs that may wait for a turn
 BATCH_LIMIT = 64  # runs that share a commit
@@ -64,7 +64,7 @@ class Writer:
             self._pass_on()
             raise
 
-    async def leave(self, writes: WriteSet | None) -> None:
+    async def leave(self, writes: set[Key]) -> None:
         """Keep what the run wrote, give the turn away, and return when it is durable. Raises Fault unavailable."""
         try:
             self.connection.execute("RELEASE run")
