@@ -1,0 +1,278 @@
+"""What a run does that others overtake: it begins again, does nothing twice that lasts, and keeps nobody waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import program
+from test_anomalies import ROW, endpoint
+
+from engine.errors import Fault
+from engine.program import Program
+from engine.run import perform
+from engine.security.passwords import TEST_COST, Passwords
+from engine.store import history, moments
+from engine.store.sqlite import SqliteStore
+
+USER = """
+    table: user
+    columns: {id: int, row_id: {table: row}, password: {type: password, min: 1}}
+"""
+SET_UP = endpoint("set_up", "  - bulk_add_records: row\n    items: [{k: a, n: 0}, {k: b, n: 0}]")
+HOLD = endpoint("hold", "  - add_record: row\n    data: {n: 1}\n  - sleep: 0.01")
+ADD = endpoint("add", "  - add_record: row\n    data: {k: $input.k}", head="input: {k: text}\n")
+READ = "  - get_record: row\n    where: {id: 1}\n    as: row\n  - precondition: $row != null\n"
+BUMP = "  - edit_record: row\n    where: {id: 1}\n    data: {n: $row.n + 1}\n"
+
+
+def made_of(folder: Path, stack: str, workspace: str = "workspace: it\n", **more: Any) -> Program:
+    """A program with a stack `it` beside one that sets up two rows, which it has done."""
+    files = {"row": ROW, "user": USER, "set_up": SET_UP, "hold": HOLD, "add": ADD, "workspace": workspace}
+    made = program(folder, {**files, "it": endpoint("it", stack.rstrip("\n"))}, **more)
+    asyncio.run(call(made, "set_up"))
+    return made
+
+
+async def call(made: Program, name: str = "it", **given: Any) -> Any:
+    compiled = next(each for each in made.endpoints if each.endpoint.path[1:] == name)
+    return await perform(compiled.plan, made.services.run(), compiled.shape.bind(given), None)
+
+
+async def names_of(ways: list[Coroutine[Any, Any, Any]]) -> list[str]:
+    """How each of the runs at once ends: '' or the name of its fault."""
+    ended = await asyncio.gather(*ways, return_exceptions=True)
+    assert all(isinstance(each, Fault) or each is None for each in ended), ended
+    return [each.name if isinstance(each, Fault) else "" for each in ended]
+
+
+async def number(made: Program) -> int:
+    rows = await made.services.store.dump("row")
+    return int(rows[0]["n"])
+
+
+# Passwords
+
+
+class Watching(Passwords):
+    """Hashes, and remembers what of, and whether anybody held the turn to write meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__(TEST_COST)
+        self.hashed: list[str] = []
+        self.held: list[bool] = []
+        self.store: Any = None
+
+    async def hash(self, password: str) -> str:
+        self.hashed.append(password)
+        self.held.append(isinstance(self.store, SqliteStore) and self.store.writer._taken)
+        return await super().hash(password)
+
+
+USERS = """
+  - add_record: row
+    data: {n: 7}
+    as: made
+  - bulk_add_records: user
+    items:
+      - {row_id: $made.id, password: one}
+      - {row_id: $made.id, password: two}
+"""
+
+
+def test_no_password_is_hashed_while_others_wait_and_none_twice(tmp_path: Path) -> None:
+    passwords = Watching()
+    made = made_of(tmp_path, USERS)
+    made.services.passwords, passwords.store = passwords, made.services.store
+    asyncio.run(call(made))
+    assert passwords.hashed == ["one", "two"]
+    assert passwords.held == [False, False]
+    assert asyncio.run(made.services.store.counts()) == {"row": 3, "user": 2}
+
+
+# What lasts outside
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    path = tmp_path / "shop.sqlite3"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE sold (n)")
+    return path
+
+
+def sold(shop: Path) -> int:
+    with closing(sqlite3.connect(shop)) as connection:
+        count: int = connection.execute("SELECT count(*) FROM sold").fetchone()[0]
+    return count
+
+
+ENV = "workspace: it\nenv: {SHOP: text}\n"
+SELL = "  - external_database_query: INSERT INTO sold VALUES (1)\n    connection: $env.SHOP\n    timeout: 30\n"
+
+
+@pytest.mark.parametrize("stack", [READ + SELL + BUMP, SELL + READ + BUMP])
+def test_what_is_done_outside_is_done_once(
+    tmp_path: Path, shop: Path, stack: str, monkeypatch: pytest.MonkeyPatch, storage: str
+) -> None:
+    monkeypatch.setenv("SHOP", f"sqlite:///{shop}")
+    made = made_of(tmp_path, stack, workspace=ENV)
+
+    async def run() -> None:
+        ended = await names_of([call(made) for _ in range(12)])
+        assert sold(shop) <= 12 and set(ended) <= {"", "unavailable"}
+        assert await number(made) == ended.count("")
+        if storage == "sqlite":  # the turn is taken before, so that nobody is in the way
+            assert ended == [""] * 12 and sold(shop) == 12
+
+    asyncio.run(run())
+
+
+LAST = (
+    "  - try:\n"
+    + "".join(f"    {line}\n" for line in (READ + BUMP).splitlines())
+    + "    finally:\n      - debug_log: done\n"
+)
+
+
+@pytest.mark.usefixtures("storage")
+def test_a_finally_runs_when_the_run_ends_and_not_when_it_begins_again(tmp_path: Path) -> None:
+    entries: list[Any] = []
+    made = made_of(tmp_path, LAST, log=entries.append)
+
+    async def run() -> None:
+        assert await names_of([call(made) for _ in range(20)]) == [""] * 20
+        assert await number(made) == 20
+        assert len(entries) == 20
+
+    asyncio.run(run())
+
+
+# Others
+
+
+def test_what_another_process_writes_is_seen(tmp_path: Path) -> None:
+    made = made_of(tmp_path, READ + "  - sleep: 0.1\n" + BUMP)
+
+    def elsewhere() -> None:
+        with closing(sqlite3.connect(tmp_path / "data.db", timeout=5)) as connection:
+            connection.execute("UPDATE row SET n = n + 100 WHERE id = 1")
+            connection.commit()
+
+    async def run() -> None:
+        for count in range(1, 4):
+            going = asyncio.create_task(call(made))
+            await asyncio.sleep(0.05)
+            elsewhere()
+            await going
+            assert await number(made) == 101 * count
+
+    asyncio.run(run())
+
+
+class Failing:
+    """The writer's thread, of which the first commit fails: everything in it is taken back."""
+
+    def __init__(self, writer: Any) -> None:
+        self._writer, self._thread, self._left = writer, writer.thread, 1
+
+    def submit(self, work: Any, *given: Any) -> Future[Any]:
+        if given != ("COMMIT",) or not self._left:
+            made: Future[Any] = self._thread.submit(work, *given)
+            return made
+        self._left -= 1
+        self._writer.connection.execute("ROLLBACK")
+        failed: Future[Any] = Future()
+        failed.set_exception(sqlite3.OperationalError("disk I/O error"))
+        return failed
+
+    def shutdown(self) -> None:
+        self._thread.shutdown()
+
+
+def test_nobody_is_told_of_what_was_never_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.store.writer.BATCH_SECONDS", 5)  # so that all of them share a batch
+    stack = READ + "  - precondition: $row.n == 0\n    error: conflict\n" + BUMP
+    made = made_of(tmp_path, stack)
+    writer = made.services.store.writer
+
+    async def run() -> None:
+        writer.thread = Failing(writer)
+        # The last sees what the second has written, and refuses for it; that was never kept.
+        assert await names_of([call(made, "hold"), call(made), call(made)]) == ["unavailable"] * 3
+        assert await number(made) == 0
+        assert await names_of([call(made), call(made)]) == ["", "conflict"]
+
+    asyncio.run(run())
+
+
+def test_a_long_write_that_is_ended_takes_nobody_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.store.writer.BATCH_SECONDS", 5)
+    endless = (
+        "  - direct_database_query: |\n      WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 1000000000)\n"
+        "      UPDATE row SET n = (SELECT count(*) FROM c) WHERE id = 2\n"
+    )
+    made = made_of(tmp_path, endless, workspace="workspace: it\ntime_limit: 0.3\n")
+
+    async def run() -> None:
+        before = [call(made, "add", k=f"x{place}") for place in range(5)]
+        after = [call(made, "add", k=f"y{place}") for place in range(5)]
+        held = call(made, "hold")
+        assert await names_of([held, *before, call(made), *after]) == [""] * 6 + ["fatal"] + [""] * 5
+        assert (await made.services.store.counts())["row"] == 13
+
+    asyncio.run(run())
+
+
+# Bounds
+
+TWICE = READ + "  - sleep: 0.01\n" + READ.replace("as: row", "as: again").replace("$row", "$again")
+
+
+def test_more_runs_than_connections_wait_for_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(moments, "LIMIT", 3)
+    made = made_of(tmp_path, TWICE)
+
+    async def run() -> None:
+        assert await names_of([call(made) for _ in range(30)]) == [""] * 30
+        assert made.services.store.moments._count <= 3
+
+    asyncio.run(run())
+
+
+def test_a_run_that_is_cancelled_gives_everything_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(moments, "LIMIT", 2)
+    made = made_of(tmp_path, TWICE + BUMP)
+
+    async def run() -> None:
+        for delay in (0, 0.002, 0.005, 0.012, 0.02):
+            going = [asyncio.create_task(call(made)) for _ in range(6)]
+            await asyncio.sleep(delay)
+            for task in going:
+                task.cancel()
+            await asyncio.gather(*going, return_exceptions=True)
+        before = await number(made)
+        assert await names_of([call(made) for _ in range(6)]) == [""] * 6
+        assert await number(made) == before + 6
+        found = made.services.store.moments
+        assert len(found._idle) == found._count <= 2
+
+    asyncio.run(run())
+
+
+def test_what_is_forgotten_counts_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "MOST_WRITTEN", 3)
+    monkeypatch.setattr(history, "MOST_KEYS", 2)
+    made = made_of(tmp_path, READ + "  - sleep: 0.001\n" + BUMP)
+
+    async def run() -> None:
+        assert await names_of([call(made) for _ in range(40)]) == [""] * 40
+        assert await number(made) == 40
+
+    asyncio.run(run())
