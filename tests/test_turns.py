@@ -29,6 +29,7 @@ SET_UP = endpoint("set_up", "  - bulk_add_records: row\n    items: [{k: a, n: 0}
 HOLD = endpoint("hold", "  - add_record: row\n    data: {n: 1}\n  - sleep: 0.01")
 ADD = endpoint("add", "  - add_record: row\n    data: {k: $input.k}", head="input: {k: text}\n")
 READ = "  - get_record: row\n    where: {id: 1}\n    as: row\n  - precondition: $row != null\n"
+AGAIN = READ.replace("as: row", "as: again").replace("$row", "$again")
 BUMP = "  - edit_record: row\n    where: {id: 1}\n    data: {n: $row.n + 1}\n"
 
 
@@ -157,8 +158,10 @@ def test_a_finally_runs_when_the_run_ends_and_not_when_it_begins_again(tmp_path:
 # Others
 
 
-def test_what_another_process_writes_is_seen(tmp_path: Path) -> None:
-    made = made_of(tmp_path, READ + "  - sleep: 0.1\n" + BUMP)
+@pytest.mark.parametrize("reads", [READ, READ + AGAIN])
+def test_what_another_process_writes_is_seen(tmp_path: Path, reads: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(moments, "IDLE", 0)
+    made = made_of(tmp_path, reads + "  - sleep: 0.1\n" + BUMP)
 
     def elsewhere() -> None:
         with closing(sqlite3.connect(tmp_path / "data.db", timeout=5)) as connection:
@@ -232,7 +235,7 @@ def test_a_long_write_that_is_ended_takes_nobody_along(tmp_path: Path, monkeypat
 
 # Bounds
 
-TWICE = READ + "  - sleep: 0.01\n" + READ.replace("as: row", "as: again").replace("$row", "$again")
+TWICE = READ + "  - sleep: 0.01\n" + AGAIN
 
 
 def test_more_runs_than_connections_wait_for_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

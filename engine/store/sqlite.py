@@ -187,9 +187,13 @@ class SqliteSession:
     def _compare(self, was_on: sqlite3.Connection) -> None:
         """Raises Fault where what the run has read on a connection is no longer so."""
         reads, self._reads = self._reads, None
-        if self._moment is not None:
+        try:
+            if self._moment is not None:
+                was_on.execute("ROLLBACK")
+            is_late = reads is not None and bool(reads.keys) and self._is_late(reads, was_on)
+        finally:
             self._end_moment()
-        if reads is not None and reads.keys and self._is_late(reads, was_on):
+        if is_late:
             raise self.overtaken()
 
     def _is_late(self, reads: ReadSet, was_on: sqlite3.Connection) -> bool:
