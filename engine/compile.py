@@ -640,7 +640,8 @@ def transaction(lowering: StackLowering, steps: Block) -> list[ast.stmt]:
 
     A `try` around it can then go on with what the stack wrote before. With `atomic: false` on the endpoint it is
     committed at its end; else with the rest of the stack. Nobody else writes from its first step to its end, so what
-    it reads is still so when it writes.
+    it reads is still so when it writes: in an atomic stack that holds without it, and with it no run begins again for
+    what others wrote.
 
     - transaction:
         - add_record: user
