@@ -28,6 +28,8 @@ class Trace(Protocol):
 
     def enter(self, step: Step) -> None: ...
     def leave(self, step: Step, value: object) -> None: ...
+    def again(self) -> None:
+        """The run begins again: nothing that it did counts."""
 
 
 Request = Mapping[str, Any]  # what a run knows of the request it answers: ASGI's scope
@@ -165,6 +167,11 @@ class Run:
             assert self.services.trace is not None, "a traced stack runs with a trace"
             self._trace = self.services.trace()
         return self._trace
+
+    def again(self) -> None:
+        """Told that it begins again."""
+        if self._trace is not None:
+            self._trace.again()
 
     @property
     def request_values(self) -> dict[str, object]:
@@ -328,6 +335,7 @@ async def _held_together(
         except BaseException as error:
             if not await _begins_again(run, error):
                 raise
+        run.again()
         pause = run.db.retreat(attempt)
         if pause:
             await asyncio.sleep(pause)

@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import program
+from support import checked, program, services
 from test_anomalies import ROW, endpoint
 
 from engine.errors import Fault
-from engine.program import Program
+from engine.program import Program, build
 from engine.run import perform
 from engine.security.passwords import TEST_COST, Passwords
 from engine.store import history, moments
 from engine.store.sqlite import SqliteStore
+from engine.testing.trace import Recorder
 
 USER = """
     table: user
@@ -231,6 +232,26 @@ def test_a_long_write_that_is_ended_takes_nobody_along(tmp_path: Path, monkeypat
         assert (await made.services.store.counts())["row"] == 13
 
     asyncio.run(run())
+
+
+def test_a_trace_is_of_the_last_time_alone(tmp_path: Path) -> None:
+    traces: list[Recorder] = []
+
+    def recorder() -> Recorder:
+        traces.append(Recorder())
+        return traces[-1]
+
+    stack = endpoint("it", (READ + "  - sleep: 0.001\n" + BUMP).rstrip("\n"))
+    found = checked(tmp_path, {"row": ROW, "set_up": SET_UP, "it": stack})
+    made = build(found, services(tmp_path, found.workspace.tables, trace=recorder), traced=True)
+
+    async def run() -> None:
+        await call(made, "set_up")
+        traces.clear()
+        assert await names_of([call(made) for _ in range(5)]) == [""] * 5
+
+    asyncio.run(run())
+    assert [(trace.count, trace.decided) for trace in traces] == [(4, None)] * 5
 
 
 # Bounds

@@ -26,6 +26,10 @@ class Recorder:
     """A trace that remembers the last steps, and in `results` what those of the first stack named with `as:`."""
 
     def __init__(self) -> None:
+        self.again()
+
+    def again(self) -> None:
+        """See `engine.run.Trace`."""
         self.entries: deque[Entry] = deque(maxlen=KEPT)
         self.count = 0
         self.results: dict[str, object] = {}
