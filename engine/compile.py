@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import takewhile
@@ -63,10 +63,11 @@ from engine.scope import Scope
 from engine.shapes import Shape
 from engine.stack import Assignment, Branch, Case, Step, Word, matched
 from engine.stack_walk import CheckedStack
-from engine.syntax import Attribute, Entry, Node, ObjectOf, Spread, Variable
+from engine.syntax import Attribute, Entry, ListOf, Literal, Node, ObjectOf, Spread, Variable
 from engine.values import ANY, OBJECT, Kind, is_within, may_hide
 from engine.workspace import Endpoint, Function, Table
 
+ANSWER_LIMIT = 16 << 20
 STRIDE = 256  # rounds of a loop between two looks at the run's limits
 
 # What a client reads where the author wrote no message.
@@ -91,8 +92,8 @@ class Plan:
     """A stack ready to run: `function(run, input, claims)`, a coroutine function where `is_async`.
 
     `writes`: whether it may change the database, and `atomic`: whether all of that is kept together. `reads`: how often
-    it asks the database for records; whatever is more than once counts as twice. `tree` is the Python it was compiled
-    from.
+    it asks the database for records; whatever is more than once counts as twice. `is_alone`: all that it does to the
+    database is one statement that writes, behind which nothing can fail. `tree` is the Python it was compiled from.
     """
 
     function: Callable[..., Any]
@@ -100,6 +101,7 @@ class Plan:
     writes: bool
     atomic: bool = True
     reads: int = 0
+    is_alone: bool = False
     tree: ast.stmt = field(default_factory=ast.Pass, repr=False)
 
     @cached_property
@@ -178,7 +180,7 @@ class StackLowering(ExpressionLowering):
         self.load = Load(compiler.storage, secret_reads, checked.kinds)
         self.used = {node.name for node in checked.kinds if isinstance(node, Variable)}
         self.is_async = self.writes = False
-        self.reads = 0
+        self.reads = self.effects = 0
         self.loops: list[Loop] = []
         self.step: Step
 
@@ -189,7 +191,21 @@ class StackLowering(ExpressionLowering):
         label = "".join(letter if letter.isalnum() else "_" for letter in title)
         tree = at(span, function(label, ["run", "v_input", "auth"], body, is_async=self.is_async))
         made = function_of(tree, span.path, self.names.bound, label)
-        return Plan(made, self.is_async, self.writes, self.atomic, self.reads, tree)
+        is_alone = self.atomic and not self.reads and self.effects == 1 and self._ends_with_it(stack[-1], response)
+        return Plan(made, self.is_async, self.writes, self.atomic, self.reads, is_alone, tree)
+
+    def _ends_with_it(self, last: Step, response: Node | None) -> bool:
+        """Whether the last step is the one that writes, and its answer is sure to be one that can be given."""
+        if not last.definition.single:
+            return False
+        leaves = [] if response is None else list(leaves_of(response))
+        if not all(is_part_of(each, last.result) for each in leaves):
+            return False
+        workspace, data = self.compiler.workspace, last.arguments.get("data")
+        is_given = last.name == "add_record" and data is not None and all(is_plain(each) for each in leaves_of(data))
+        # What was sent fits into a body, and takes six times as much in JSON at the most.
+        is_bounded = is_given and 8 * workspace.body_limit <= ANSWER_LIMIT
+        return is_bounded or all(self.kind(each).name in _SMALL for each in leaves)
 
     def _given(self) -> list[ast.stmt]:
         given = {"request": "request_values", "env": "env"}
@@ -274,7 +290,7 @@ class StackLowering(ExpressionLowering):
         statements = [*before, *self._kept(step, awaited(made) if is_async else made, is_async)]
         if definition.reads and not step.writes:
             self.counts()
-        return self.written(statements) if step.writes else statements
+        return self.written(statements, definition.single) if step.writes else statements
 
     def _call_composed(self, step: Step, definition: Definition) -> list[ast.stmt]:
         """A step whose operation says which nodes' values it is called with."""
@@ -282,6 +298,7 @@ class StackLowering(ExpressionLowering):
         values = [self.revealed(node) for node in operation.parameters]
         made = call(self.names.bind(operation.call, step.name), name("run"), *values)
         self.writes = self.writes or operation.writes
+        self.effects += operation.writes
         self.counts(2 if operation.several else 1)
         return self._kept(step, awaited(made), is_async=True)
 
@@ -332,9 +349,10 @@ class StackLowering(ExpressionLowering):
         self.is_async = self.is_async or is_async
         return [assign(f"v_{step.result.text}", value) if step.result else do(value)]
 
-    def written(self, statements: list[ast.stmt]) -> list[ast.stmt]:
+    def written(self, statements: list[ast.stmt], is_single: bool = False) -> list[ast.stmt]:
         """Statements that write: a transaction of their own where the stack isn't one as a whole."""
         self.writes = True
+        self.effects += 1 if is_single and not self.loops else 2
         return statements if self.atomic else [within(self.session("transaction"), statements)]
 
     def counts(self, reads: int = 1) -> None:
@@ -402,6 +420,37 @@ class StackLowering(ExpressionLowering):
     def pause(self, test: ast.expr) -> ast.stmt:
         """Lets other runs go on where it is time to."""
         return branch(test, [do(awaited(method(name("run"), "breathe")))])
+
+
+# Kinds whose values are small, however they came about.
+_SMALL = frozenset({"int", "decimal", "bool", "timestamp", "date", "uuid", "enum", "null"})
+
+
+def leaves_of(node: Node) -> Iterator[Node]:
+    """What an object or a list is made of that is written out; else the expression itself."""
+    match node:
+        case ObjectOf(entries=entries):
+            for entry in entries:
+                yield from leaves_of(entry.value) if isinstance(entry, Entry) else [entry]
+        case ListOf(items=items):
+            for each in items:
+                yield from leaves_of(each)
+        case _:
+            yield node
+
+
+def is_part_of(node: Node, result: Word | None) -> bool:
+    """Whether an expression is a literal, or what a step gave or a column of it."""
+    of = node.of if isinstance(node, Attribute) else node
+    is_result = isinstance(of, Variable) and result is not None and of.name == result.text
+    return isinstance(node, Literal) or is_result
+
+
+def is_plain(node: Node) -> bool:
+    """Whether an expression is a literal or something that was sent, as it is."""
+    while isinstance(node, Attribute):
+        node = node.of
+    return isinstance(node, Literal) or (isinstance(node, Variable) and node.name in ("input", "auth"))
 
 
 def is_due() -> ast.expr:
@@ -651,6 +700,7 @@ def transaction(lowering: StackLowering, steps: Block) -> list[ast.stmt]:
     body = lowering.block(steps)
     lowering.atomic = outer
     lowering.is_async = lowering.writes = True
+    lowering.effects += 2
     manager = lowering.session("savepoint" if outer else "transaction")
     return [within(manager, [do(awaited(lowering.session("begin"))), *body])]
 

@@ -111,9 +111,9 @@ class Definition:
     `result` computes the result's kind from the arguments' kinds where the signature can't say it, or raises `Misfit`;
     of a step it is given null for an argument that is left out, and an open kind for one that is no value.
     `declassifies`: the result of a secret argument is no secret. `digests`: what it makes of a password tells nothing
-    of it. `reads`: it asks the database for records. `writes`: it may change the database. `outside`: it
-    waits for something outside of the database. `charges`: the run pays for the piped value's length. `keeps`: the
-    result holds only items of which the filter's condition is true.
+    of it. `reads`: it asks the database for records. `writes`: it may change the database, `single`: by one statement.
+    `outside`: it waits for something outside of the database. `charges`: the run pays for the piped value's length.
+    `keeps`: the result holds only items of which the filter's condition is true.
     `is_prepared`: `call` takes a `load` first, runs once at load, and returns the operation that runs. `composes`: it
     is given the arguments as they were read, and its operation says which nodes' values it is called with.
     `faults`: the errors by which a step may end its run, beside those that end any: `input_error`, `bad_request`,
@@ -135,6 +135,7 @@ class Definition:
     digests: bool = False
     reads: bool = False
     writes: bool = False
+    single: bool = False
     outside: bool = False
     charges: bool = False
     keeps: bool = False
@@ -222,6 +223,7 @@ def step(
     declassifies: bool = False,
     reads: bool = False,
     writes: bool = False,
+    single: bool = False,
     outside: bool = False,
     composes: bool = False,
     faults: tuple[str, ...] = (),

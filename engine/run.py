@@ -320,6 +320,7 @@ async def _held_together(
     plan: Plan, run: Run, input: dict[str, Any], claims: Any, encode: Callable[[object], Any]
 ) -> Any:
     """Runs a plan whose reads and writes belong together, until nobody was in its way."""
+    run.db.is_alone = plan.is_alone
     for attempt in range(ATTEMPTS):
         if attempt == ATTEMPTS - 1:
             run.db.is_repeatable = False

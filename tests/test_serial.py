@@ -163,17 +163,18 @@ class Draw:
 
     def stack(self, name: str) -> str:
         chance, steps = self.chance, list[str]()
-        for _ in range(chance.randint(1, 3)):
+        for _ in range(chance.randint(0, 3)):
             steps += [PAUSE] * chance.randint(0, 1) + self.read()
         if chance.random() < 0.3:
             steps.append(self.fill("precondition: {sum} < 12\nerror: conflict").replace('"${', "").replace('}"', ""))
-        for _ in range(chance.choice((0, 1, 1, 2))):
+        for _ in range(chance.choice((0, 1, 1, 2)) if self.values else 1):
             steps += [PAUSE] * chance.randint(0, 1) + self.write()
         if chance.random() < 0.3:
             steps += self.read()
         values = ", ".join(f"$v{place}" for place in range(self.values))
+        answer = f'"${{[{values}]}}"' if values else "null"
         head = f"endpoint: POST /{name}\ninput: {{pause: {{type: int, default: 0}}}}\nstack:\n"
-        return f'{head}{listed(steps)}\nresponse: "${{[{values}]}}"\n'
+        return f"{head}{listed(steps)}\nresponse: {answer}\n"
 
 
 def listed(steps: Iterable[str]) -> str:

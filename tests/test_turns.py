@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import Coroutine
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from engine.program import Program, build
 from engine.run import perform
 from engine.security.passwords import TEST_COST, Passwords
 from engine.store import history, moments
+from engine.store.pg_session import PostgresSession
 from engine.store.sqlite import SqliteStore
 from engine.testing.trace import Recorder
 
@@ -300,3 +301,51 @@ def test_what_is_forgotten_counts_as_written(tmp_path: Path, monkeypatch: pytest
         assert await number(made) == 40
 
     asyncio.run(run())
+
+
+# What needs no transaction of its own
+
+ADD_ROW = "  - add_record: row\n    data: {k: $input.k}\n    as: row\n"
+ALONE = [
+    (ADD_ROW, "null", True),
+    (ADD_ROW, "$row", True),
+    (ADD_ROW, "{id: $row.id, done: true}", True),
+    ("  - set: {n: 1}\n" + ADD_ROW, "$row.n", True),
+    ("  - edit_record: row\n    where: {id: 1}\n    data: {n: 5}\n    as: row\n", "$row.id", True),
+    ("  - delete_record: row\n    where: {id: 1}\n", "null", True),
+    # What is computed behind it may fail, and then nothing is kept.
+    (ADD_ROW, "{n: $row.n + 1}", False),
+    (ADD_ROW + "  - precondition: $row.n == 0\n", "null", False),
+    # An answer may be too large.
+    ("  - edit_record: row\n    where: {id: 1}\n    data: {n: 5}\n    as: row\n", "$row", False),
+    (ADD_ROW.replace("$input.k", "$input.k ~ $input.k"), "$row", False),
+    # It is more than one statement, or reads before.
+    (ADD_ROW + ADD_ROW.replace("$input.k", "b"), "null", False),
+    (READ + BUMP, "null", False),
+    ("  - repeat: 2\n    do:\n      - delete_record: row\n        where: {id: 1}\n", "null", False),
+    ("  - bulk_delete_records: row\n    all: true\n", "null", False),
+    ("  - transaction:\n" + "".join(f"    {line}\n" for line in ADD_ROW.splitlines()), "null", False),
+]
+
+
+@pytest.mark.parametrize(("stack", "response", "is_alone"), ALONE)
+def test_one_statement_behind_which_nothing_can_fail_needs_no_transaction(
+    tmp_path: Path, stack: str, response: str, is_alone: bool, monkeypatch: pytest.MonkeyPatch, storage: str
+) -> None:
+    it = endpoint("it", stack.rstrip("\n"), response, head="input: {k: {type: text, default: new}}\n")
+    made = program(tmp_path, {"row": ROW, "set_up": SET_UP, "it": it})
+    asyncio.run(call(made, "set_up"))
+    if storage == "postgres":
+        began: list[str] = []
+        begin = PostgresSession._begun
+
+        async def begun(self: Any, how: str, **more: Any) -> Any:
+            began.append(how)
+            return await begin(self, how, **more)
+
+        monkeypatch.setattr(PostgresSession, "_begun", begun)
+        with suppress(Fault):
+            asyncio.run(call(made, "it", k="new"))
+        assert bool(began) is not is_alone
+    compiled = next(each for each in made.endpoints if each.endpoint.path == "/it")
+    assert compiled.plan.is_alone is is_alone

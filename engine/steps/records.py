@@ -37,7 +37,7 @@ def has_record(load: Load, table: TableName, where: Where) -> bool:
     return operation
 
 
-@step(writes=True, faults=("conflict",))
+@step(writes=True, single=True, faults=("conflict",))
 def add_record(load: Load, table: TableName, data: Data, on_duplicate: Rejection = None) -> Record:
     """Adds a record and gives it as stored; `on_duplicate` answers a broken unique constraint in your words.
 
@@ -50,7 +50,7 @@ def add_record(load: Load, table: TableName, data: Data, on_duplicate: Rejection
     return rejecting(operation, on_duplicate)  # type: ignore[return-value]
 
 
-@step(writes=True, faults=("not_found", "conflict"))
+@step(writes=True, single=True, faults=("not_found", "conflict"))
 def edit_record(load: Load, table: TableName, where: Where, data: Data, on_duplicate: Rejection = None) -> Record:
     """Changes the record that a condition matches, the first by id, and gives it as stored.
 
@@ -95,7 +95,7 @@ def add_or_edit_record(
     return rejecting(operation, on_duplicate)  # type: ignore[return-value]
 
 
-@step(writes=True, faults=("not_found", "conflict"))
+@step(writes=True, single=True, faults=("not_found", "conflict"))
 def delete_record(load: Load, table: TableName, where: Where) -> None:
     """Deletes the record that a condition matches, the first by id; `not_found` where none does.
 

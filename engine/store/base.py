@@ -69,6 +69,7 @@ class Session(Protocol):
     """
 
     is_writing: bool
+    is_alone: bool  # all that it does is one statement that writes, which may be kept as soon as it is done
     is_repeatable: bool
     is_overtaken: bool
 

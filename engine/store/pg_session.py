@@ -53,7 +53,17 @@ _LOST = (
 class PostgresSession:
     """See `base.Session`. `connection` is its own while it writes."""
 
-    __slots__ = ("_begin", "_is_fresh", "_pause", "_pool", "_wrote", "connection", "is_overtaken", "is_repeatable")
+    __slots__ = (
+        "_begin",
+        "_is_fresh",
+        "_pause",
+        "_pool",
+        "_wrote",
+        "connection",
+        "is_alone",
+        "is_overtaken",
+        "is_repeatable",
+    )
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -62,7 +72,8 @@ class PostgresSession:
         self._is_fresh = True  # nothing was written since the last savepoint
         self._wrote = False
         self._pause = True  # before it begins again
-        self.is_overtaken, self.is_repeatable = False, True
+        self.is_alone = self.is_overtaken = False
+        self.is_repeatable = True
 
     @property
     def is_writing(self) -> bool:
@@ -168,6 +179,10 @@ class PostgresSession:
 
     async def write(self, sql: str, values: Sequence[object]) -> list[Any]:
         """All rows of a statement that writes; raises as `first`."""
+        if self.is_alone and self.connection is None:
+            done: list[Any] = await self._alone("fetch", sql, values, writes=True)
+            self.is_repeatable = False
+            return done
         await self.begin()
         assert self.connection is not None
         self._wrote = True
@@ -175,18 +190,23 @@ class PostgresSession:
         self._is_fresh = False
         return rows
 
-    async def _alone(self, how: str, sql: str, values: Sequence[object], *, again: bool = True) -> Any:
+    async def _alone(
+        self, how: str, sql: str, values: Sequence[object], *, writes: bool = False, again: bool = True
+    ) -> Any:
         """A statement that is a transaction by itself; once again where it couldn't work on this connection."""
-        connection = self._pool.ready() or await self._pool.take()
+        connection = self._pool.ready(writes) or await self._pool.take(writes)
         try:
+            if connection.is_serial != writes:
+                await connection.isolate(serial=writes)
             statement = connection.known.get(sql) or await connection.prepared(sql)
             found = await getattr(statement, how)(*values)
         except FAILURES as error:
             lost = _is_lost(connection, error)
             self._pool.drop(connection) if lost else self._pool.give(connection)
-            if again and (isinstance(error, _STALE) or (lost and not isinstance(error, TimeoutError))):
+            # Nobody knows whether a write was done over a connection that is lost.
+            if again and (isinstance(error, _STALE) or (lost and not writes and not isinstance(error, TimeoutError))):
                 self._pool.forget_statements()
-                return await self._alone(how, sql, values, again=False)
+                return await self._alone(how, sql, values, writes=writes, again=False)
             self._pass(error, lost)
             raise
         except BaseException:

@@ -19,14 +19,24 @@ STATEMENTS = 2048  # prepared statements kept a connection
 
 
 class Connection:
-    """A connection, and the statements that are `known` to it: asyncpg's prepared ones, by their SQL."""
+    """A connection, and the statements that are `known` to it: asyncpg's prepared ones, by their SQL.
 
-    __slots__ = ("is_closed", "known", "raw")
+    `is_serial`: a statement that is a transaction by itself is serializable.
+    """
+
+    __slots__ = ("is_closed", "is_serial", "known", "raw")
 
     def __init__(self, raw: asyncpg.Connection) -> None:
         self.raw = raw
         self.is_closed: Callable[[], bool] = raw.is_closed
         self.known: dict[str, Any] = {}
+        self.is_serial = False
+
+    async def isolate(self, *, serial: bool) -> None:
+        """Have it be `is_serial` or not."""
+        level = "SERIALIZABLE" if serial else "READ COMMITTED"
+        await self.raw.execute(f"SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL {level}")
+        self.is_serial = serial
 
     async def prepared(self, sql: str) -> Any:
         """A statement that becomes known."""
@@ -62,14 +72,17 @@ class Pool:
         self._waiting: deque[_Waiter] = deque()
         self._undoing: set[asyncio.Task[None]] = set()
 
-    async def take(self) -> Connection:
-        """A connection for the caller alone; `give`, `undo` or `drop` must follow. Raises Fault unavailable."""
+    async def take(self, serial: bool = False) -> Connection:
+        """A connection for the caller alone, one that is `serial` or not where there is a choice.
+
+        `give`, `undo` or `drop` must follow. Raises Fault unavailable.
+        """
         if self._closed:
             raise unavailable("The server is shutting down.", "closed")
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             await self._move_to(loop)
-        ready = self.ready()
+        ready = self.ready(serial)
         if ready is not None:
             return ready
         if self._count < self._limit:
@@ -77,17 +90,22 @@ class Pool:
             return await self._open()
         return await self._wait(loop) or await self._open()
 
-    def ready(self) -> Connection | None:
+    def ready(self, serial: bool = False) -> Connection | None:
         """As `take`, where there is one that nobody uses."""
         if self._closed or asyncio.get_running_loop() is not self._loop:
             return None
         while self._idle:
-            connection = self._idle.pop()
+            connection = self._idle.pop(self._place(serial))
             if not connection.is_closed():
                 self._taken.add(connection)
                 return connection
             self._count -= 1
         return None
+
+    def _place(self, serial: bool) -> int:
+        """Where among the idle ones the last is that is `serial` or not; else the last of all."""
+        places = range(len(self._idle) - 1, -1, -1)
+        return next((place for place in places if self._idle[place].is_serial == serial), -1)
 
     def give(self, connection: Connection) -> None:
         """Take back a connection that is clean: in no transaction, and with nothing under way."""

@@ -58,6 +58,7 @@ class Inserted(Statement):
     """An insert of a record whose id was given: those that the database gives go on after it."""
 
     async def write(self, session: PostgresSession, values: Sequence[object]) -> list[Any]:
+        await session.begin()  # it is two statements
         rows = await super().write(session, values)
         await session.write(sequence_sql(self.table, "$1"), (values[self.written.index("id")],))
         return rows

@@ -60,7 +60,7 @@ class SqliteSession:
     _parts = 0  # savepoints that are open
     _since = _waited = 0.0
     _version = 0
-    is_overtaken = is_writing = False
+    is_alone = is_overtaken = is_writing = False
     is_repeatable = True
 
     def __init__(self, store: SqliteStore, seconds: float) -> None:
