@@ -29,6 +29,7 @@ ENDPOINT_PATTERN = f"^{_METHOD} /{_PATH}$"
 # What a test calls: an endpoint's name, or its whole address where two groups have one of that name.
 TEST_PATTERN = f"^{_METHOD} /(api:[A-Za-z0-9_-]+/)?{_PATH}$"
 NAME_PATTERN = "^[A-Za-z_][A-Za-z0-9_]*$"
+STATUS_PATTERN = "^[1-5][0-9][0-9]$"
 SOURCE_PATTERN = "^[a-z][a-z0-9_-]{0,39}$"  # it is part of a file's name
 PATH_PATTERN = "^[A-Za-z_][A-Za-z0-9_/-]*$"
 ENV_PATTERN = r"^\$env\.[A-Za-z_][A-Za-z0-9_]*$"
@@ -85,6 +86,7 @@ _ADDON_OPTIONS: Schema = {
     "return": {"enum": ["list", "first", "count", "exists"]},
 }
 MAX_ADDON_LEVELS = 3  # each level is one query more
+MAX_AT_ONCE = 1000  # requests that a test sends at the same time
 
 
 def _addons(levels: int) -> Schema:
@@ -346,6 +348,12 @@ def _test() -> tuple[Schema, list[str]]:
         "token": {**_TEXT, "description": "The token sent: a text, or an expression as $response.authToken."},
         "send": {**_HEADERS, "description": "Request headers."},
         "input": {"description": "What is sent: a JSON body, or the path's parameters and the query."},
+        "at_once": {
+            "type": "integer",
+            "minimum": 2,
+            "maximum": MAX_AT_ONCE,
+            "description": "How many times it is sent at the same time.",
+        },
     }
     then = {
         "type": "object",
@@ -401,6 +409,13 @@ _SUBJECT: Schema = {
 _ROWS: Schema = {"type": ["integer", "array"], "minimum": 0, "items": {"type": "object"}}
 _EXPECTED: Schema = {
     "status": {"type": "integer", "minimum": 100, "maximum": 599},
+    "statuses": {
+        "type": "object",
+        "minProperties": 1,
+        "propertyNames": {"pattern": STATUS_PATTERN},
+        "additionalProperties": {"type": "integer", "minimum": 1},
+        "description": "Of those sent at once, how many are answered with each status, as in {200: 1, 409: 19}.",
+    },
     "response": {"description": "What the response must have; it may have more."},
     "headers": {
         "type": "object",
@@ -598,6 +613,7 @@ _PATTERN_HINTS = {
     ENDPOINT_PATTERN: "write a verb and a path, as in 'POST /auth/login' or 'GET /notes/{id}'",
     TEST_PATTERN: "write a verb and a path, as in 'POST /auth/login'",
     ENV_PATTERN: "name a variable that 'env:' of the workspace declares, as in $env.DOCS_TOKEN",
+    STATUS_PATTERN: "write the number of an HTTP status, as in {200: 1, 409: 19}",
     NAME_PATTERN: "start with a letter and use letters, digits and _",
     SOURCE_PATTERN: "start with a lower-case letter and use these, digits, - and _, 40 at most",
 }

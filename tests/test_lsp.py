@@ -138,6 +138,7 @@ TESTED = {
     "what is tested": ("test: ¦\ncases: []\n", ["POST /pay", "shop/total"]),
     "tables of records": ("test: POST /pay\nrecords:\n  ¦\ncases: []\n", ["order", "user"]),
     "columns of records": ("test: POST /pay\nrecords:\n  order: [{¦}]\ncases: []\n", ["id", "buyer", "price"]),
+    "what is sent at once": ("test: POST /pay\ncases:\n  - name: a\n    ¦\n", ["at_once", "statuses"]),
     "what a test speaks of": ("test: POST /pay\ncases: [{name: a, check: ['$¦']}]\n", ["response", "steps"]),
     "the variables of the stack": (
         "test: POST /pay\ncases:\n  - name: a\n    check:\n      - $steps.¦\n",

@@ -846,6 +846,15 @@ def test_an_example_of_an_error_has_the_schema_beside_it(tmp_path: Path, expecte
     assert ("taken" in response["content"]["application/json"].get("examples", {})) == is_shown
 
 
+def test_an_answer_of_those_sent_at_once_is_an_example_of_one_that_succeeds(tmp_path: Path) -> None:
+    files = {
+        "it": "endpoint: POST /it\ninput: {name: text}\nstack:\n  - precondition: $input.name != \"\"\n    error: conflict\nresponse: {name: $input.name}\n",
+        "it.test.yaml": "test: POST /it\ncases:\n  - {name: one, input: {name: Ada}, at_once: 3, statuses: {409: 2, 200: 1}, response: {name: Ada}}\n",
+    }  # fmt: skip
+    response = whole(checked(tmp_path, files))["paths"]["/api:main/it"]["post"]["responses"]["200"]
+    assert response["content"]["application/json"]["examples"]["one"]["value"] == {"name": "Ada"}
+
+
 # Answers: every one that a test gets is as the contract says.
 
 

@@ -54,7 +54,12 @@ def _cases(document: Document, endpoint: Endpoint) -> Iterator[Sample]:
         for each in inputs or [(*path, "input")]:
             given = _plain(document, each) if inputs or "input" in case else {}
             told = _discreet(endpoint.input, given, response)
-            yield Sample(case["name"], given, case.get("status", 200), told)
+            yield Sample(case["name"], given, _status(case), told)
+
+
+def _status(case: Mapping[str, Any]) -> int:
+    """The status of the answer that a case is about: of several one that succeeds, where there is one."""
+    return min(map(int, case["statuses"])) if "statuses" in case else case.get("status", 200)
 
 
 def _plain(document: Document, path: Path) -> Any:

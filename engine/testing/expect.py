@@ -1,8 +1,10 @@
-"""An answer against what a test expects of it."""
+"""Answers against what a test expects of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from engine.compare import same
@@ -13,6 +15,7 @@ from engine.testing.client import Answer, written
 from engine.testing.expressions import Unusable, Value, Variables
 from engine.testing.fixtures import Expected
 from engine.testing.match import Finding, differs, mismatches, shown
+from engine.testing.sent import Sent
 from engine.values import Secret
 from engine.workspace import Table
 
@@ -25,18 +28,57 @@ Compare = Callable[[Value, Any, Answer], Iterator[Finding]]
 _COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">=", "in", "not in"})
 
 
-def findings(expected: Expected, answer: Answer, variables: Variables, run: Run, changed: Changes) -> Iterator[Finding]:
-    """What isn't as expected. Where the status is another one, what follows from it is left out."""
-    if answer.status != expected.status:
-        was = f"{answer.status}: {shown(answer.body)}"
-        yield differs("status", str(expected.status), was, expected.status_span)
-    else:
-        yield from _guarded(_response, expected.response, answer, variables, run)
-        yield from _guarded(_headers, expected.headers, answer, variables, run)
-        for check in expected.checks:
-            yield from _check(check, variables, run)
+def findings(expected: Expected, sent: Sequence[Sent], changed: Changes) -> tuple[Sent, list[Finding]]:
+    """What isn't as expected, and the request that shows it: else the first of those that are compared.
+
+    Where a status is another one, what follows from it is left out.
+    """
+    compared = [each for each in sent if each.answer.status in expected.compared]
+    shows, found = _statuses(expected, sent) or _first_answer(expected, compared) or ((compared or sent)[0], [])
     if expected.changed is not None:
-        yield from _changed(expected.changed, changed, variables, run)
+        found += _changed(expected.changed, changed, shows.variables, shows.run)
+    return shows, found
+
+
+def _statuses(expected: Expected, sent: Sequence[Sent]) -> tuple[Sent, list[Finding]] | None:
+    """The statuses that come more or less often than they should, and the first request that has one too often."""
+    counts = Counter(each.answer.status for each in sent)
+    if counts == expected.statuses:
+        return None
+    shows = next(each for each in sent if counts[each.answer.status] > expected.statuses.get(each.answer.status, 0))
+    return shows, list(_status_findings(expected, counts, shows))
+
+
+def _status_findings(expected: Expected, counts: Counter[int], shows: Sent) -> Iterator[Finding]:
+    answer, span = shows.answer, expected.status_span
+    was = f"{answer.status}: {shown(answer.body)}"
+    if not shows.label:
+        yield differs("status", str(*expected.statuses), was, span)
+        return
+    for status in {**expected.statuses, **counts}:
+        count, wanted = counts[status], expected.statuses.get(status, 0)
+        if count != wanted:
+            message = f"of {counts.total()} runs {count or 'none'} answered {status}, the case says {wanted or 'none'}"
+            yield Finding(message, span)
+    yield Finding(f"{shows.label} answered {was}", span)
+
+
+def _first_answer(expected: Expected, compared: Sequence[Sent]) -> tuple[Sent, list[Finding]] | None:
+    """The first request whose answer isn't as expected, and why it isn't."""
+    for each in compared:
+        if found := list(_answer(expected, each)):
+            return each, [
+                replace(part, message=f"{each.label}: {part.message}") for part in found
+            ] if each.label else found
+    return None
+
+
+def _answer(expected: Expected, sent: Sent) -> Iterator[Finding]:
+    answer, variables, run = sent.answer, sent.variables, sent.run
+    yield from _guarded(_response, expected.response, answer, variables, run)
+    yield from _guarded(_headers, expected.headers, answer, variables, run)
+    for check in expected.checks:
+        yield from _check(check, variables, run)
 
 
 def _guarded(

@@ -28,21 +28,27 @@ Make = Callable[[Document, Path, Sequence[str]], Value]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Expected:
-    """What an answer must be; `status_span` is where its status is asked for."""
+    """What the answers must be; `statuses` is how many there are of each, asked for at `status_span`."""
 
-    status: int
+    statuses: Mapping[int, int]
     status_span: Span
     response: Value | None
     headers: Value | None
     checks: tuple[Value, ...]
     changed: Value | None
 
+    @property
+    def compared(self) -> frozenset[int]:
+        """The statuses of the answers that are looked at: where some succeed, what is said is said of these."""
+        return frozenset(status for status in self.statuses if status < 400) or frozenset(self.statuses)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Exchange:
     """One request and what is expected of its answer; `after` is how many seconds pass before it.
 
-    It is sent to a data source with a token of it, and `changed` is expected there, nothing in the others.
+    It is sent `at_once` times, each time before any is answered, to a data source with a token of it. `changed` is
+    expected there of all of them together, and nothing in the others.
     """
 
     target: Target
@@ -52,6 +58,7 @@ class Exchange:
     auth: Value | None
     token: Value | None
     after: int
+    at_once: int
     expected: Expected
     span: Span
 
@@ -187,11 +194,12 @@ class _Reader:
         given = self._optional(input_path, names)
         send, token = self._optional((*path, "send"), names), self._optional((*path, "token"), names)
         auth, after = self._auth(path, names), self._after((*path, "after"))
-        expected = self._expected(path, names or ANSWER)
+        at_once: int = self.document.value(path).get("at_once", 1)
+        expected = self._expected(path, names or ANSWER, at_once)
         if target is None:
             return None
         self._path_parameters(target, self.document.value(input_path) if self._has(input_path) else {}, path)
-        return Exchange(target, source, given, send, auth, token, after, expected, self._span(path))
+        return Exchange(target, source, given, send, auth, token, after, at_once, expected, self._span(path))
 
     def _span(self, path: Path) -> Span:
         data = self.document.value(path)
@@ -214,22 +222,38 @@ class _Reader:
             span, hint = self._span(path), f"add '{missing[0]}' to 'input:'"
             self._report("SW409", f"the path of '{target.name}' needs '{missing[0]}'", span, hint)
 
-    def _expected(self, path: Path, names: tuple[str, ...]) -> Expected:
+    def _expected(self, path: Path, names: tuple[str, ...], at_once: int) -> Expected:
         data = self.document.value(path)
         self._changed((*path, "changed"))
-        status_span = self.document.span((*path, "status")) if "status" in data else self._span(path)
+        asked = next((key for key in ("statuses", "status") if key in data), None)
         checks = [
             self._value((*path, "check", place), names, expressions.condition)
             for place in range(len(data.get("check", ())))
         ]
         return Expected(
-            status=data.get("status", 200),
-            status_span=status_span,
+            statuses=self._statuses(path, at_once) if asked == "statuses" else {data.get("status", 200): at_once},
+            status_span=self.document.span((*path, asked)) if asked else self._span(path),
             response=self._optional((*path, "response"), names),
             headers=self._optional((*path, "headers"), names),
             checks=tuple(check for check in checks if check is not None),
             changed=self._optional((*path, "changed"), names),
         )
+
+    def _statuses(self, path: Path, at_once: int) -> Mapping[int, int]:
+        """How many answers of each status a request that is sent `at_once` times expects."""
+        data, place = self.document.value(path), (*path, "statuses")
+        counts: dict[int, int] = {int(status): count for status, count in data["statuses"].items()}
+        total = sum(counts.values())
+        if "status" in data:
+            self._report("SW405", "a request expects either 'status' or 'statuses'", self.document.key_span(place))
+        if at_once == 1:
+            hint = f"add 'at_once: {total}'" if total > 1 else f"write 'status: {next(iter(counts))}'"
+            message = "'statuses' counts requests that are sent at once, and this one is sent once"
+            self._report("SW412", message, self.document.key_span(place), hint)
+        elif total != at_once:
+            message, hint = f"'statuses' counts {total}, and {at_once} are sent at once", "let it add up to 'at_once'"
+            self._report("SW412", message, self.document.key_span(place), hint)
+        return counts
 
     def _after(self, path: Path) -> int:
         written = self.document.value(path) if self._has(path) else 0

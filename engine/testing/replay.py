@@ -7,6 +7,7 @@ import os
 import random
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -27,11 +28,13 @@ from engine.store.base import Store
 from engine.store.sqlite import SqliteStore
 from engine.testing import client, fixtures
 from engine.testing.client import Answer
+from engine.testing.clock import Clock
 from engine.testing.expect import Changes, Rows, changes, findings
 from engine.testing.expressions import Unusable, Value, Variables
 from engine.testing.fixtures import Case, Exchange, Suite
 from engine.testing.match import Finding
 from engine.testing.report import Failure
+from engine.testing.sent import Heard, Sent
 from engine.testing.trace import Recorder
 from engine.token_extras import unknown_extras
 from engine.workspace import LIVE, Function, Table
@@ -41,14 +44,15 @@ SEED = 0
 
 @dataclass(slots=True)
 class _Held:
-    """What the services of tests are given anew for each case or request."""
+    """What the services of tests are given anew for each case."""
 
-    now: int = fixtures.DEFAULT_CLOCK
+    clock: Clock = field(default_factory=lambda: Clock(fixtures.DEFAULT_CLOCK))
     chance: random.Random = field(default_factory=lambda: random.Random(SEED))
-    trace: Recorder = field(default_factory=Recorder)
-    log: list[dict[str, object]] = field(default_factory=list)
     env: dict[str, object] = field(default_factory=dict)
 
+
+# What is heard of the run that the task is about.
+_HEARD: ContextVar[Heard] = ContextVar("heard")
 
 Opener = Callable[[Path, Mapping[str, Table]], Store]
 Observer = Callable[[Exchange, Answer], object]
@@ -88,7 +92,7 @@ class Harness:
 
     def _open(self, folder: Path, name: str) -> Services:
         def clock() -> int:
-            return self._held.now
+            return self._held.clock.now
 
         names = (LIVE, *self._workspace.data_sources)
         stores = {source: self._open_store(folder / source, self._tables) for source in names}
@@ -98,15 +102,12 @@ class Harness:
             tokens=Tokens(KeyRing.open(folder / "keys", clock), name, name, clock),
             passwords=Passwords(TEST_COST, threads=1),
             clock=clock,
-            pause=self._pause,
+            pause=self._held.clock.pause,
             chance=self._held.chance,
-            log=lambda entry: self._held.log.append(entry),
+            log=lambda entry: _HEARD.get().log.append(entry),
             env=self._held.env,
-            trace=lambda: self._held.trace,
+            trace=lambda: _HEARD.get().trace,
         )
-
-    async def _pause(self, seconds: float) -> None:
-        self._held.now += int(seconds * 1000)
 
     def close(self) -> None:
         """Removes everything that was made."""
@@ -121,9 +122,8 @@ class Harness:
         return self._runner.run(self._replay(suite, case))
 
     async def _replay(self, suite: Suite, case: Case) -> Failure | None:
-        self._held.now = suite.clock
+        self._held.clock.now = suite.clock
         self._held.chance.seed(SEED)
-        self._begin_request()
         variables: dict[str, object] = {}
         try:
             self._held.env.clear()
@@ -132,11 +132,11 @@ class Harness:
                 await store.clear()
             await self._load(case)
             for exchange in (case.first, *case.then):
-                found = await self._exchange(exchange, variables)
-                if found:
-                    return self._failure(exchange, found)
+                failure = await self._exchange(exchange, variables)
+                if failure is not None:
+                    return failure
         except Unusable as broken:
-            return self._failure(case.first, [Finding(broken.message, broken.span)])
+            return Failure(case.first.target.name, (Finding(broken.message, broken.span),), Recorder(), ())
         return None
 
     def _environment(self, suite: Suite, case: Case) -> Mapping[str, object]:
@@ -144,12 +144,6 @@ class Harness:
             return environment(self._workspace, {**os.environ, **suite.env})
         except SetupError as lacking:
             raise Unusable(f"{lacking}; give it under 'env:' in this file", case.first.span) from None
-
-    def _failure(self, exchange: Exchange, found: list[Finding]) -> Failure:
-        return Failure(exchange.target.name, tuple(found), self._held.trace, tuple(self._held.log))
-
-    def _begin_request(self) -> None:
-        self._held.trace, self._held.log = Recorder(), []
 
     async def _load(self, case: Case) -> None:
         """Loads the records of a case, those that others refer to first. Raises Unusable for one that is refused."""
@@ -166,22 +160,43 @@ class Harness:
                     raise Unusable(message, value.span(place)) from fault
         await run.db.commit()
 
-    async def _exchange(self, exchange: Exchange, variables: dict[str, object]) -> list[Finding]:
-        """Sends a request and compares its answer; `variables` become those of the answer."""
-        self._held.now += exchange.after * 1000
-        self._begin_request()
+    async def _exchange(self, exchange: Exchange, variables: dict[str, object]) -> Failure | None:
+        """Sends a request and compares what is answered; `variables` become those of the answer."""
+        self._held.clock.now += exchange.after * 1000
         before = await self._snapshot(exchange)
+        sent = await self._sent(exchange, variables)
+        shows, found = findings(exchange.expected, sent, await self._changes(exchange, before))
+        variables |= shows.variables
+        variables.setdefault("first", dict(variables))
+        if not found:
+            return None
+        target = ", ".join(filter(None, (exchange.target.name, shows.label)))
+        return Failure(target, tuple(found), shows.heard.trace, tuple(shows.heard.log))
+
+    async def _sent(self, exchange: Exchange, variables: Variables) -> list[Sent]:
+        """The request sent as often as it says, none of them waiting for another's answer; all are answered."""
+        count = exchange.at_once
+        labels = [f"run {number} of {count}" for number in range(1, count + 1)] if count > 1 else [""]
+        sending = (self._send(exchange, variables, label) for label in labels)
+        sent = await asyncio.gather(*sending, return_exceptions=True)  # so that none goes on into the next case
+        for each in sent:
+            if isinstance(each, BaseException):
+                raise each
+        return [each for each in sent if isinstance(each, Sent)]
+
+    async def _send(self, exchange: Exchange, variables: Variables, label: str) -> Sent:
+        heard = Heard()
+        _HEARD.set(heard)  # for this task alone
         run = self._sources[exchange.data_source].run()
         given = _evaluated(exchange.input, run, variables)
-        answer = await self._answer(exchange, given, run, variables)
+        with self._held.clock.running():
+            answer = await self._answer(exchange, given, run, variables)
         self._observe(exchange, answer)
-        variables |= {
+        told = {
             "input": given, "response": answer.body, "status": answer.status, "headers": answer.headers,
-            "steps": self._held.trace.results,
+            "steps": heard.trace.results,
         }  # fmt: skip
-        variables.setdefault("first", dict(variables))
-        changed = await self._changes(exchange, before)
-        return list(findings(exchange.expected, answer, variables, run, changed))
+        return Sent(run, answer, {**variables, **told}, heard, label)
 
     async def _snapshot(self, exchange: Exchange) -> Mapping[str, Mapping[str, Rows]]:
         """All records by data source and table, where somebody asks what changes."""
@@ -223,7 +238,7 @@ class Harness:
         except Fault as fault:
             raise Unusable(fault.message, auth.span()) from fault
         if extras and (note := unknown_extras(extras, table, self._checker.carried(table))):
-            self._held.log.append({"level": "note", "message": note})
+            _HEARD.get().log.append({"level": "note", "message": note})
         return token
 
     async def _call(self, function: Function, given: Any, services: Services) -> Answer:
@@ -238,7 +253,7 @@ class Harness:
                 raise
             if fault.name == "fatal":  # its client isn't told why
                 told = {"message": str(fault), "frames": [place_of(error)]}
-                self._held.log.append({"level": "error", "error": told})
+                _HEARD.get().log.append({"level": "error", "error": told})
             status, _, body = refusal(fault, run.id)
             return Answer(status, {}, orjson.loads(body))
         return Answer(200, {}, orjson.loads(body))
