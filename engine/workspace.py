@@ -22,6 +22,10 @@ DEFAULT_VERSION = "1.0.0"
 LIVE = "live"  # the data source that is always there
 
 
+# Origins that any page can have: one in a frame without rights of its own sends `null`.
+EVERY_SITE = frozenset({"*", "null"})
+
+
 @dataclass(frozen=True, slots=True)
 class Cors:
     """Who may call from a browser: origins (`*` is anyone), extra headers, seconds a preflight is kept."""

@@ -25,6 +25,7 @@ from engine.workspace import (
     DEFAULT_BODY_LIMIT,
     DEFAULT_TIME_LIMIT,
     DEFAULT_VERSION,
+    EVERY_SITE,
     LIVE,
     Cors,
     Endpoint,
@@ -194,7 +195,7 @@ class WorkspaceReader:
         return Group(
             "",
             settings.get("canonical", "main"),
-            _cors(settings.get("cors", {})),
+            self._cors(self.documents["workspace"][0]) if "cors" in settings else Cors(),
             settings.get("description", ""),
             self._publication(self.documents["workspace"][0], known) if "openapi" in settings else Publication(),
         )
@@ -205,10 +206,23 @@ class WorkspaceReader:
         return Group(
             name,
             data.get("canonical", name.replace("/", "-")),
-            _cors(data["cors"]) if "cors" in data else defaults[""].cors,
+            self._cors(document) if "cors" in data else defaults[""].cors,
             data.get("description", ""),
             self._publication(document, env) if "openapi" in data else defaults[""].openapi,
         )
+
+    def _cors(self, document: Document) -> Cors:
+        """What a file says of other sites' pages; without `origins:` these are all sites."""
+        options: Any = document.value(("cors",))
+        given: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in options.items()
+        }
+        cors = Cors(**given)
+        if cors.credentials and not EVERY_SITE.isdisjoint(cors.origins):
+            message = "'credentials: true' would let the pages of every site act as whoever visits them"
+            hint = "name the sites, as in origins: [https://app.example.com]"
+            self._report("SW072", message, document.key_span(("cors", "credentials")), hint)
+        return cors
 
     def _publication(self, document: Document, known: Mapping[str, Field]) -> Publication:
         """Who may read a group's contract; a token is in an environment variable that is always there."""
@@ -432,13 +446,6 @@ class WorkspaceReader:
 
 def _is_searchable(column: Field) -> bool:
     return column.kind.family == "text" and not column.is_masked
-
-
-def _cors(options: Mapping[str, Any]) -> Cors:
-    given: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in options.items()
-    }
-    return Cors(**given)
 
 
 def _mapping(document: Document) -> dict[str, Any]:

@@ -95,6 +95,14 @@ WORKSPACES: dict[str, tuple[dict[str, str], list[str]]] = {
             "w.yaml:3:18: SW070 'DOCS' can't be a token: it is a text or null",
         ],
     ),
+    "credentials for every site": (
+        {"w": "workspace: w\ncors: {origins: ['*'], credentials: true}\n", "g": "group: g\ncors: {credentials: true}\n", "h": "group: h\ncors: {origins: ['https://a.example', 'null'], credentials: true}\n", "i": "group: i\ncors: {origins: ['https://a.example'], credentials: true}\n"},
+        [
+            "g.yaml:2:8: SW072 'credentials: true' would let the pages of every site act as whoever visits them",
+            "h.yaml:2:48: SW072 'credentials: true' would let the pages of every site act as whoever visits them",
+            "w.yaml:2:24: SW072 'credentials: true' would let the pages of every site act as whoever visits them",
+        ],
+    ),
     "auth by a table without it": (
         {"t": "table: t\ncolumns: {id: int}\n", "a": "endpoint: GET /x\nauth: t\nstack: []\n"},
         ["a.yaml:2:7: SW121 the table 't' has no 'auth: true'"],

@@ -16,7 +16,6 @@ REQUEST_HEADERS = (
     "x-xano-authorization-only",
 )
 RESPONSE_HEADERS = b"x-request-id, retry-after"
-MAX_ORIGIN = 512  # bytes; a scheme, a host and a port are less, and what is named in an answer is kept for the next
 
 
 class Policy:
@@ -34,7 +33,7 @@ class Policy:
     def _fixed(self) -> Headers | None:
         if not self._enabled:
             return ()
-        if self._anyone and not self._credentials:
+        if self._anyone:
             return ((b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", RESPONSE_HEADERS))
         return None
 
@@ -45,9 +44,8 @@ class Policy:
         # Caches must not give one origin's answer to another.
         vary = (b"vary", b"origin")
         origin = next((value for name, value in request if name == b"origin"), None)
-        if origin is None or len(origin) > MAX_ORIGIN or not (self._anyone or origin in self._origins):
+        if origin is None or origin not in self._origins:
             return (vary,)
-        # The standard forbids `*` beside credentials: the origin itself is named.
         allowed = (vary, (b"access-control-allow-origin", origin), (b"access-control-expose-headers", RESPONSE_HEADERS))
         return (*allowed, (b"access-control-allow-credentials", b"true")) if self._credentials else allowed
 
