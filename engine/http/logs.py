@@ -19,6 +19,9 @@ FLUSH_AFTER = 0.1  # seconds
 FLUSH_AT = 65_536  # bytes
 MAX_PATH = 200  # characters of a path that is no endpoint's
 MAX_FRAMES = 50  # the innermost
+# Reasons of faults that somebody must look after, though clients are only told to come again: a full disk, a database
+# that is gone.
+FAILURES = frozenset({"commit", "connect"})
 
 Scope = MutableMapping[str, Any]
 
@@ -87,9 +90,10 @@ class Report:
         `route` is the endpoint's path as declared, empty where there is none.
         """
         client = scope.get("client")
+        is_failure = status == 500 or (isinstance(error, Fault) and error.reason in FAILURES)
         entry: dict[str, object] = {
             "time": self._time(),
-            "level": "error" if status == 500 else "info",
+            "level": "error" if is_failure else "info",
             "id": id,
             "method": scope["method"],
             "path": route or scope["path"][:MAX_PATH],
@@ -102,7 +106,7 @@ class Report:
             entry["table"], entry["sub"] = claims.table, claims.id
         if isinstance(error, Fault):
             entry["code"], entry["reason"] = error.code, error.reason
-        if error is not None and status == 500:
+        if error is not None and is_failure:
             entry["error"] = story(error)
         self._log(entry)
 
@@ -117,11 +121,15 @@ class Report:
 def story(error: BaseException) -> dict[str, object]:
     """What the log keeps of an exception: its type and frames, and of those it came from.
 
-    Messages are kept of our own faults only: those of others may quote what a client sent.
+    Messages are kept of our own faults only: those of others may quote what a client sent. What a database calls its
+    error, `SQLITE_FULL` or an SQLSTATE, quotes nothing.
     """
     told: dict[str, object] = {"type": type(error).__qualname__, "frames": _frames(error)}
     if isinstance(error, Fault):
         told["message"] = str(error)
+    called = getattr(error, "sqlite_errorname", None) or getattr(error, "sqlstate", None)
+    if called:
+        told["code"] = called
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if cause is not None:
         told["cause"] = story(cause)

@@ -11,7 +11,7 @@ import asyncpg
 from engine.errors import Fault
 from engine.sql import Sql
 from engine.store.base import ReadingRun
-from engine.store.constraints import not_unique
+from engine.store.constraints import not_unique, refused
 from engine.store.direct import Ask, Rows, failed
 from engine.store.pg_statement import key_of
 from engine.store.pool import FAILURES
@@ -45,4 +45,6 @@ def faulted(error: Exception) -> Fault:
     """What the client is told of a statement that failed, and the sort of failure for the log."""
     if isinstance(error, asyncpg.UniqueViolationError):
         return not_unique(key_of(error) or ["id"])
+    if isinstance(error, asyncpg.DiskFullError):
+        return refused()
     return failed(type(error).__name__)

@@ -101,7 +101,7 @@ class PostgresSession:
         except BaseException as error:
             self._pool.drop(connection)
             if isinstance(error, FAILURES):
-                raise refused(error) from None
+                raise refused() from error
             raise
         self._pool.give(connection)
         if done != "COMMIT":

@@ -13,7 +13,7 @@ import asyncpg
 from engine.bounds import out_of_range
 from engine.errors import Fault
 from engine.store.base import quoted
-from engine.store.constraints import dangling, failed, in_use, is_missing, not_unique, unbindable
+from engine.store.constraints import dangling, failed, in_use, is_missing, not_unique, refused, unbindable
 from engine.store.pg_session import PostgresSession
 from engine.store.pool import FAILURES
 from engine.workspace import Table
@@ -68,6 +68,8 @@ class Statement:
         if isinstance(error, asyncpg.NumericValueOutOfRangeError):
             # What a server says of it may be in any language.
             return out_of_range(is_int="float" not in str(error.server_source_function))
+        if isinstance(error, asyncpg.DiskFullError):
+            return refused()
         return failed(self.table, type(error).__name__)
 
     async def _broken(

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from engine.errors import Fault
 from engine.sql import Sql
 from engine.store.base import ReadingRun
-from engine.store.constraints import busy, not_unique
+from engine.store.constraints import busy, not_unique, refused
 from engine.store.direct import Ask, Rows, failed
 from engine.store.effects import Effects
 from engine.store.reader import Pace, is_interrupted
-from engine.store.writer import is_busy
+from engine.store.writer import is_busy, is_full
 
 
 def prepare(sql: Sql, limit: int, effects: Effects) -> Ask:
@@ -52,6 +52,8 @@ def faulted(error: sqlite3.Error) -> Fault:
     """What the client is told of a statement that failed, and the sort of failure for the log."""
     if isinstance(error, sqlite3.OperationalError) and is_busy(error):
         return busy()
+    if is_full(error):
+        return refused()
     kind, _, columns = str(error).partition(" constraint failed: ")
     if isinstance(error, sqlite3.IntegrityError) and kind == "UNIQUE":
         return not_unique([column.rpartition(".")[2] for column in columns.split(", ")])

@@ -10,11 +10,11 @@ from typing import Any
 from engine.errors import Fault
 from engine.fields import Field
 from engine.store.base import quoted
-from engine.store.constraints import busy, dangling, failed, in_use, is_missing, not_unique, unbindable
+from engine.store.constraints import busy, dangling, failed, in_use, is_missing, not_unique, refused, unbindable
 from engine.store.effects import Effect
 from engine.store.reader import is_interrupted
 from engine.store.sqlite_dialect import raised_fault
-from engine.store.writer import is_busy
+from engine.store.writer import is_busy, is_full
 from engine.workspace import Table
 
 Row = tuple[Any, ...]
@@ -84,6 +84,8 @@ class Statement:
                 return fault
         if not isinstance(error, sqlite3.OperationalError):
             return failed(self.table)
+        if is_full(error):
+            return refused()
         return raised_fault(error) or (busy() if is_busy(error) else failed(self.table))
 
 

@@ -276,6 +276,11 @@ def is_busy(error: sqlite3.Error) -> bool:
     return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
+def is_full(error: sqlite3.Error) -> bool:
+    """Whether the disk has no room for what was to be written."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
+
+
 def _answer(waiter: _Waiter, fault: Fault | None = None) -> bool:
     """Wake who waits; False where nobody does any more."""
     if waiter.done():
