@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import socket
+import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import chdir
@@ -18,7 +19,8 @@ from engine.cli.findings import as_github
 from engine.cli.sarif import as_sarif
 from engine.codes import codes
 from engine.errors import Problem, Span, Text
-from tests.commands import ENGINE, ROOT, called, contents, stackwright
+from tests.commands import ENGINE, ROOT, called, contents, serve, stackwright
+from tests.storages import on_sqlite
 from tests.support import write
 
 HELLO = "endpoint: GET /hello\nstack: []\nresponse: {hello: world}\n"
@@ -436,6 +438,46 @@ def test_a_key_that_others_may_read(shop: Path, command: str) -> None:
     mend = "run chmod 600 data/keys/1.json"
     assert ended.err == f"data/keys/1.json may be read or written by others than its owner: {mend}\n"
     assert contents(shop) == before
+
+
+EXPOSED = {
+    "the folder": ({"data": 0o755}, "data", "chmod 700 data"),
+    "the folder of a group": ({"data": 0o750}, "data", "chmod 700 data"),
+    "the database": ({"data/database.sqlite3": 0o644}, "data/database.sqlite3", "chmod 600 data/database.sqlite3"),
+    "its log": ({"data/database.sqlite3-wal": 0o640}, "data/database.sqlite3-wal", "chmod 600 data/database.sqlite3-wal"),
+    "both": (
+        {"data": 0o755, "data/database.sqlite3": 0o604},
+        "data and data/database.sqlite3",
+        "chmod 700 data && chmod 600 data/database.sqlite3",
+    ),
+}  # fmt: skip
+
+
+@on_sqlite
+@pytest.mark.parametrize(("modes", "said", "mend"), EXPOSED.values(), ids=EXPOSED)
+def test_data_that_others_may_read(shop: Path, modes: dict[str, int], said: str, mend: str) -> None:
+    assert called(shop, "token", "user", "1").status == 0
+    for name in ("database.sqlite3", "database.sqlite3-wal"):
+        (shop / "data" / name).touch(0o600)
+    for name, mode in modes.items():
+        (shop / name).chmod(mode)
+    before = contents(shop)
+    ended = stackwright(shop, "serve", "--port", "0")
+    assert (ended.status, ended.out) == (1, "")
+    hint = "(or set STACKWRIGHT_SHARED_DATA=yes, where they are to)"
+    assert ended.err == f"{said} may be read or written by others than the owner: run {mend} {hint}\n"
+    assert contents(shop) == before
+    subprocess.run(mend, cwd=shop, shell=True, check=True)
+    with serve(shop):  # it answers
+        pass
+
+
+def test_data_that_others_are_to_read(shop: Path) -> None:
+    (shop / "data").mkdir(mode=0o755)
+    with serve(shop, STACKWRIGHT_SHARED_DATA="yes"):  # it answers
+        pass
+    ended = stackwright(shop, "serve", "--port", "0", STACKWRIGHT_SHARED_DATA="1")
+    assert (ended.status, ended.err) == (1, "STACKWRIGHT_SHARED_DATA: '1' is neither 'yes' nor 'no'\n")
 
 
 # explain

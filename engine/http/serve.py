@@ -24,6 +24,7 @@ from engine.program import build, check_folder, environment
 from engine.run import Services, milliseconds
 from engine.security.keys import KeyRing
 from engine.security.passwords import DEFAULT_COST, Passwords
+from engine.security.private import refuse_exposed
 from engine.security.tokens import Tokens
 from engine.store.storage import Database, open_store, update
 from engine.store.url import SCHEMES, DatabaseUrl
@@ -37,6 +38,7 @@ BACKLOG = 2048  # connections that wait to be accepted
 MAX_CONNECTIONS = 20_000
 SPARE_FILES = 128  # descriptors kept from connections, for the database, keys and uploads
 DATABASE = "database.sqlite3"
+FILES = ("", "-wal", "-shm")  # of a database of SQLite, by the ends of their names
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Settings:
     port: int = 8000
     database: Database | None = None
     data_source: str = LIVE
+    shared: bool = False  # others of this machine may read the data folder and the database
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -61,6 +64,7 @@ class Settings:
             host=given("HOST") or "127.0.0.1",
             port=port_of(given("PORT") or "8000"),
             database=database_of(url) if url else None,
+            shared=_is_yes("STACKWRIGHT_SHARED_DATA", given("STACKWRIGHT_SHARED_DATA") or "no"),
         )
 
     def merged(self, **flags: object) -> Settings:
@@ -94,8 +98,20 @@ class Settings:
         return [replace(self, data_source=name) for name in (LIVE, *workspace.data_sources)]
 
     @property
+    def private(self) -> list[Path]:
+        """The folder, and the files of the database, that nobody else may read."""
+        files = [Path(f"{self.storage}{ending}") for ending in FILES] if isinstance(self.storage, Path) else []
+        return [self.data, *files]
+
+    @property
     def keys(self) -> Path:
         return self.data / "keys"
+
+
+def _is_yes(name: str, text: str) -> bool:
+    if text not in ("yes", "no"):
+        raise SetupError(f"{name}: '{text}' is neither 'yes' nor 'no'")
+    return text == "yes"
 
 
 def port_of(text: str) -> int:
@@ -153,6 +169,8 @@ def open_services(settings: Settings, workspace: Workspace) -> Services:
     """The services of a workspace in its data folder, which is made. Raises SetupError."""
     env, sources = environment(workspace), settings.sources(workspace)  # refused before anything is written
     make_private(settings.data)
+    if not settings.shared:
+        refuse_exposed(dict.fromkeys(path for each in sources for path in each.private))
     keys = KeyRing.open(settings.keys)
     update_all(sources, workspace.tables)
     stores = {each.data_source: open_store(each.storage, workspace.tables, change=False) for each in sources}
