@@ -18,6 +18,7 @@ from uvicorn.config import STARTUP_FAILURE
 from engine.check import Checked
 from engine.errors import Problems, SetupError
 from engine.http.app import Server
+from engine.http.inspection import Inspection
 from engine.http.logs import Log
 from engine.http.protocol import protocol
 from engine.program import build, check_folder, environment
@@ -212,7 +213,13 @@ def create_app(settings: Settings, checked: Checked | None = None) -> Server:
     """
     checked = checked or checked_workspace(settings.workspace)
     services = open_services(settings, checked.workspace)
-    return Server(build(checked, services), shutdown=[lambda: close(services)])
+    files = [each.storage for each in settings.sources(checked.workspace) if isinstance(each.storage, Path)]
+    inspection = Inspection(files, services.log)
+    return Server(
+        build(checked, services),
+        startup=[inspection.start],
+        shutdown=[inspection.stop, lambda: close(services)],
+    )
 
 
 async def close(services: Services) -> None:
