@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,17 +44,16 @@ class Effect:
 
 
 class Effects:
-    """Works them out for the statements of a workspace's tables."""
+    """Works them out for statements about the tables that `tables` gives, which may be others after a reload."""
 
-    def __init__(self, tables: Mapping[str, Table]) -> None:
+    def __init__(self, tables: Callable[[], Mapping[str, Table]]) -> None:
         self._tables = tables
-        self._known = {name: _known(table) for name, table in tables.items()}
-        self._going = {name: tuple(_going(name, tables.values())) for name in tables}
 
     def reading(self, table: Table, sql: str, equal: Equal = ()) -> Reading:
         """What SQL about a table reads, of the records for which what is `equal` holds."""
-        named = {table.name, *_NAMED.findall(sql)} & self._tables.keys()
-        return Reading(named, next((each for each in equal if each[0] in self._known[table.name]), None))
+        named = {table.name, *_NAMED.findall(sql)} & self._tables().keys()
+        known = _known(table)
+        return Reading(named, next((each for each in equal if each[0] in known), None))
 
     def writing(self, table: Table, sql: str, written: Iterable[str]) -> tuple[str, Effect]:
         """SQL that writes these columns of a table, with what it must return besides, and its effect."""
@@ -63,7 +62,7 @@ class Effects:
         head, _, returned = sql.partition(" RETURNING ")
         if not returned:
             return sql, Effect(table.name, (), frozenset({*whole, (table.name,)}))
-        known = self._known[table.name]
+        known = _known(table)
         changed = {(table.name, name) for name in known if name in written and head.startswith("UPDATE")}
         names = returned.split(", ")
         more = [quoted(name) for name in known if quoted(name) not in names]
@@ -82,14 +81,14 @@ class Effects:
 
     def _named(self, sql: Sql) -> frozenset[str]:
         said = {token.said for token in sql.tokens}
-        return frozenset(name for name in self._tables if name.lower() in said)
+        return frozenset(name for name in self._tables() if name.lower() in said)
 
     def _reached(self, tables: Iterable[str]) -> frozenset[str]:
         """The tables whose records may go or change with those of others."""
         found: set[str] = set()
         waiting = list(tables)
         while waiting:
-            new = set(self._going[waiting.pop()]) - found
+            new = set(_going(waiting.pop(), self._tables().values())) - found
             found |= new
             waiting += new
         return frozenset(found)

@@ -269,7 +269,7 @@ class SqliteStore(Writes):
         writer: sqlite3.Connection,
         connect: Callable[[], sqlite3.Connection],
     ) -> None:
-        self.effects = Effects(tables)
+        self.effects = Effects(lambda: self.tables)
         super().__init__(SqliteSpelling(self.effects))
         self.tables = tables
         self.reader = reader
