@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from engine.clauses import Query
+from engine.columns import EDITS
+from engine.edits import chosen, computed
 from engine.errors import Problem, Problems
 from engine.openings import steps_in
 from engine.sql import Sql
 from engine.stack import Block, Step
-from engine.store.schema import settled
+from engine.store import schema
+from engine.store.computing import compile_computed
 from engine.store.select import Selector
 from engine.store.sql import compile_where
 from engine.store.sqlite_dialect import DIALECT
@@ -22,7 +25,7 @@ def unaskable_indexes(table: Table) -> Iterator[Problem]:
     """What is wrong with the conditions of a table's partial indexes."""
     for index in table.indexes:
         try:
-            settled(index.where, table)
+            schema.settled(index.where, table)
         except Problems as problems:
             yield from problems.problems
 
@@ -46,5 +49,10 @@ def _ask(step: Step, tables: Mapping[str, Table], kinds: Mapping[Node, Kind]) ->
     """Raises `Problems` where a step asks what no storage can be asked."""
     if step.definition.composes:
         Selector(tables, kinds, DIALECT, lambda table: ()).check(Query(*step.filled))
-    elif "where" in step.arguments:
-        compile_where(step.arguments["where"], tables[step.arguments["table"].text], kinds, DIALECT)
+    elif "table" in step.arguments:
+        table = tables[step.arguments["table"].text]
+        if "where" in step.arguments:
+            compile_where(step.arguments["where"], table, kinds, DIALECT)
+        if step.name in EDITS and "data" in step.arguments:
+            for name, value in computed(chosen(step.arguments["data"], kinds)).items():
+                compile_computed(value, table, table.columns[name], kinds, DIALECT)

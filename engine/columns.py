@@ -4,34 +4,91 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from engine.edits import EditChecker, lacking, settled, spelt_out, uncomputed
 from engine.errors import Span, did_you_mean, listed, nearest
 from engine.fields import Field
+from engine.lints.lookalikes import meant
 from engine.mismatch import Mismatch, Value, entry_spans, entry_values, mismatches
 from engine.scope import Scope
 from engine.stack import Step, matched
 from engine.stack_walk import StackWalk
-from engine.syntax import ListOf, Literal, Node, Spread
+from engine.syntax import Column, ListOf, Literal, Node, Spread, Variable, Worded, has_column, walk
 from engine.texts import bool_hint
-from engine.values import ANY, OBJECT, Kind, contains_sealed, contains_secret, conversion, fits, list_of
+from engine.unparse import unparse
+from engine.values import ANY, OBJECT, Kind, contains_sealed, contains_secret, conversion, fits, list_of, object_of
 from engine.wording import mend
 from engine.workspace import Table
 
 ADDS = frozenset({"add_record", "add_or_edit_record", "bulk_add_records"})
+EDITS = frozenset({"edit_record", "patch_record", "add_or_edit_record", "bulk_edit_records"})
 _TAKE_ID = frozenset({"add_record", "add_or_edit_record", "bulk_patch_records"})
 
 
 class Columns(StackWalk):
     """The rules for the data of a record."""
 
-    def data(self, step: Step, node: Node, table: Table | None, scope: Scope, *, is_open: bool = False) -> None:
-        """Checks what is written into the columns of `table`; `is_open`: these may show only when it runs."""
-        kind = self.infer(node, scope)
+    def data(self, step: Step, node: Node, table: Table | None, scope: Scope) -> None:
+        """Checks what is written into the columns of a new record of `table`."""
+        kind = self._given(node, table, scope, _instead(step))
         if table is not None:
-            self._record(step, table, kind, node, "'data'", is_open)
+            self._record(step, table, kind, node, "'data'", is_open=False)
+
+    def edits(self, step: Step, node: Node, table: Table | None, scope: Scope, *, is_open: bool) -> None:
+        """Checks what is written into a record that is there; `is_open`: its columns may show only when it runs."""
+        if table is None:
+            self._given(node, table, scope, "")
+            return
+        data = settled(node, table)
+        values = spelt_out(data)
+        if values is None:
+            kind = self._given(node, table, scope, "write out each column with its value, as in data: {{{0}: …}}")
+            if has_column(node):
+                return
+        else:
+            kind = object_of({name: self._edit(step, table, name, value, scope) for name, value in values.items()})
+            self._readable_texts(node, data, table)
+        self.kinds[node] = self.kinds[data] = kind
+        self._record(step, table, kind, data, "'data'", is_open)
+
+    def _edit(self, step: Step, table: Table, name: str, value: Node, scope: Scope) -> Kind:
+        """The kind of what a column becomes, by a value that is given, or computed of the record's columns."""
+        if not has_column(value):
+            return self.infer(value, scope)
+        before = len(self.errors)
+        kind = EditChecker(self, self.workspace.tables, scope, {}).computed(value, table.shown)
+        message, hint = uncomputed(table.columns[name]) if name in table.columns else ("", "")
+        if message:
+            self.report("SW307", message, value.span, hint)
+        if step.name in ADDS:
+            for column in lacking([value], table, matched(step.arguments["where"])).values():
+                message = f"a record that is added has no '{column.name}' to compute '{name}' of"
+                self.report("SW125", message, column.span, "give the column a default, or name it in 'where'")
+        return ANY if len(self.errors) > before else kind
+
+    def _readable_texts(self, node: Node, data: Node, table: Table) -> None:
+        """Warns of texts in columns of texts that are an expression over columns."""
+        values = spelt_out(data) or {}
+        for name, value in (spelt_out(node) or {}).items():
+            match value:
+                case Worded(text=Literal() as text, expression=expression) if text is values[name]:
+                    if meant(str(text.value), table.shown) is not None:
+                        self.lookalike(value.span, f"${{{unparse(expression)}}}")
+
+    def _given(self, node: Node, table: Table | None, scope: Scope, hint: str) -> Kind:
+        """The kind of what is given as a whole, in which no column of a record means anything."""
+        columns = {} if table is None else table.columns
+        bare = [each for each in walk(node) if isinstance(each, Column) and each.name in columns]
+        for each in bare:
+            said = hint.format(each.name)
+            self.report("SW203", f"the column '{each.name}' means nothing here", each.span, said)
+        self.silent += bool(bare)
+        kind = self.infer(node, scope)
+        self.silent -= bool(bare)
+        return kind
 
     def rows(self, step: Step, node: Node, table: Table | None, scope: Scope) -> None:
         """Checks a list of what is written into records of `table`."""
-        kind = self.infer(node, scope)
+        kind = self._given(node, table, scope, _instead(step))
         if table is None:
             return
         if not fits(kind.present(), list_of(OBJECT)):
@@ -60,7 +117,7 @@ class Columns(StackWalk):
         spans, values = entry_spans(node), entry_values(node)
         for name, value in given.items():
             value = value.tainted_by(kind)
-            self._column_value(table, name, value, spans.get(name, node.span), values.get(name))
+            self._column_value(step, table, name, value, spans.get(name, node.span), values.get(name))
         if step.name in ADDS:
             keys = matched(step.arguments["where"]) if "where" in step.arguments else {}
             self._missing_columns(step, table, {**given, **dict.fromkeys(keys, ANY)})
@@ -70,7 +127,7 @@ class Columns(StackWalk):
             hint = "add 'allow_id_field: true'" if step.name in ADDS else "an id never changes"
             self.report("SW164", f"'{step.name}' can't set the id", spans.get("id", node.span), hint)
 
-    def _column_value(self, table: Table, name: str, kind: Kind, span: Span, value: Node | None) -> None:
+    def _column_value(self, step: Step, table: Table, name: str, kind: Kind, span: Span, value: Node | None) -> None:
         column = table.columns.get(name)
         if column is None:
             self.report("SW123", f"unknown column '{name}' of '{table.name}'", span, did_you_mean(name, table.columns))
@@ -85,13 +142,17 @@ class Columns(StackWalk):
                 span,
                 "make the column 'password' or 'sensitive: true'",
             )
-        if kind.may_be_null and not column.may_be_null and not column.has_default:
-            if value is not None:
+        is_computed = value is not None and has_column(value)
+        if kind.may_be_null and not column.may_be_null and (is_computed or not column.has_default):
+            if value is not None and is_computed:
+                hint = f"give a default: '({unparse(value)}) ?? …'"
+                self.report("SW210", f"'{name}' may be null here, the column needs a value", value.span, hint)
+            elif value is not None:
                 self.null(value, f"the column '{name}' needs a value")
             else:
                 self.report("SW210", f"'{name}' may be null here, the column needs a value", span)
         elif not fits(kind.present(), column.kind.present()):
-            self._column_mismatch(column, Value(span, kind.present(), value))
+            self._column_mismatch(step, table, column, Value(span, kind.present(), value))
         elif (
             column.values
             and isinstance(value, Literal)
@@ -105,7 +166,7 @@ class Columns(StackWalk):
                 did_you_mean(str(value.value), column.values),
             )
 
-    def _column_mismatch(self, column: Field, given: Value) -> None:
+    def _column_mismatch(self, step: Step, table: Table, column: Field, given: Value) -> None:
         for each in mismatches(given, column.kind.present(), column.name, self.kinds):
             if each.wanted is None:
                 self.report("SW123", f"the column '{column.name}' has no '{each.path}'", each.span)
@@ -114,7 +175,7 @@ class Columns(StackWalk):
             elif each.given.may_be_null and each.node is not None:
                 self.null(each.node, f"'{each.path}' needs a value")
             else:
-                hint = _mend(each, column)
+                hint = _bare_mend(step, table, each.node) or _mend(each, column)
                 named = f"the column '{column.name}'" if each.path == column.name else f"'{each.path}'"
                 self.report("SW124", f"{named} is {each.wanted}, this is {each.given}", each.span, hint)
 
@@ -133,6 +194,24 @@ class Columns(StackWalk):
                 step.spans.get("data", step.span),
                 "give it, or give the column a default",
             )
+
+
+def _instead(step: Step) -> str:
+    """What to do where a column of a record, whose name is filled in, can't be computed with."""
+    if step.name == "bulk_patch_records":
+        return "write it with bulk_edit_records, or with edit_record in a for_each"
+    if step.name in EDITS:
+        return "get the record before, and write $record.{0}"
+    return "a record that is added has no columns yet: get the one that is meant before, and write $record.{0}"
+
+
+def _bare_mend(step: Step, table: Table, node: Node | None) -> str:
+    """The mend of a text that is a column, or an expression over some, where none can be; empty for others."""
+    if not isinstance(node, Literal) or not isinstance(node.value, str):
+        return ""
+    found = Variable(node.value, node.span) if node.value in table.columns else meant(node.value, table.shown)
+    names = [each.name for each in walk(found) if isinstance(each, Variable)] if found is not None else []
+    return _instead(step).format(names[0]) if names else ""
 
 
 def _mend(mismatch: Mismatch, column: Field) -> str:

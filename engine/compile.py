@@ -40,6 +40,7 @@ from engine.builders import (
 from engine.check import Checked
 from engine.closed import closed, those_closed
 from engine.control import case_value
+from engine.edits import Written, chosen, computed, spelt_out
 from engine.errors import Fault, Problems, Span, Text
 from engine.infer import Inference
 from engine.lower import ExpressionLowering, Names
@@ -306,7 +307,7 @@ class StackLowering(ExpressionLowering):
         self, argument: Any, parameter: Parameter, table: Table | None, before: list[ast.stmt]
     ) -> tuple[Any, list[ast.expr]]:
         """What a prepared step is given for a parameter at load, and the values that will move at run time."""
-        match parameter.syntax:
+        match syntax := parameter.syntax:
             case "table":
                 return table, []
             case "where":
@@ -322,6 +323,8 @@ class StackLowering(ExpressionLowering):
             case "data":
                 columns = self._columns(argument, before)
                 return tuple(columns), list(columns.values())
+            case "edits" | "changes" if table is not None and (syntax == "edits" or spelt_out(argument) is not None):
+                return self._edits(chosen(argument, self.kinds), table, before)
             case "rejection":
                 return argument.error.text, self.said(argument.error.text, argument.message, argument.payload)
         return ..., [self.bared(argument)]
@@ -333,6 +336,21 @@ class StackLowering(ExpressionLowering):
         held = self.temporary()
         before.append(assign(held, self.bared(node)))
         return {column: item(name(held), const(column)) for column in self.kind(node).fields or {}}
+
+    def _edits(self, data: Node, table: Table, before: list[ast.stmt]) -> tuple[Written, list[ast.expr]]:
+        """What is written into a record, and the values: of the columns that are given, then for those computed."""
+        nodes = computed(data)
+        given = (
+            self._columns(data, before)
+            if not nodes
+            else {name: self._stored(value) for name, value in (spelt_out(data) or {}).items() if name not in nodes}
+        )
+        made = {
+            name: self.load.storage.computed(value, table, table.columns[name], self.kinds)
+            for name, value in nodes.items()
+        }
+        wanted = [self.revealed(node) for each in made.values() for node in each.parameters]
+        return Written(tuple(given), made), [*given.values(), *wanted]
 
     def _stored(self, node: Node) -> ast.expr:
         """What a column is given: storages unmask what is secret as a whole, but don't look into lists and objects."""

@@ -30,6 +30,7 @@ from engine.syntax import (
     Template,
     Unary,
     Variable,
+    Worded,
 )
 from engine.values import (
     ANY,
@@ -98,6 +99,9 @@ class Inference(Operations, Applications):
         elif "{{" in text and (filled := filled_in(text, scope.kinds)):
             self.lookalike(span, filled)
 
+    def _worded(self, node: Worded, scope: Scope) -> Kind:
+        return self.infer(node.text, scope)
+
     def _template(self, node: Template, scope: Scope) -> Kind:
         return joined_kind([self._joined(part, scope) for part in node.parts])
 
@@ -131,7 +135,9 @@ class Inference(Operations, Applications):
             self.report("SW203", f"the bare name '{node.name}' means nothing here", node.span, hint)
             return ANY
         if node.name not in scope.columns:
-            self.report("SW204", f"unknown column '{node.name}'", node.span, did_you_mean(node.name, scope.columns))
+            hint = f"write ${node.name} for the variable" if node.name in scope.kinds else ""
+            hint = hint or did_you_mean(node.name, scope.columns)
+            self.report("SW204", f"unknown column '{node.name}'", node.span, hint)
             return ANY
         return scope.columns[node.name]
 
@@ -244,6 +250,7 @@ def _is_quoted(span: Span) -> bool:
 _RULES: Mapping[type[Node], Callable[[Inference, Any, Scope], Kind]] = {
     Literal: Inference._literal,
     Template: Inference._template,
+    Worded: Inference._worded,
     Variable: Inference._variable,
     Column: Inference._column,
     Attribute: Inference._attribute,

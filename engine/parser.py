@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from engine.cursor import DEEP, LAMBDA_HINT, NESTING_LIMIT, OPERAND_WORDS, SPLIT, Cursor, short
-from engine.errors import nearest
+from engine.errors import Problems, nearest
 from engine.lexer import Lexer, Token
 from engine.origin import Origin
 from engine.syntax import (
@@ -28,6 +28,7 @@ from engine.syntax import (
     Template,
     Unary,
     Variable,
+    has_column,
 )
 
 LENGTH_LIMIT = 10_000
@@ -71,22 +72,33 @@ def parse_expression(text: str, origin: Origin, *, columns: bool = False) -> Nod
     return parser.whole()
 
 
-def parse_value(text: str, origin: Origin) -> Node:
+def parse_value(text: str, origin: Origin, *, bare: bool = False) -> Node:
     """The tree of a value: an expression where it starts with `$`, else a text in which `${ … }` is filled in.
 
     A text that is one `${ … }` and nothing else is what is inside. `$$` at the start is a literal `$`, `$${`
-    anywhere a literal `${`. Raises `Problems`.
+    anywhere a literal `${`. With `bare`, names without a `$` become `Column`s. Raises `Problems`.
     """
     if text.startswith("$") and not text.startswith(("$$", "${")):
         _refuse_long(text, origin)
-        return Parser(text, origin, bare=False).whole()
-    parts = list(_parts(text, origin))
+        return Parser(text, origin, bare=bare).whole()
+    parts = list(_parts(text, origin, bare))
     if len(parts) == 1:
         return parts[0]
     return Template(parts, origin.span(0, len(text))) if parts else Literal("", origin.span(0, 0))
 
 
-def _parts(text: str, origin: Origin) -> Iterator[Node]:
+def parse_words(text: str, origin: Origin) -> Node | None:
+    """What a text says as an expression over columns; None where it is none, or has no column in it."""
+    if len(text) > LENGTH_LIMIT or "$" in text[:1]:
+        return None
+    try:
+        node = parse_expression(text, origin)
+    except Problems:
+        return None
+    return node if has_column(node) else None
+
+
+def _parts(text: str, origin: Origin, bare: bool) -> Iterator[Node]:
     """The stretches of text and the expressions of a template."""
     start, at = 0, 2 if text.startswith("$$") else 0
     written = "$" if at else ""
@@ -98,7 +110,7 @@ def _parts(text: str, origin: Origin) -> Iterator[Node]:
             continue
         if written:
             yield Literal(written, origin.span(start, match.start()))
-        node, at = Parser(text, origin, at=at, bare=False).interpolation(match.start())
+        node, at = Parser(text, origin, at=at, bare=bare).interpolation(match.start())
         yield node
         start, written = at, ""
     if written + text[at:]:

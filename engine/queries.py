@@ -12,7 +12,20 @@ from engine.openings import conditions_of
 from engine.registry import filters
 from engine.relations import Relation, join_condition, relation
 from engine.scope import Scope
-from engine.syntax import Attribute, Binary, Column, Conditional, Filter, Index, Literal, Node, Unary, children, walk
+from engine.syntax import (
+    Attribute,
+    Binary,
+    Column,
+    Conditional,
+    Filter,
+    Index,
+    Literal,
+    Node,
+    Unary,
+    children,
+    has_column,
+    walk,
+)
 from engine.unparse import unparse
 from engine.values import ANY, BOOL, INT, TEXT, Kind, list_of, object_of
 from engine.workspace import Table
@@ -120,6 +133,9 @@ class QueryChecker:
         return kind.maybe() if self.may_be_null(node, columns) else kind
 
     def may_be_null(self, node: Node, columns: Mapping[str, Kind]) -> bool:
+        if not has_column(node):
+            given = self.checker.kinds.get(node, ANY)
+            return given.may_be_null or given.is_open
         match node:
             case Column(name=name):
                 return columns.get(name, ANY).nullable

@@ -119,6 +119,7 @@ BY_SYNTAX: Mapping[str, Schema] = {
     "addons": _addons(MAX_ADDON_LEVELS),
     "choice": {},
     "data": {"type": ["object", "string"]},
+    "edits": {"type": ["object", "string"]},
     "changes": {"type": ["object", "string"]},
     "rows": {"type": ["array", "string"]},
     "sql": _TEXT,

@@ -89,7 +89,7 @@ class Shape:
     def _failing_past_the_cut(self, data: dict[str, Any]) -> dict[str, str]:
         for each in self.fields:
             if each.name in data and not jsonschema_rs.is_valid(each.schema(), data[each.name]):
-                return {"param": each.name, "message": _MISSHAPEN}
+                return {"param": each.name, "message": MISSHAPEN}
         return {"param": "", "message": "The input does not have the required form."}
 
 
@@ -335,7 +335,7 @@ _TYPE_NAMES = {
     "array": "a list", "object": "an object", "null": "null",
 }  # fmt: skip
 _UNLISTED = "Input is not one of the allowable values."
-_MISSHAPEN = "Input does not have the required form."
+MISSHAPEN = "Input does not have the required form."
 
 
 def _entries(error: Any, data: object) -> Iterable[dict[str, str]]:
@@ -360,7 +360,7 @@ def _discreet_entry(error: Any, data: object, field: Field) -> dict[str, str]:
     if detail.name == "enum":
         return {"param": param, "message": _UNLISTED}
     if detail.name == "additionalProperties" or param != _param(path):
-        return {"param": param, "message": _MISSHAPEN}
+        return {"param": param, "message": MISSHAPEN}
     [entry] = _entries(error, data)
     return entry
 
@@ -400,7 +400,7 @@ def _message(name: str, keyword: object, detail: Any, value: object) -> str:
             return f"Input must have at least {limit} items"
         case "maxItems":
             return f"Input must have at most {limit} items"
-    return _MISSHAPEN
+    return MISSHAPEN
 
 
 def _said(value: object) -> str:

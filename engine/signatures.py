@@ -95,8 +95,10 @@ class Signatures(Columns):
                 self._value_argument(step, parameter, argument, bindings, scope)
             case "where" | "match":
                 self.where(argument, table, scope)
-            case "data" | "changes":
-                self.data(step, argument, table, scope, is_open=parameter.syntax == "changes")
+            case "data":
+                self.data(step, argument, table, scope)
+            case "edits" | "changes":
+                self.edits(step, argument, table, scope, is_open=parameter.syntax == "changes")
             case "rows":
                 self.rows(step, argument, table, scope)
             case "rejection":

@@ -10,11 +10,11 @@ from typing import Any
 from engine import clauses, registry, schema
 from engine.clauses import Word as Word
 from engine.errors import Problem, Problems, Span, did_you_mean
-from engine.parser import parse_expression, parse_value
+from engine.parser import parse_expression, parse_value, parse_words
 from engine.registry import Definition, Parameter
 from engine.source import Document, Path
 from engine.sql import Sql, read_sql
-from engine.syntax import Binary, Column, Entry, ListOf, Literal, Node, ObjectOf
+from engine.syntax import Binary, Column, Entry, ListOf, Literal, Node, ObjectOf, Worded
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -209,15 +209,18 @@ class StackReader:
             pass
         return _BROKEN
 
-    def value(self, path: Path) -> Node:
-        """The value at `path`: texts by the language's rule for `$`, lists and mappings all the way down."""
+    def value(self, path: Path, *, bare: bool = False) -> Node:
+        """The value at `path`: texts by the language's rule for `$`, lists and mappings all the way down.
+
+        With `bare`, names without a `$` are columns where an expression is.
+        """
         data, span = _at(self.document.data, path), self.document.span(path)
         if isinstance(data, str):
-            return parse_value(data, self.document.origin(path))
+            return parse_value(data, self.document.origin(path), bare=bare)
         if isinstance(data, list):
-            return ListOf([self.value((*path, place)) for place in range(len(data))], span)
+            return ListOf([self.value((*path, place), bare=bare) for place in range(len(data))], span)
         if isinstance(data, dict):
-            return ObjectOf([self._entry((*path, key)) for key in data], span)
+            return ObjectOf([self._entry((*path, key), self.value((*path, key), bare=bare)) for key in data], span)
         return Literal(data, span)
 
     def expression(self, path: Path, *, columns: bool = False) -> Node:
@@ -227,8 +230,8 @@ class StackReader:
             return parse_expression(data, self.document.origin(path), columns=columns)
         return Literal(data, self.document.span(path))
 
-    def _entry(self, path: Path) -> Entry:
-        return Entry(str(path[-1]), self.value(path), self.document.key_span(path), self.document.span(path))
+    def _entry(self, path: Path, value: Node) -> Entry:
+        return Entry(str(path[-1]), value, self.document.key_span(path), self.document.span(path))
 
     def _word(self, path: Path) -> Word:
         data = _at(self.document.data, path)
@@ -295,6 +298,23 @@ class StackReader:
         self._shaped(path, dict)
         return self._read_where(path)
 
+    def _read_data(self, path: Path) -> Node:
+        return self.value(path, bare=True)
+
+    def _read_edits(self, path: Path) -> Node:
+        data = _at(self.document.data, path)
+        if not isinstance(data, dict):
+            return self.value(path, bare=True)
+        entries = [self._entry((*path, key), self._worded((*path, key))) for key in data]
+        return ObjectOf([*entries], self.document.span(path))
+
+    def _worded(self, path: Path) -> Node:
+        """A value of a column, which may be a text, or an expression over columns without a mark."""
+        data, node = _at(self.document.data, path), self.value(path, bare=True)
+        is_text = isinstance(data, str) and isinstance(node, Literal)
+        words = parse_words(data, self.document.origin(path)) if is_text else None
+        return node if words is None else Worded(node, words, node.span)
+
     def _read_flag(self, path: Path) -> bool:
         return _at(self.document.data, path) is True
 
@@ -336,7 +356,8 @@ class StackReader:
     _read_sort, _read_columns, _read_joins = clauses.read_sort, clauses.read_columns, clauses.read_joins
     _read_openings, _read_sortable = clauses.read_openings, clauses.read_sortable
     _read_evals, _read_group, _read_addons = clauses.read_evals, clauses.read_group, clauses.read_addons
-    _read_value = _read_expression = _read_data = _read_changes = _read_rows = value
+    _read_value = _read_expression = value
+    _read_rows, _read_changes = _read_data, _read_edits
     _read_table = _read_auth_table = _read_function = _read_fault = _word
 
 

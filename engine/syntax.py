@@ -38,6 +38,15 @@ class Template(Node):
 
 
 @dataclass(slots=True, eq=False)
+class Worded(Node):
+    """A text in the data of a record that also reads as an expression over columns: which it is, its column says."""
+
+    text: Node
+    expression: Node
+    span: Span
+
+
+@dataclass(slots=True, eq=False)
 class Variable(Node):
     """`$name`; `name` is without the `$`."""
 
@@ -214,6 +223,11 @@ def with_variables(node: Any) -> Any:
         return node
     parts: Any = {part.name: with_variables(getattr(node, part.name)) for part in fields(node)}  # type: ignore[arg-type]
     return replace(node, **parts)  # type: ignore[type-var]
+
+
+def has_column(node: Node) -> bool:
+    """Whether a bare name stands in it."""
+    return any(isinstance(each, Column) for each in walk(node))
 
 
 def walk(node: Node) -> Iterator[Node]:

@@ -26,6 +26,7 @@ from engine.syntax import (
     Template,
     Unary,
     Variable,
+    Worded,
 )
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -155,6 +156,7 @@ def _lambda(node: Lambda) -> str:
 _WRITERS: dict[type[Node], Callable[[Any], str]] = {
     Literal: _literal,
     Template: _template,
+    Worded: lambda node: unparse(node.text),
     Variable: lambda node: f"${node.name}",
     Column: lambda node: str(node.name),
     Attribute: _attribute,

@@ -111,6 +111,26 @@ FORMS = {
             where: name == "it" and age ==? $x
         """,
     ),
+    "edits": (
+        """
+        endpoint: POST /a
+        stack:
+          - edit_record: post
+            data: {likes: likes+1, rank: "${rank+1}", name: 'a ${ name|trim }', tags: ["${ $x+1 }"]}
+            where: {id: 1}
+          - add_record: post
+            data: {likes: "${likes+1}", rank: "${1+$x}"}
+        """,
+        """
+        endpoint: POST /a
+        stack:
+          - edit_record: post
+            where: {id: 1}
+            data: {likes: likes+1, rank: "${rank + 1}", name: "a ${name | trim}", tags: [$x + 1]}
+          - add_record: post
+            data: {likes: "${likes+1}", rank: "${1 + $x}"}
+        """,
+    ),
     "queries": (
         """
         endpoint: GET /a
@@ -404,6 +424,8 @@ def test_the_canonical_form(text: str, expected: str | None) -> None:
 def test_values_are_what_the_reader_of_stacks_reads_as_values() -> None:
     values = {syntax for syntax in BY_SYNTAX if getattr(StackReader, f"_read_{syntax}", None) is StackReader.value}
     assert values <= {syntax for syntax, form in FORM_BY_SYNTAX.items() if form == "value"}
+    edits = {syntax for syntax in BY_SYNTAX if getattr(StackReader, f"_read_{syntax}", None) is StackReader._read_edits}
+    assert edits == {syntax for syntax, form in FORM_BY_SYNTAX.items() if form == "edit"} == {"edits", "changes"}
     conditions = {each.syntax for step in steps().values() for each in step.parameters if each.syntax == "condition"}
     assert {FORM_BY_SYNTAX[syntax] for syntax in conditions} == {"expression"}
 

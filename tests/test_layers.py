@@ -55,6 +55,7 @@ LAYERS = [
     "infer",
     "relations",
     "queries",
+    "edits",
     "stack_walk",
     "columns",
     "signatures",

@@ -103,6 +103,10 @@ SUGGESTED = {
     "one of some values": ("  - precondition: $user?.role in ['member', '¦']\n", ["member", "admin"]),
     "a choice of a filter": ("  - return: '$input.items | sort(\"\", \"¦\")'\n", ["asc", "desc"]),
     "the value of a column": ("  - edit_record: user\n    where: {id: 1}\n    data: {role: ¦}\n", ["member", "admin"]),
+    "columns to compute with": ("  - edit_record: order\n    where: {id: 1}\n    data: {price: pri¦ + 1}\n", ["id", "buyer", "price"]),
+    "columns to compute a text with": (
+        "  - edit_record: user\n    where: {id: 1}\n    data: {name: '${ni¦ ?? name}'}\n", ["id", "created_at", "name"]
+    ),
     "the value that is asked for": ("  - get_record: user\n    where: {role: a¦}\n", ["member", "admin"]),
     "fields of what may be a list too": ("  - set: {x: '${$user if $sum > 1 else [1]}'}\n  - return: $x.¦\n", RECORD),
     "the response": ("response: {a: $user?.¦}\n", RECORD),
@@ -281,6 +285,32 @@ def test_a_variable_is_renamed_wherever_it_is(shop: Editor) -> None:
     assert applied(POINTED, edits["pay.yaml"]) == expected
     assert applied(test, edits["pay.test.yaml"]) == test.replace("$steps.user", "$steps.account")
     shop.close("stacks/pay.test.yaml")
+
+
+EDITING = (
+    HEAD
+    + """\
+  - edit_record: order
+    where: {id: 1}
+    data: {price: price + $sum}
+  - edit_record: user
+    where: {id: 1}
+    data: {name: "${email ~ name}", nickname: name - $sum}
+"""
+)
+
+
+def test_what_is_computed_of_columns_is_read_as_it_is_checked(shop: Editor) -> None:
+    said = {"price: pri¦ce +": "price: a decimal", "{em¦ail ~": "email: an email", "+ $su¦m}": "$sum: an int"}
+    for place, expected in said.items():
+        text = EDITING.replace(place.replace(CURSOR, ""), place)
+        assert named(shop.at("stacks/pay.yaml", text, "hover")).strip() == expected
+    (answer,) = shop.at("stacks/pay.yaml", EDITING.replace("price + ", f"pri{CURSOR}ce + "), "definition")
+    path = Path(answer["uri"].removeprefix("file://"))
+    assert path.read_text().splitlines()[answer["range"]["start"]["line"]].strip().startswith("price:")
+    renamed = shop.at("stacks/pay.yaml", EDITING.replace("+ $sum", f"+ $su{CURSOR}m"), "rename", newName="all")
+    (edits,) = renamed["changes"].values()
+    assert applied(EDITING, edits) == EDITING.replace("sum: 0", "all: 0").replace("+ $sum", "+ $all")
 
 
 def test_a_parameter_of_a_lambda_is_renamed_within_it(shop: Editor) -> None:

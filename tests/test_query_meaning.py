@@ -174,6 +174,68 @@ def test_the_database_finds_what_the_expression_holds_for(store: Any, text: str,
     assert in_the_database(store, text) == expected, text
 
 
+WRITTEN = {"int": "i", "decimal": "d", "text": "s", "bool": "b"}  # a column of each family that takes any value of it
+
+
+@st.composite
+def edits(draw: st.DrawFn) -> tuple[str, str]:
+    family = draw(st.sampled_from([*WRITTEN]))
+    text = Writer(draw).write(family, 3)
+    return WRITTEN[family], text if "⟦" in text else f"({text}) ?? ⟦{WRITTEN[family]}⟧"
+
+
+def computed_in_python(text: str, record: dict[str, Any]) -> Any:
+    try:
+        return compile_expression(re.sub("⟦(.*?)⟧", r"$record.\1", text), ["record"])(Services().run(), record)
+    except Exception as error:
+        return _said(error, text)
+
+
+def computed_in_the_database(store: Any, column: str, text: str, id: int) -> Any:
+    table, node = store.tables["thing"], parsed(re.sub("⟦(.*?)⟧", r"\1", text))
+    inference = Inference()
+    inference.infer(node, Scope(columns=table.shown))
+    assert not [problem for problem in inference.errors if problem.code != "SW216"], text
+    by_id = store.where(parsed(f"id == {id}"), table, inference.kinds)
+    computed = {column: store.computed(node, table, table.columns[column], inference.kinds)}
+    edit = store.edit(table, by_id, (), (), computed)
+    values = [_value(each) for each in (*by_id.parameters, *computed[column].parameters)]
+
+    async def run() -> Any:
+        one = FakeRun(store.session())
+        try:
+            record = await edit(one, *values)
+        except Fault as fault:
+            one.db.rollback()
+            return _said(fault, text)
+        await one.db.commit()
+        return record[column]
+
+    return asyncio.run(run())
+
+
+def _said(error: Exception, text: str) -> tuple[str, str]:
+    fault = error if isinstance(error, Fault) else as_fault(error)
+    assert fault is not None, text
+    return fault.name, fault.message
+
+
+@settings(
+    max_examples=300, derandomize=True, deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)  # fmt: skip
+@given(edit=edits(), record=RECORDS)
+def test_the_database_computes_what_the_expression_gives(
+    store: Any, edit: tuple[str, str], record: dict[str, Any]
+) -> None:
+    column, text = edit
+    asyncio.run(fill(store, [record]))
+    (stored,) = asyncio.run(store.dump("thing"))
+    expected = computed_in_python(text, stored)
+    found = computed_in_the_database(store, column, text, stored["id"])
+    assert found == expected and isinstance(found, bool) == isinstance(expected, bool), (column, text)
+
+
 @settings(
     max_examples=150, derandomize=True, deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

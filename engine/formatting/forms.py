@@ -11,8 +11,9 @@ from engine import registry
 from engine.fields import declaration_schema
 from engine.schema import BY_SYNTAX, FILE_KINDS, STEP_KEYS, file_schema
 
-# `value`: an expression where it starts with `$`; `columns`: an expression in which bare names are columns.
-Texts = Literal["plain", "value", "expression", "columns"]
+# `value`: an expression where it starts with `$`; `columns`: an expression in which bare names are columns; `edit`: as
+# `value`, with bare names for columns.
+Texts = Literal["plain", "value", "edit", "expression", "columns"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,8 @@ class Form:
 
 _BLOCKS = {"block": "steps", "branches": "branches", "cases": "cases"}
 FORM_BY_SYNTAX = {
-    **dict.fromkeys(("value", "expression", "data", "changes", "rows"), "value"),
+    **dict.fromkeys(("value", "expression", "data", "rows"), "value"),
+    **dict.fromkeys(("edits", "changes"), "edit"),
     **dict.fromkeys(("match", "arguments", "assignments", "duration"), "value"),
     "condition": "expression",
     **dict.fromkeys(("evals", "group"), "computed"),
@@ -82,6 +84,7 @@ def _forms() -> dict[str, Form]:
     return {
         "plain": Form(),
         "value": Form("value"),
+        "edit": Form("edit"),
         "expression": Form("expression"),
         "columns": Form("columns"),
         "where": Form("columns", each="value"),

@@ -17,6 +17,7 @@ from engine.unparse import unparse
 _PLAIN = re.compile(r"(?!(?:true|false|null)\Z)[A-Za-z_$/](?:[\w$./@|=<>]| (?=[\w$./@|=<>]))*")
 _UNPRINTABLE = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 _ESCAPED = re.compile(r'["\\]|' + _UNPRINTABLE.pattern)
+_VALUES = ("value", "edit")  # texts that are expressions where they say so
 _ESCAPES = {"\n": r"\n", "\t": r"\t", "\r": r"\r", '"': r"\"", "\\": r"\\"}
 
 
@@ -54,19 +55,19 @@ def parsed(value: str, texts: Texts, origin: Origin) -> Node | None:
         return None
     try:
         node = (
-            parse_value(value, origin)
-            if texts == "value"
+            parse_value(value, origin, bare=texts == "edit")
+            if texts in _VALUES
             else parse_expression(value, origin, columns=texts == "columns")
         )
     except Problems:
         return None
-    is_text = texts == "value" and isinstance(node, Literal) and isinstance(node.value, str)
+    is_text = texts in _VALUES and isinstance(node, Literal) and isinstance(node.value, str)
     return None if is_text and not value.startswith("${") else node
 
 
 def canonical(node: Node, texts: Texts) -> str:
     """The text of a tree where texts are such."""
     written = unparse(node)
-    if texts == "value" and not isinstance(node, Template) and not written.startswith("$"):
+    if texts in _VALUES and not isinstance(node, Template) and not written.startswith("$"):
         return f"${{{written}}}"
     return written

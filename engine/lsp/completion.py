@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Literal as Choice
 
 from engine import registry
 from engine.applications import paired
+from engine.edits import is_textless
 from engine.errors import FAULTS, Text
 from engine.fields import TYPES
 from engine.formatting.texts import parsed
@@ -104,7 +105,7 @@ class _Completion:
         node = self.place.node
         if node is not None:
             return list(self._in_expression(node))
-        return list(self._keys() if self.place.is_key else self._values())
+        return list(self._keys() if self.place.is_key else chain(self._values(), self._in_words()))
 
     def _step_path(self) -> Path | None:
         """The path of the innermost step around the mark."""
@@ -139,7 +140,8 @@ class _Completion:
         """The keys of what isn't fixed: columns, inputs of a function, tables of records."""
         within = self.path[len(self.step) :] if self.step is not None else ()
         syntax = self._syntax(within[0]) if within else ""
-        if len(within) == {**dict.fromkeys(("where", "match", "data", "changes", "sort"), 2), "rows": 3}.get(syntax):
+        levels = {**dict.fromkeys(("where", "match", "data", "edits", "changes", "sort"), 2), "rows": 3}
+        if len(within) == levels.get(syntax):
             yield from _columns(self._table(), given)
         elif syntax == "arguments":
             yield from self._inputs(given)
@@ -208,7 +210,7 @@ class _Completion:
                 yield from (Suggestion(name, "word", str(status)) for name, (status, _) in FAULTS.items())
             case "columns" | "openings" | "sortable" | "group":
                 yield from _columns(self._table(), set(), "")
-            case "where" | "match" | "data" | "changes" | "rows" if (table := self._table()) is not None:
+            case "where" | "match" | "data" | "edits" | "changes" | "rows" if (table := self._table()) is not None:
                 column = table.columns.get(str(within[-1]))
                 yield from _words(column.values if column is not None else ())
             case _:
@@ -229,6 +231,15 @@ class _Completion:
             if stack is not None and _marked(root) is not None:
                 return _fitting(root, stack.kinds, stack.scopes)
         return _fitting(node, *seen(node, self._scope(stack)))
+
+    def _in_words(self) -> Iterator[Suggestion]:
+        """What can stand in a text that is an expression over columns, where its column holds no text."""
+        node, table = self.place.words, self._table()
+        column = table.columns.get(str(self.path[-1])) if table is not None else None
+        if node is None or table is None or column is None or not is_textless(column):
+            return
+        scope = self._scope(probe(self.place.document, self.workspace)).with_columns(table.shown)
+        yield from _fitting(node, *seen(node, scope))
 
     def _scope(self, stack: Probe | None) -> Scope:
         """What is known where no stack says it: in a test, a table, or a step of which not even the name is known."""

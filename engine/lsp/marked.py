@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from engine.errors import Problems, Text
 from engine.formatting.forms import Form, form_of
 from engine.formatting.texts import parsed
+from engine.parser import parse_words
 from engine.source import Document, Path, read
 from engine.syntax import Node
 
@@ -59,6 +60,14 @@ class Marked:
         if self.is_key or not isinstance(text, str):
             return None
         return parsed(text, self.form(self.path).texts, self.document.origin(self.path))
+
+    @property
+    def words(self) -> Node | None:
+        """The tree of the text with the mark, where it may be an expression over columns without saying so."""
+        text = self.document.value(self.path)
+        if self.is_key or not isinstance(text, str) or self.form(self.path).texts != "edit":
+            return None
+        return parse_words(text, self.document.origin(self.path))
 
 
 def marked(text: Text, offset: int) -> Marked | None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from engine.check import WorkspaceChecker
+from engine.columns import EDITS
+from engine.edits import chosen
 from engine.errors import Problems, Span
 from engine.fields import Field, read_field
 from engine.infer import Inference
@@ -80,7 +82,7 @@ class _Walk(StackChecker):
         word = step.arguments.get("table")
         table = self.workspace.tables.get(word.text) if isinstance(word, Word) else None
         for name, argument in step.arguments.items():
-            asks = name in ("where", "join", "eval", "group", "addon") and table is not None
+            asks = name in ("where", "join", "eval", "group", "addon") or (name == "data" and step.name in EDITS)
             within = scope.with_columns(table.asked) if asks and table is not None else scope
             for part in parts(argument):
                 if isinstance(part, Node):
@@ -156,7 +158,7 @@ class Probe:
     def nodes(self) -> Iterator[Node]:
         """The roots of all expressions."""
         for step in self.steps():
-            yield from (part for part in parts(step.arguments) if isinstance(part, Node))
+            yield from (chosen(part, self.kinds) for part in parts(step.arguments) if isinstance(part, Node))
         response = self.owner.response if isinstance(self.owner, Endpoint) else None
         yield from [response] if response is not None else []
 

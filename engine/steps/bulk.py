@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from engine.compile import Load
-from engine.registry import Data, Flag, Rejection, Rows, TableName, Where, step
+from engine.registry import Edits, Flag, Rejection, Rows, TableName, Where, step
 from engine.steps.records import Operation, rejecting
 from engine.values import Record
 
@@ -31,7 +31,7 @@ def bulk_add_records(
 def bulk_edit_records(
     load: Load,
     table: TableName,
-    data: Data,
+    data: Edits,
     where: Where = None,
     all: Flag = False,
     limit: int | None = None,
@@ -41,13 +41,14 @@ def bulk_edit_records(
 
     Only the columns in `data` are changed. `all: true` in place of `where` changes every record. With a `limit` the
     first by id are changed; without one, more than 10,000 matching records are refused, and none is changed.
+    An expression over columns in `data` is computed for each record, as `edit_record` has it.
 
     - bulk_edit_records: user
       where: {role: member}
       data: {role: admin}
       as: count
     """
-    operation = load.storage.edit_all(table, where, data)
+    operation = load.storage.edit_all(table, where, data.columns, data.computed)
     return rejecting(_limited(operation, limit), on_duplicate)  # type: ignore[return-value]
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.compile import Load
+from engine.edits import Written
 from engine.errors import Fault
-from engine.registry import Changes, Data, Match, Rejection, TableName, Where, step
+from engine.registry import Changes, Data, Edits, Match, Rejection, TableName, Where, step
 from engine.values import Record
 
 Operation = Callable[..., Any]
@@ -51,22 +52,23 @@ def add_record(load: Load, table: TableName, data: Data, on_duplicate: Rejection
 
 
 @step(writes=True, single=True, faults=("not_found", "conflict"))
-def edit_record(load: Load, table: TableName, where: Where, data: Data, on_duplicate: Rejection = None) -> Record:
+def edit_record(load: Load, table: TableName, where: Where, data: Edits, on_duplicate: Rejection = None) -> Record:
     """Changes the record that a condition matches, the first by id, and gives it as stored.
 
-    Where none matches the run ends with `not_found`.
+    Where none matches the run ends with `not_found`. An expression over columns in `data` is computed by the database,
+    of the record as it was: `data: {likes: likes + 1}`, or in a column of texts `data: {name: "${name ~ '!'}"}`.
 
     - edit_record: user
       where: {id: $auth.id}
-      data: {name: $input.name}
+      data: {name: $input.name, nickname: "${name | to_lower}"}
       as: user
     """
-    return rejecting(_finding(load.storage.edit(table, where, data, load.secrets(table))), on_duplicate)  # type: ignore[return-value]
+    return rejecting(_finding(_edited(load, table, where, data)), on_duplicate)  # type: ignore[return-value]
 
 
 @step(writes=True, faults=("not_found", "conflict"))
 def patch_record(load: Load, table: TableName, where: Where, data: Changes, on_duplicate: Rejection = None) -> Record:
-    """As `edit_record`, with any object for `data`: only the columns that it has are changed, null among them.
+    """As `edit_record`, or with any object for `data`: only the columns that it has are changed, null among them.
 
     An optional input that was left out is null: `filter_null` takes it out. What isn't a column of the table is
     refused as an input error, so take out what else an input holds.
@@ -76,14 +78,20 @@ def patch_record(load: Load, table: TableName, where: Where, data: Changes, on_d
       data: $input | pick(["name", "nickname"]) | filter_null
       as: user
     """
-    return rejecting(_finding(load.storage.patch(table, where, load.secrets(table))), on_duplicate)  # type: ignore[return-value]
+    if isinstance(data, Written):
+        operation = _edited(load, table, where, data)
+    else:
+        operation = load.storage.patch(table, where, load.secrets(table))
+    return rejecting(_finding(operation), on_duplicate)  # type: ignore[return-value]
 
 
 @step(writes=True, faults=("conflict",))
 def add_or_edit_record(
-    load: Load, table: TableName, where: Match, data: Data, on_duplicate: Rejection = None
+    load: Load, table: TableName, where: Match, data: Edits, on_duplicate: Rejection = None
 ) -> Record:
     """Changes the record whose columns are as `where` says, or adds one with these columns and `data`.
+
+    A column that an expression in `data` names is, for a record that is added, what `where` says, else its default.
 
     - add_or_edit_record: user
       where: {email: $input.email}
@@ -91,7 +99,7 @@ def add_or_edit_record(
       as: user
     """
     condition, keys = where
-    operation = load.storage.add_or_edit(table, condition, keys, data, load.secrets(table))
+    operation = load.storage.add_or_edit(table, condition, keys, data.columns, load.secrets(table), data.computed)
     return rejecting(operation, on_duplicate)  # type: ignore[return-value]
 
 
@@ -108,6 +116,11 @@ def delete_record(load: Load, table: TableName, where: Where) -> None:
         await find(run, *values)
 
     return delete  # type: ignore[return-value]
+
+
+def _edited(load: Load, table: Any, where: Any, data: Written) -> Operation:
+    operation: Operation = load.storage.edit(table, where, data.columns, load.secrets(table), data.computed)
+    return operation
 
 
 def _finding(operation: Operation) -> Operation:

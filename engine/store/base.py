@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from engine.clauses import Query
 from engine.errors import Fault
+from engine.fields import Field
 from engine.sql import Sql
 from engine.syntax import Node
 from engine.values import Kind, Stored
@@ -53,11 +54,34 @@ class Condition:
 
     def bound(self, values: tuple[Any, ...]) -> tuple[object, ...]:
         """The values to bind, made of the parameters' values."""
-        if not any(self.converts):
-            return values
-        return tuple(
-            value if convert is None else convert(value) for convert, value in zip(self.converts, values, strict=True)
-        )
+        return converted(self.converts, values)
+
+
+def converted(converts: tuple[Convert | None, ...], values: tuple[Any, ...]) -> tuple[object, ...]:
+    """The values to bind, made of the parameters' values."""
+    if not any(converts):
+        return values
+    return tuple(value if convert is None else convert(value) for convert, value in zip(converts, values, strict=True))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Computed:
+    """What a column becomes by the expression `node` over columns; `text` is its SQL, after so many other parameters.
+
+    The next three are as a condition's. `is_proven`: it keeps the column's rules whatever the values are; else they
+    are asked about the record that was written.
+    """
+
+    node: Node
+    text: Callable[[int], str]
+    parameters: tuple[Node, ...]
+    converts: tuple[Convert | None, ...]
+    names: tuple[str, ...]
+    is_proven: bool
+
+
+Computations = Mapping[str, Computed]  # by column, in the order of their parameters
+NONE_COMPUTED: Computations = {}
 
 
 class Session(Protocol):
@@ -197,10 +221,21 @@ class Operations(Protocol):
         (reason `unique:email`).
         """
 
+    def computed(self, node: Node, table: Table, column: Field, kinds: Kinds) -> Computed:
+        """What a column becomes by an expression over columns. Raises `Problems` for what can't be asked."""
+
     def edit(
-        self, table: Table, condition: Condition, columns: tuple[str, ...], secrets: tuple[str, ...] = ()
+        self,
+        table: Table,
+        condition: Condition,
+        columns: tuple[str, ...],
+        secrets: tuple[str, ...] = (),
+        computed: Computations = NONE_COMPUTED,
     ) -> Write:
-        """`(run, *condition's values, *columns' values) → dict | None`: the first record by id, changed."""
+        """`(run, *condition's values, *columns' values) → dict | None`: the first record by id, changed.
+
+        Here and below the values of what is `computed` follow those of the columns.
+        """
 
     def patch(self, table: Table, condition: Condition, secrets: tuple[str, ...] = ()) -> Write:
         """`(run, *condition's values, object) → dict | None`: as `edit`, of the columns that the object has."""
@@ -212,10 +247,12 @@ class Operations(Protocol):
         keys: Mapping[str, int | None],
         columns: tuple[str, ...],
         secrets: tuple[str, ...] = (),
+        computed: Computations = NONE_COMPUTED,
     ) -> Write:
         """`(run, *condition's values, *columns' values) → dict`: edits the first record by id, or adds one.
 
         One that is added has the `keys` too: columns by the place of their value in the condition's, None for null.
+        What is computed is computed of these, and of what the other columns are where they are left out.
         """
 
     def add_all(self, table: Table, secrets: tuple[str, ...] = (), *, with_id: bool) -> Write:
@@ -224,7 +261,13 @@ class Operations(Protocol):
     def patch_all(self, table: Table, secrets: tuple[str, ...] = ()) -> Write:
         """`(run, list of objects with an id) → list of dict`: all of them or none, as `add_all`."""
 
-    def edit_all(self, table: Table, condition: Condition | None, columns: tuple[str, ...]) -> Write:
+    def edit_all(
+        self,
+        table: Table,
+        condition: Condition | None,
+        columns: tuple[str, ...],
+        computed: Computations = NONE_COMPUTED,
+    ) -> Write:
         """`(run, *columns' values, *condition's values, limit) → int`: how many records were changed.
 
         Without a condition it is every record; where `limit` is None, more than are allowed are a Fault.

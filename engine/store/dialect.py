@@ -25,13 +25,14 @@ class Dialect:
 
     `functions` are the filters of values, made of their arguments and the kind of what they give, and `tests` those
     that are conditions; `prefix` is a `starts_with` that an index can answer, its last part what `bind_after` makes of
-    the beginning. `bounded` is a result of arithmetic, which fails where it leaves the bounds of its kind. `aggregates`
-    are the filters of a group. `place` leads from JSON along a path: `pick` reads what lies there by the family that is
-    asked for, `json` as JSON; `is_absent` is true of null, too. `element` is whether a list holds a value of a family,
-    `overlap` whether it shares one with a bound list. `measures` are the filters of two vectors or points, which are
-    JSON; what can't be measured is null. `search` is whether the words that `bind_words` makes are in columns of a
-    table's search index, with what makes SQL of a column's name; `bind_pattern` spells a regular expression, where the
-    storage has others than the language.
+    the beginning. `divided` and `rest` are a quotient and a remainder that fail by zero; `bounded` is a result of
+    arithmetic, which fails where it leaves the bounds of its kind. `aggregates` are the filters of a group. `place`
+    leads from JSON along a path: `pick` reads what lies there by the family that is asked for, `json` as JSON;
+    `is_absent` is true of null, too. `element` is whether a list holds a value of a family, `overlap` whether it shares
+    one with a bound list. `measures` are the filters of two vectors or points, which are JSON; what can't be measured
+    is null. `search` is whether the words that `bind_words` makes are in columns of a table's search index, with what
+    makes SQL of a column's name; `bind_pattern` spells a regular expression, where the storage has others than the
+    language.
     """
 
     parameter: Callable[[int, Kind, Kind], str]
@@ -49,6 +50,8 @@ class Dialect:
     tests: Mapping[str, str]
     prefix: str
     quotient: str
+    divided: str
+    rest: str
     bounded: Callable[[str, Kind], str]
     aggregates: Mapping[str, Callable[[str, Kind], str]]
     place: Callable[[str, Sequence[Step]], Place]

@@ -241,6 +241,8 @@ DIALECT = Dialect(
     },
     prefix="{0} >= {1} AND ({2} IS NULL OR {0} < {2})",
     quotient="({0}::double precision / nullif({1}::double precision, 0))",
+    divided="({0}::double precision / {1}::double precision)",
+    rest="({0} % {1})",
     bounded=lambda sql, kind: sql,  # the server refuses it
     aggregates={"avg": _average, "max": _extreme("max"), "min": _extreme("min"), "sum": _sum},
     place=_place,

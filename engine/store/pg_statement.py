@@ -12,6 +12,7 @@ import asyncpg
 
 from engine.bounds import out_of_range
 from engine.errors import Fault
+from engine.operators import division_fault
 from engine.store.base import quoted
 from engine.store.constraints import dangling, failed, in_use, is_missing, not_unique, refused, unbindable
 from engine.store.pg_session import PostgresSession
@@ -65,6 +66,8 @@ class Statement:
             fault = unbindable(self.asked + self.written, values)
             if fault is not None:
                 return fault
+        if isinstance(error, asyncpg.DivisionByZeroError):
+            return division_fault()
         if isinstance(error, asyncpg.NumericValueOutOfRangeError):
             # What a server says of it may be in any language.
             return out_of_range(is_int="float" not in str(error.server_source_function))

@@ -21,6 +21,7 @@ from engine.store.asked import Ask, Values, lookup
 from engine.store.base import (
     BUSY_SECONDS,
     TIME_LIMIT,
+    Computed,
     Condition,
     Equal,
     Kinds,
@@ -31,6 +32,7 @@ from engine.store.base import (
     Write,
     quoted,
 )
+from engine.store.computing import compile_computed
 from engine.store.direct import ROW_LIMIT, direct
 from engine.store.pg_blocking import REFUSALS, Blocking
 from engine.store.pg_catalog import PostgresCatalog, make_schema, said
@@ -60,7 +62,7 @@ class Inserted(Statement):
     async def write(self, session: PostgresSession, values: Sequence[object]) -> list[Any]:
         await session.begin()  # it is two statements
         rows = await super().write(session, values)
-        await session.write(sequence_sql(self.table, "$1"), (values[self.written.index("id")],))
+        await session.write(sequence_sql(self.table, "$1"), (values[len(self.asked) + self.written.index("id")],))
         return rows
 
 
@@ -82,7 +84,14 @@ class PostgresSpelling:
     """See `returned.Spelling`."""
 
     def statement(
-        self, table: Table, sql: str, asked: tuple[str, ...], written: tuple[str, ...], *, scans: bool = False
+        self,
+        table: Table,
+        sql: str,
+        asked: tuple[str, ...],
+        written: tuple[str, ...],
+        computed: Iterable[str] = (),
+        *,
+        scans: bool = False,
     ) -> Statement:
         has_id = sql.startswith("INSERT") and "id" in written and table.id.type == "int"
         return (Inserted if has_id else Statement)(table, sql, asked, written)
@@ -180,6 +189,9 @@ class PostgresStore(Writes):
 
     def where(self, node: Node, table: Table, kinds: Kinds) -> Condition:
         return compile_where(node, table, kinds, DIALECT)
+
+    def computed(self, node: Node, table: Table, column: Field, kinds: Kinds) -> Computed:
+        return compile_computed(node, table, column, kinds, DIALECT)
 
     def get(
         self, table: Table, condition: Condition, secrets: tuple[str, ...] = (), columns: Iterable[str] | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from copy import deepcopy
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -133,16 +133,17 @@ class _Named(ast.NodeTransformer):
 class Draft:
     """The columns that a write gives, made ready: `values` checks, fills in, hashes and encodes.
 
-    `given` names what comes in; `columns` what is written, in the order of `values`. A `new` record gets
-    its defaults, and misses what is required.
+    `given` names what comes in; `columns` what is written, in the order of `values`, but for what the database
+    has `computed`. A `new` record gets its defaults, and misses what is required.
     """
 
-    def __init__(self, table: Table, given: Iterable[str], *, new: bool) -> None:
+    def __init__(self, table: Table, given: Iterable[str], *, new: bool, computed: Collection[str] = ()) -> None:
         self.given = tuple(given)
-        omitted = [column for column in table.columns.values() if new and column.name not in self.given]
-        filled = [(column, fill) for column in omitted if (fill := _fill(table, column)) is not None]
+        absent = [column for column in table.columns.values() if column.name not in {*self.given, *computed}]
+        omitted = absent if new else []
+        filled = [(column, fill) for column in omitted if (fill := fill_of(table, column)) is not None]
         if not new:
-            kept = [column for column in table.columns.values() if column.on_update and column.name not in self.given]
+            kept = [column for column in absent if column.on_update]
             filled = [(column, moment(column)) for column in kept]
         self.columns = (*self.given, *(column.name for column, _ in filled))
         self._fills = tuple(fill for _, fill in filled)
@@ -150,7 +151,7 @@ class Draft:
         fields = [table.columns[name] for name in self.given]
         # Null where a new record has a default is what was left out, as an input that wasn't sent.
         fallen = [column for column in fields if new and column.has_default and not column.may_be_null]
-        self._fallbacks = {column.name: fill for column in fallen if (fill := _fill(table, column)) is not None}
+        self._fallbacks = {column.name: fill for column in fallen if (fill := fill_of(table, column)) is not None}
         checked = [column for column in table.columns.values() if column in fields or column in missing]
         self._shape = Shape(column.stored(falls_back=column.name in self._fallbacks) for column in checked)
         self._passwords = tuple(
@@ -197,7 +198,7 @@ class Draft:
         return data
 
 
-def _fill(table: Table, column: Field) -> Fill | None:
+def fill_of(table: Table, column: Field) -> Fill | None:
     """What a column left out becomes; None where it can't be, or where the storage assigns it."""
     if column.name == "id":
         return (lambda run: run.uuid()) if column.type == "uuid" else None

@@ -14,8 +14,8 @@ from engine.queries import canonical
 from engine.store import bind
 from engine.store.base import Condition, Equal, Kinds
 from engine.store.dialect import Dialect
-from engine.store.terms import AHEAD, LOST, Source, Term, Terms, has_column, is_given
-from engine.syntax import Attribute, Binary, Column, Filter, Index, ListOf, Literal, Node, Spread, Unary
+from engine.store.terms import LOST, Source, Term, Terms, is_given
+from engine.syntax import Attribute, Binary, Column, Filter, Index, ListOf, Literal, Node, Spread, Unary, has_column
 from engine.values import ANY, BOOL, TEXT, Kind, kind_of, reveal
 from engine.workspace import Table
 
@@ -328,7 +328,7 @@ class Where(Terms):
             try:
                 spell(pattern.value)
             except Fault as fault:
-                self.problem("SW302", fault.message, pattern.span, AHEAD)
+                self.problem("SW302", fault.message, pattern.span, self.ahead)
                 return self.dialect.false
 
         def convert(value: object) -> object:

@@ -19,7 +19,20 @@ from engine.shapes import input_fault, unknown_param
 from engine.sql import Sql
 from engine.store import find, migrate, search, sqlite_direct
 from engine.store.asked import Ask, Values, lookup
-from engine.store.base import TIME_LIMIT, Condition, Equal, Kinds, Prepared, Read, ReadingRun, Run, Write, quoted
+from engine.store.base import (
+    TIME_LIMIT,
+    Computed,
+    Condition,
+    Equal,
+    Kinds,
+    Prepared,
+    Read,
+    ReadingRun,
+    Run,
+    Write,
+    quoted,
+)
+from engine.store.computing import compile_computed
 from engine.store.constraints import busy, refused
 from engine.store.direct import ROW_LIMIT, direct
 from engine.store.effects import Effects
@@ -242,9 +255,16 @@ class SqliteSpelling:
         self._effects = effects
 
     def statement(
-        self, table: Table, sql: str, asked: tuple[str, ...], written: tuple[str, ...], *, scans: bool = False
+        self,
+        table: Table,
+        sql: str,
+        asked: tuple[str, ...],
+        written: tuple[str, ...],
+        computed: Iterable[str] = (),
+        *,
+        scans: bool = False,
     ) -> Statement:
-        sql, effect = self._effects.writing(table, sql, written)
+        sql, effect = self._effects.writing(table, sql, (*written, *computed))
         return Statement(table, sql, asked, written, effect, scans)
 
     def parameter(self, number: int) -> str:
@@ -369,6 +389,9 @@ class SqliteStore(Writes):
 
     def where(self, node: Node, table: Table, kinds: Kinds) -> Condition:
         return compile_where(node, table, kinds, DIALECT)
+
+    def computed(self, node: Node, table: Table, column: Field, kinds: Kinds) -> Computed:
+        return compile_computed(node, table, column, kinds, DIALECT)
 
     def get(
         self, table: Table, condition: Condition, secrets: tuple[str, ...] = (), columns: Iterable[str] | None = None

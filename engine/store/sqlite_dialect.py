@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from engine import registry
+from engine import operators, registry
 from engine.bounds import decimal, out_of_range
 from engine.errors import Fault
 from engine.filters.conditions import wanted_words
@@ -35,9 +35,11 @@ _raised = threading.local()  # SQLite says that a function of ours raised someth
 
 
 def add_functions(connection: sqlite3.Connection) -> None:
-    """Make the filters of `CALLED` and `MEASURES` known to a connection, and `bounded`; null in is null out."""
+    """Make `CALLED`, `MEASURES`, `bounded` and `divided` known to a connection; null in is null out."""
     for name, call in (("int", _int), ("decimal", _decimal)):
         connection.create_function(f"bounded_{name}", 1, _nullable(call), deterministic=True)
+    for name, divide in (("divided", operators.divide), ("rest", operators.remainder)):
+        connection.create_function(name, 2, _nullable(divide), deterministic=True)
     for name in CALLED:
         connection.create_function(f"filter_{name}", -1, _nullable(registry.filters()[name].call), deterministic=True)
     for name in MEASURES:
@@ -162,6 +164,8 @@ DIALECT = Dialect(
     | {name: f"filter_{name}({{0}}, {{1}})" for name in ("icontains", "ilike", "like", "regex_matches")},
     prefix="{0} >= {1} AND {0} < {2}",
     quotient="(CAST({0} AS REAL) / {1})",
+    divided="divided({0}, {1})",
+    rest="rest({0}, {1})",
     bounded=_bounded,
     aggregates={
         "avg": lambda sql, kind: _bounded(f"avg({sql})", DECIMAL),

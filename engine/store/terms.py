@@ -23,6 +23,7 @@ from engine.syntax import (
     Literal,
     Node,
     Unary,
+    has_column,
     walk,
 )
 from engine.values import ANY, BOOL, DECIMAL, INT, TEXT, Kind, join, kind_of
@@ -30,7 +31,6 @@ from engine.workspace import Table
 
 ARITHMETIC = ("+", "-", "*")
 INTS = ("int", "timestamp")
-AHEAD = "compute it in a `set` step before, or compare a column with it"
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,13 @@ LOST = Term("NULL", ANY)  # stands where a problem was found
 
 
 class Terms:
-    """Makes terms; `problems` gathers what a database can't be asked, `parameters` what is bound, in order."""
+    """Makes terms; `problems` gathers what a database can't be asked, `parameters` what is bound, in order.
+
+    `before` parameters are bound before these; `ahead` is the mend of what can't be asked.
+    """
+
+    before = 0
+    ahead = "compute it in a `set` step before, or compare a column with it"
 
     def __init__(self, source: Source, kinds: Kinds, dialect: Dialect) -> None:
         self.source, self.table, self.dialect = source, source.table, dialect
@@ -202,7 +208,7 @@ class Terms:
         left, right = self.number(node.left, node), self.number(node.right, node)
         kind = DECIMAL if "decimal" in (left.kind.name, right.kind.name) else INT
         sql = self.bounded(f"({left.sql} {node.operator} {right.sql})", left, right)
-        return Term(sql, _maybe(kind, left, right))
+        return Term(sql, maybe(kind, left, right))
 
     def bounded(self, sql: str, *operands: Term) -> str:
         """A result, which must be an int of 64 bits where all that it is computed of are ints, else be finite."""
@@ -215,14 +221,19 @@ class Terms:
         return Term(sql, DECIMAL.maybe())
 
     def remainder(self, node: Binary) -> Term:
+        left, right = self.ints(node)
+        return Term(f"({left.sql} % nullif({right.sql}, 0))", INT.maybe())
+
+    def ints(self, node: Binary) -> tuple[Term, Term]:
+        """Both sides of a remainder."""
         left, right = self.number(node.left, node), self.number(node.right, node)
         if "decimal" in (left.kind.name, right.kind.name):
             self.refuse(node, "'%' of decimals")
-        return Term(f"({left.sql} % nullif({right.sql}, 0))", INT.maybe())
+        return left, right
 
     def joined(self, node: Binary) -> Term:
         left, right = self.text(node.left, node), self.text(node.right, node)
-        return Term(f"({left.sql} || {right.sql})", _maybe(TEXT, left, right))
+        return Term(f"({left.sql} || {right.sql})", maybe(TEXT, left, right))
 
     def coalesced(self, node: Binary) -> Term:
         left = self.term(node.left)
@@ -244,7 +255,7 @@ class Terms:
             if of.kind.name != "list" or of.place is None:
                 self.refuse(node, f"'| {node.name}' of {of.kind}")
                 return LOST
-            return Term(self.dialect.length.format(*of.place), _maybe(INT, of))
+            return Term(self.dialect.length.format(*of.place), maybe(INT, of))
         if name in self.dialect.measures:
             return self.measured(node, name)
         if name not in self.dialect.functions:
@@ -254,13 +265,13 @@ class Terms:
         operands = [node.of, *node.arguments]
         terms = [self.only(each, wanted.kind, node) for each, wanted in zip(operands, parameters, strict=False)]
         result = self.result_of(node, terms)
-        return Term(self.dialect.functions[name]([term.sql for term in terms], result), _maybe(result, *terms))
+        return Term(self.dialect.functions[name]([term.sql for term in terms], result), maybe(result, *terms))
 
     def measured(self, node: Filter, name: str) -> Term:
         """How far two vectors or points are from each other."""
         terms = self.measurable(node, "geo_point" if name == "distance" else "vector")
         sql = self.dialect.measures[name].format(*(term.sql for term in terms))
-        return Term(sql, _maybe(DECIMAL, *terms) if name == "distance" else DECIMAL.maybe())
+        return Term(sql, maybe(DECIMAL, *terms) if name == "distance" else DECIMAL.maybe())
 
     def measurable(self, node: Filter, type_: str) -> tuple[Term, Term]:
         """Both sides of a measure: columns of a type, or one column and what is given."""
@@ -342,11 +353,11 @@ class Terms:
         self.parameters.append(node)
         self.converts.append(convert)
         self.names.append(label)
-        number = len(self.parameters)
-        dialect = self.dialect
+        place = len(self.parameters)
+        number, dialect = self.before + place, self.dialect
         sql = dialect.list_parameter(number, target) if is_listed else dialect.parameter(number, kind, target)
         self.placeholders.append(sql)
-        return Term(sql, kind, parameter=number - 1, is_listed=is_listed)
+        return Term(sql, kind, parameter=place - 1, is_listed=is_listed)
 
     def known(self, node: Node) -> Kind:
         """The kind of what is given; what is of one of several kinds is looked at when it is."""
@@ -365,7 +376,7 @@ class Terms:
         return LOST
 
     def refuse(self, node: Node, what: str) -> None:
-        self.problem("SW302", f"{what} can't be asked of a database", node.span, AHEAD)
+        self.problem("SW302", f"{what} can't be asked of a database", node.span, self.ahead)
 
     def refuse_kind(self, node: Node, term: Term) -> None:
         hint = "`== null`, `!= null` and, for a list, `$value in column` can be asked"
@@ -385,7 +396,7 @@ _SAID = {
 }
 
 
-def _maybe(kind: Kind, *terms: Term) -> Kind:
+def maybe(kind: Kind, *terms: Term) -> Kind:
     return kind.maybe() if any(term.nullable for term in terms) else kind
 
 
@@ -404,10 +415,6 @@ def step_of(node: Attribute | Index) -> Step | None:
     if isinstance(value, str):
         return None if any(mark in value for mark in ('"', "\\", "\0")) else value
     return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def has_column(node: Node) -> bool:
-    return any(isinstance(each, Column) for each in walk(node))
 
 
 def is_given(node: Node) -> bool:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from engine.errors import Fault
 from engine.shapes import input_fault, unknown_param
 from engine.sql import Sql
-from engine.store.base import Condition, Run, Write, quoted
+from engine.store.base import NONE_COMPUTED, Computations, Condition, Convert, Run, Write, converted, quoted
 from engine.store.batch import Pending, bounded, limit_of, write_all
 from engine.store.external import external
 from engine.store.returned import Record, Returned, Secrets, Spelling
-from engine.store.rows import Draft
+from engine.store.rows import Draft, fill_of
+from engine.syntax import Column, walk
 from engine.workspace import Table
 
 DRAFTS = 64  # sets of columns kept ready for a step whose columns only show when it runs
@@ -34,14 +35,22 @@ class Writes:
 
         return add
 
-    def edit(self, table: Table, condition: Condition, columns: tuple[str, ...], secrets: Secrets = ()) -> Write:
-        draft = Draft(table, columns, new=False)
-        update = self._update(table, condition, draft, secrets)
-        count = len(condition.parameters)
+    def edit(
+        self,
+        table: Table,
+        condition: Condition,
+        columns: tuple[str, ...],
+        secrets: Secrets = (),
+        computed: Computations = NONE_COMPUTED,
+    ) -> Write:
+        draft = Draft(table, columns, new=False, computed=computed)
+        update = self._update(table, condition, draft, secrets, computed)
+        first, last = len(condition.parameters), len(condition.parameters) + len(columns)
+        converts = _converts(computed)
 
         async def edit(run: Run, *values: Any) -> Record | None:
-            wanted = condition.bound(values[:count])
-            return await update(run, wanted, await draft.values(run, values[count:]))
+            wanted = (*condition.bound(values[:first]), *converted(converts, values[last:]))
+            return await update(run, wanted, await draft.values(run, values[first:last]))
 
         return edit
 
@@ -63,21 +72,27 @@ class Writes:
         keys: Mapping[str, int | None],
         columns: tuple[str, ...],
         secrets: Secrets = (),
+        computed: Computations = NONE_COMPUTED,
     ) -> Write:
-        changed, new = Draft(table, columns, new=False), [name for name in keys if name not in columns]
-        added = Draft(table, (*new, *columns), new=True)
-        update, insert = self._update(table, condition, changed, secrets), self._insert(table, added, secrets)
-        count, places = len(condition.parameters), [keys[name] for name in new]
+        changed = Draft(table, columns, new=False, computed=computed)
+        new = [name for name in keys if name not in columns and name not in computed]
+        added = Draft(table, (*new, *columns), new=True, computed=computed)
+        update = self._update(table, condition, changed, secrets, computed)
+        unwritten = Unwritten(table, keys, computed)
+        insert = self._insert(table, added, secrets, unwritten)
+        first, last = len(condition.parameters), len(condition.parameters) + len(columns)
+        converts = _converts(computed)
 
         async def add_or_edit(run: Run, *values: Any) -> Record:
-            asked, given = values[:count], values[count:]
+            asked, given, extra = values[:first], values[first:last], converted(converts, values[last:])
             stored = await changed.values(run, given)
-            record = await update(run, condition.bound(asked), stored)
+            record = await update(run, [*condition.bound(asked), *extra], stored)
             if record is not None:
                 return record
-            found = [None if place is None else asked[place] for place in places]
-            data = added.checked([*found, *given])
-            return await insert(run, await added.stored(run, data, dict(zip(changed.columns, stored, strict=True))))
+            found = {name: None if place is None else asked[place] for name, place in keys.items()}
+            data = added.checked([*map(found.get, new), *given])
+            filled = await added.stored(run, data, dict(zip(changed.columns, stored, strict=True)))
+            return await insert(run, [*extra, *unwritten.values(run, found), *filled])
 
         return add_or_edit
 
@@ -143,18 +158,28 @@ class Writes:
 
         return patch_all
 
-    def edit_all(self, table: Table, condition: Condition | None, columns: tuple[str, ...]) -> Write:
-        draft, count, condition = Draft(table, columns, new=False), len(columns), condition or _EVERY
+    def edit_all(
+        self,
+        table: Table,
+        condition: Condition | None,
+        columns: tuple[str, ...],
+        computed: Computations = NONE_COMPUTED,
+    ) -> Write:
+        draft, condition = Draft(table, columns, new=False, computed=computed), condition or _EVERY
+        first, last, converts = len(columns), len(columns) + len(_names(computed)), _converts(computed)
         names = (*condition.names, "limit")
-        changes = self._changes(draft.columns, len(names))
-        returned = Returned(table, (), self._spelling)
+        changes = self._changes(draft.columns, computed, len(names))
+        returned = Returned(table, (), self._spelling, computed)
         sql = f"UPDATE {quoted(table.name)} SET {changes} {self._some(table, condition)} RETURNING {returned.sql}"
-        statement = self._spelling.statement(table, sql, names, draft.columns, scans=True)
+        statement = self._spelling.statement(
+            table, sql, (*names, *_names(computed)), draft.columns, computed, scans=True
+        )
 
         async def edit_all(run: Run, *values: Any) -> int:
             *given, limit = values
-            wanted = [*condition.bound(tuple(given[count:])), limit_of(limit)]
-            stored = await draft.values(run, given[:count])
+            extra = converted(converts, tuple(given[first:last]))
+            wanted = [*condition.bound(tuple(given[last:])), limit_of(limit), *extra]
+            stored = await draft.values(run, given[:first])
             async with run.db.savepoint(scans=True):
                 return bounded(len(await returned.records(run, statement, [*wanted, *stored])))
 
@@ -185,25 +210,38 @@ class Writes:
 
     # What they share.
 
-    def _insert(self, table: Table, draft: Draft, secrets: Secrets) -> Insert:
-        returned = Returned(table, secrets, self._spelling)
-        names = ", ".join(map(quoted, draft.columns))
-        marks = ", ".join(map(self._spelling.parameter, range(1, len(draft.columns) + 1)))
-        filled = f"({names}) VALUES ({marks})" if names else "DEFAULT VALUES"
+    def _insert(self, table: Table, draft: Draft, secrets: Secrets, unwritten: Unwritten | None = None) -> Insert:
+        """An insert; what is computed of the record as it would be `unwritten` is bound first."""
+        unwritten = unwritten or Unwritten(table, {}, NONE_COMPUTED)
+        returned = Returned(table, secrets, self._spelling, unwritten.computed)
+        before = len(unwritten.names)
+        names = ", ".join(map(quoted, [*draft.columns, *unwritten.computed]))
+        marks = map(self._spelling.parameter, range(before + 1, before + len(draft.columns) + 1))
+        values = ", ".join([*marks, *unwritten.sql(self._spelling.parameter)])
+        filled = f"({names}) VALUES ({values})" if names else "DEFAULT VALUES"
         sql = f"INSERT INTO {quoted(table.name)} {filled} RETURNING {returned.sql}"
-        statement = self._spelling.statement(table, sql, (), draft.columns)
+        statement = self._spelling.statement(table, sql, unwritten.names, draft.columns, unwritten.computed)
 
         async def insert(run: Run, stored: Sequence[object]) -> Record:
             return (await returned.records(run, statement, stored))[0]
 
         return insert
 
-    def _update(self, table: Table, condition: Condition, draft: Draft, secrets: Secrets) -> Update:
-        returned = Returned(table, secrets, self._spelling)
-        changes = self._changes(draft.columns, len(condition.names))
+    def _update(
+        self,
+        table: Table,
+        condition: Condition,
+        draft: Draft,
+        secrets: Secrets,
+        computed: Computations = NONE_COMPUTED,
+    ) -> Update:
+        """An update; the values of what is computed follow those of the condition."""
+        returned = Returned(table, secrets, self._spelling, computed)
+        changes = self._changes(draft.columns, computed, len(condition.names))
         sql = f"UPDATE {quoted(table.name)} SET {changes} {_first(table, condition)} RETURNING {returned.sql}"
+        names = (*condition.names, *_names(computed))
         scans = not condition.is_single
-        statement = self._spelling.statement(table, sql, condition.names, draft.columns, scans=scans)
+        statement = self._spelling.statement(table, sql, names, draft.columns, computed, scans=scans)
 
         async def update(run: Run, wanted: Sequence[object], stored: Sequence[object]) -> Record | None:
             records = await returned.records(run, statement, [*wanted, *stored])
@@ -221,18 +259,70 @@ class Writes:
 
         return prepared
 
-    def _changes(self, columns: Iterable[str], before: int) -> str:
-        """What follows SET, the values coming after `before` others."""
-        pairs = (
-            f"{quoted(name)} = {self._spelling.parameter(place)}" for place, name in enumerate(columns, before + 1)
-        )
-        return ", ".join(pairs) or '"id" = "id"'
+    def _changes(self, columns: Iterable[str], computed: Computations, before: int) -> str:
+        """What follows SET, the values coming after `before` others, first those of what is computed."""
+        made = list(_made(computed, before))
+        numbered = enumerate(columns, before + len(_names(computed)) + 1)
+        given = [(name, self._spelling.parameter(place)) for place, name in numbered]
+        return ", ".join(f"{quoted(name)} = {sql}" for name, sql in (*given, *made)) or '"id" = "id"'
 
     def _some(self, table: Table, condition: Condition) -> str:
         """The records that a condition matches, no more than the value after the condition's says."""
         limit = self._spelling.parameter(len(condition.parameters) + 1)
         matching = f'SELECT "id" FROM {quoted(table.name)} WHERE {condition.sql} ORDER BY "id" LIMIT {limit}'
         return f'WHERE "id" IN ({matching})'
+
+
+class Unwritten:
+    """A record that isn't there yet, of which something is computed for one that is added.
+
+    Its columns are what a condition's `keys` say, and else what they are where they are left out. `names` are the
+    columns of all that is bound: for what is `computed`, then for the record itself.
+    """
+
+    def __init__(self, table: Table, keys: Mapping[str, int | None], computed: Computations) -> None:
+        self.table, self.computed = table, computed
+        named = {each.name for item in computed.values() for each in walk(item.node) if isinstance(each, Column)}
+        self._columns = [name for name in table.columns if name in named]
+        self._keys = Draft(table, [name for name in self._columns if name in keys], new=False, computed=table.columns)
+        self._fills = {name: fill_of(table, table.columns[name]) or _nothing for name in self._columns}
+        self.names = (*_names(computed), *self._columns)
+
+    def values(self, run: Run, found: Mapping[str, object]) -> list[object]:
+        """What to bind for the record itself, where `found` are the values of the keys."""
+        keys = self._keys.checked([found[name] for name in self._keys.given])
+        return [keys[name] if name in keys else self._fills[name](run) for name in self._columns]
+
+    def sql(self, parameter: Callable[[int], str]) -> Iterator[str]:
+        """What each column is computed as."""
+        table, names = quoted(self.table.name), ", ".join(map(quoted, self._columns))
+        first = len(_names(self.computed)) + 1
+        marks = ", ".join(parameter(first + place) for place in range(len(self._columns)))
+        # The table itself lends its columns' types.
+        record = f"(SELECT {names} FROM {table} WHERE 1 = 0 UNION ALL SELECT {marks}) AS unwritten"
+        yield from (f"(SELECT {sql} FROM {record})" for _, sql in _made(self.computed, 0))
+
+
+def _nothing(run: Run) -> object:
+    """What is no key and has no default, which the checker refuses."""
+    return None
+
+
+def _names(computed: Computations) -> tuple[str, ...]:
+    """The columns that the parameters of what is computed are for."""
+    return tuple(name for each in computed.values() for name in each.names)
+
+
+def _made(computed: Computations, before: int) -> Iterator[tuple[str, str]]:
+    """What is computed, each with its SQL, after `before` other parameters."""
+    for name, each in computed.items():
+        yield name, each.text(before)
+        before += len(each.parameters)
+
+
+def _converts(computed: Computations) -> tuple[Convert | None, ...]:
+    """What makes the values that are bound for what is computed."""
+    return tuple(convert for each in computed.values() for convert in each.converts)
 
 
 Insert = Callable[[Run, Sequence[object]], Awaitable[Record]]
