@@ -82,6 +82,7 @@ RIGHT: list[tuple[str, dict[str, Any]]] = [
     ("{other: other % 4}", {"other": 3}),
     ("{price: price / 2 + likes}", {"price": 3.75}),
     ("{price: likes}", {"price": 3.0}),
+    ('{title: "${meta[\\"a RETURNING b\\"]}"}', {"title": None}),
     ("{ends_at: ends_at + 500}", {"ends_at": 1500}),
     ("{is_open: not is_open}", {"is_open": False}),
     ("{is_open: likes > 3}", {"is_open": False}),

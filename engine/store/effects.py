@@ -59,8 +59,8 @@ class Effects:
         """SQL that writes these columns of a table, with what it must return besides, and its effect."""
         going = self._reached([table.name]) if sql.startswith("DELETE") else frozenset[str]()
         whole: set[Key] = {(name,) for name in going}
-        head, _, returned = sql.partition(" RETURNING ")
-        if not returned:
+        head, _, returned = sql.rpartition(" RETURNING ")  # which a path into json may have in it, too
+        if not head:
             return sql, Effect(table.name, (), frozenset({*whole, (table.name,)}))
         known = _known(table)
         changed = {(table.name, name) for name in known if name in written and head.startswith("UPDATE")}
