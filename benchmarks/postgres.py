@@ -1,6 +1,7 @@
-"""`python -m benchmarks.postgres URL`: reads by a unique column, a compiled step beside what is asked of asyncpg bare.
+"""`python -m benchmarks.postgres URL`: reads by a unique column, and pages with their totals.
 
-The URL is that of a PostgreSQL database to make a schema in, which is dropped again.
+Compiled steps are compared with what is asked of asyncpg bare. The URL is that of a PostgreSQL database to make a schema
+in, which is dropped again.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from engine.store.postgres import PostgresStore
 from engine.store.url import DatabaseUrl
 
 READS = 20_000
+PAGES = 4_000
 ROUNDS = 5
 RECORDS = 1000
 USER = "table: user\ncolumns: {id: int, name: text, email: {type: email, unique: true}, n: int}\n"
@@ -30,53 +32,71 @@ READ = (
     "endpoint: POST /read\ninput: {email: email}\nstack:\n"
     "  - get_record: user\n    where: {email: $input.email}\n    as: user\nresponse: $user\n"
 )
+PAGE = (
+    "endpoint: POST /page\ninput: {email: email}\nstack:\n"
+    "  - query_all_records: user\n    where: email >= $input.email\n    sort: {email: asc}\n    per_page: 20\n"
+    "    totals: true\n    as: users\nresponse: $users\n"
+)
 BARE = 'SELECT "id", "name", "email", "n" FROM "user" WHERE "email" = $1'
+BARE_PAGE = 'SELECT "id", "name", "email", "n" FROM "user" WHERE "email" >= $1 ORDER BY "email", "id" LIMIT 21 OFFSET 0'
+BARE_TOTAL = 'SELECT count(*) FROM "user" WHERE "email" >= $1'
 
 Ask = Callable[[str], Awaitable[Any]]
 
 
 def email(number: int) -> str:
-    return f"user{number % RECORDS}@example.com"
+    return f"user{number % RECORDS:03}@example.com"
 
 
-async def rate(ask: Ask, at_once: int) -> float:
+async def rate(ask: Ask, at_once: int, reads: int) -> float:
     """Reads a second, of so many tasks at once."""
 
     async def work(start: int) -> None:
-        for number in range(start, READS, at_once):
+        for number in range(start, reads, at_once):
             assert await ask(email(number)) is not None
 
     begun = time.perf_counter()
     await asyncio.gather(*map(work, range(at_once)))
-    return READS / (time.perf_counter() - begun)
+    return reads / (time.perf_counter() - begun)
 
 
-async def compare(url: DatabaseUrl, folder: Path, at_once: int) -> dict[str, float]:
-    """The median rates by who asks; in turns, so that all have the same weather."""
+async def compare(url: DatabaseUrl, folder: Path, at_once: int) -> dict[str, dict[str, float]]:
+    """The median rates by what is asked and who asks; in turns, so that all have the same weather."""
     checked = check_folder(folder)
     services = Services(store=PostgresStore(checked.workspace.tables, url))
-    endpoint = build(checked, services).endpoints[0]
-    plan = endpoint.plan
+    plans = {each.endpoint.path: each.plan for each in build(checked, services).endpoints}
     connections = [await asyncpg.connect(url.reveal()) for _ in range(at_once)]
-    idle = [await each.prepare(BARE) for each in connections]
+    idle = [[await each.prepare(sql) for sql in (BARE, BARE_PAGE, BARE_TOTAL)] for each in connections]
 
-    async def step(address: str) -> Any:
-        return await perform(plan, services.run(), {"email": address}, None)
+    def stack(path: str) -> Ask:
+        async def ask(address: str) -> Any:
+            return await perform(plans[path], services.run(), {"email": address}, None)
 
-    async def bare(address: str) -> Any:
-        statement = idle.pop()
-        row = await statement.fetchrow(address)
-        idle.append(statement)
+        return ask
+
+    async def read(address: str) -> Any:
+        statements = idle.pop()
+        row = await statements[0].fetchrow(address)
+        idle.append(statements)
         return dict(row)
 
-    found: dict[str, list[float]] = {"asyncpg": [], "get_record": []}
+    async def page(address: str) -> Any:
+        statements = idle.pop()
+        rows, total = await statements[1].fetch(address), await statements[2].fetchval(address)
+        idle.append(statements)
+        items = [dict(row) for row in rows[:20]]
+        return {"items": items, "itemsTotal": total, "nextPage": 2 if len(rows) > 20 else None}
+
+    asked = {"read": (read, stack("/read"), READS), "page": (page, stack("/page"), PAGES)}
+    found: dict[str, dict[str, list[float]]] = {name: {"asyncpg": [], "stack": []} for name in asked}
     for _ in range(ROUNDS):
-        found["asyncpg"].append(await rate(bare, at_once))
-        found["get_record"].append(await rate(step, at_once))
+        for name, (bare, compiled, reads) in asked.items():
+            found[name]["asyncpg"].append(await rate(bare, at_once, reads))
+            found[name]["stack"].append(await rate(compiled, at_once, reads))
     await services.store.close()
     for each in connections:
         await each.close()
-    return {name: statistics.median(rates) for name, rates in found.items()}
+    return {name: {who: statistics.median(rates) for who, rates in each.items()} for name, each in found.items()}
 
 
 async def fill(url: DatabaseUrl, folder: Path) -> None:
@@ -95,14 +115,15 @@ def main() -> None:
         folder = Path(name)
         (folder / "user.yaml").write_text(USER)
         (folder / "read.yaml").write_text(READ)
+        (folder / "page.yaml").write_text(PAGE)
         uvloop.run(execute(base, f"CREATE SCHEMA {schema}"))
         try:
             PostgresStore.update(url, check_folder(folder).workspace.tables)
             uvloop.run(fill(url, folder))
             for at_once in (1, 8, 16):
-                rates = uvloop.run(compare(url, folder, at_once))
-                said = ", ".join(f"{who} {each:,.0f}/s" for who, each in rates.items())
-                print(f"{at_once:>2} at once: {said} ({rates['get_record'] / rates['asyncpg']:.2f})")
+                for name, rates in uvloop.run(compare(url, folder, at_once)).items():
+                    said = ", ".join(f"{who} {each:,.0f}/s" for who, each in rates.items())
+                    print(f"{name}, {at_once:>2} at once: {said} ({rates['stack'] / rates['asyncpg']:.2f})")
         finally:
             uvloop.run(execute(base, f"DROP SCHEMA {schema} CASCADE"))
 

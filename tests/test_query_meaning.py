@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,9 @@ from engine.filters import lists
 from engine.infer import Inference
 from engine.run import Services, as_fault
 from engine.scope import Scope
+from engine.store import find
+from engine.store.asked import Ask
+from engine.store.select import Selector
 from engine.syntax import Literal, Node
 from tests.storages import rows
 
@@ -280,12 +283,59 @@ async def paged(store: Any, sort: list[tuple[str, bool]], least: int, per_page: 
 
 
 async def ask(store: Any, sort: list[tuple[str, bool]], least: int, **options: Any) -> Any:
+    prepared = store.query(query(sort, least, **options), {}, lambda table: ())
+    return await prepared.call(FakeRun(store.session()), *map(_value, prepared.parameters))
+
+
+def query(sort: list[tuple[str, bool]], least: int, totals: bool = False, **options: Any) -> Query:
     where = parsed(f"i >= {least}")
     nodes = {name: Literal(value, where.span) for name, value in options.items() if name != "returns"}
     keys = tuple(SortKey(Word(name, where.span), descending) for name, descending in sort)
-    query = Query(
+    return Query(
         Word("thing", where.span), where, keys, nodes.get("page"), nodes.get("per_page"), None, nodes.get("after"),
-        False, True, None, (), (), (), False, (), False, (), None, options.get("returns", "list"),
+        totals, True, None, (), (), (), False, (), False, (), None, options.get("returns", "list"),
     )  # fmt: skip
-    prepared = store.query(query, {}, lambda table: ())
-    return await prepared.call(FakeRun(store.session()), *map(_value, prepared.parameters))
+
+
+class Meanwhile:
+    """Reads of a store, after the first of which `work` is done."""
+
+    def __init__(self, reads: Any, work: Callable[[], Awaitable[None]]) -> None:
+        self.reads, self.dialect, self.work, self.asked = reads, reads.dialect, work, 0
+
+    def prepared(self, *given: Any) -> Ask:
+        read = self.reads.prepared(*given)
+
+        async def ask(*values: Any) -> Any:
+            found = await read(*values)
+            self.asked += 1
+            if self.asked == 1:
+                await self.work()
+            return found
+
+        return ask
+
+
+ROW = {"i": 1, "j": 1, "d": 0.5, "t": "a", "b": True, "ts": [], "xs": [], "o": {"k": 1, "w": "a", "f": True}, "m": 1}
+
+
+async def page_while(store: Any, added: int) -> tuple[Any, int]:
+    """The fourth page of three records, where more are added when it was read, and how often it was asked."""
+    await store.clear()
+
+    async def add(count: int) -> None:
+        run = FakeRun(store.session())
+        await store.load(run, "thing", [ROW] * count)
+        await run.db.commit()
+
+    await add(3)
+    reads = Meanwhile(store.reads, lambda: add(added))
+    selector = Selector(store.tables, {}, store.reads.dialect, lambda table: ())
+    prepared = find.prepare(reads, query([], 0, totals=True, page=4, per_page=1), selector)
+    found = await prepared.call(FakeRun(store.session()), *map(_value, prepared.parameters))
+    return (found["itemsReceived"], found["itemsTotal"], found["pageTotal"], found["nextPage"]), reads.asked
+
+
+@pytest.mark.parametrize(("added", "said", "asked"), [(0, (0, 3, 3, None), 2), (1, (1, 4, 4, None), 3)])
+def test_a_page_and_its_total_are_of_one_moment(store: Any, added: int, said: tuple[Any, ...], asked: int) -> None:
+    assert asyncio.run(page_while(store, added)) == (said, asked)

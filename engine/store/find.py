@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,28 +22,38 @@ from engine.store.asked import (
     same,
 )
 from engine.store.base import Prepared, ReadingRun
+from engine.store.constraints import busy
 from engine.store.paging import per_page_of, position_of, whole, written
 from engine.store.rows import Row
-from engine.store.select import Selector, after
+from engine.store.select import Selection, Selector, after
 from engine.values import INT, INT_MAX
 
 STREAM_BATCH = 500  # records that a stream reads at once
+ATTEMPTS = 5  # to read a page that was behind the last one, while others add records
 
 _GIVEN = ("page", "per_page", "offset", "after", "asked_sort")  # what the run says of the answer, in this order
 
 
 def prepare(reads: Reads, query: Query, selector: Selector) -> Prepared:
     """The operation of a query. Raises `Problems` for what can't be asked."""
-    table = selector.tables[query.table.text]
-    asked = Asked(reads, table, lambda dropped: selector.selection(query, dropped), 0)
+    table, counts = selector.tables[query.table.text], query.totals and query.metadata
+    has_total = counts and _form(query) == "page"
+
+    def asked_by(query: Query) -> Asked:
+        def select(dropped: Collection[int] | None) -> Selection:
+            selection = selector.selection(query, dropped)
+            return selection.totalled() if has_total else selection
+
+        return Asked(reads, table, select, 0)
+
+    asked = asked_by(query)
     nodes = [node for name in _GIVEN if (node := getattr(query, name)) is not None]
     addons, more = addons_of(reads, query.addon, table, selector, asked.end + len(nodes))
     finder = _FINDERS[_form(query)](asked, addons, query)
 
     def sorted_by(sort: tuple[SortKey, ...]) -> Finder:
         other = replace(query, sort=sort)
-        chosen = Asked(reads, table, lambda dropped: selector.selection(other, dropped), 0)
-        return _FINDERS[_form(query)](chosen, addons, other)
+        return _FINDERS[_form(query)](asked_by(other), addons, other)
 
     find = _Sorted(finder, sorted_by).find if query.sortable else finder.find
 
@@ -52,7 +62,7 @@ def prepare(reads: Reads, query: Query, selector: Selector) -> Prepared:
         return await find(run, *values)
 
     parameters = (*asked.selection.parameters, *nodes, *more)
-    several = bool(addons) or query.totals or query.returns == "stream"
+    several = bool(addons) or query.returns == "stream" or (counts and not has_total)
     return Prepared(locked if query.lock else find, parameters, writes=query.lock, several=several)
 
 
@@ -165,18 +175,15 @@ class _Exists(Finder):
 
 class _Paged(Finder):
     def prepare(self) -> None:
-        self.counts = self.counting() if self.query.totals else None
+        self.counts = self.counting() if self.query.totals and self.query.metadata else None
 
-    async def totals(self, run: ReadingRun, bound: Values, skipped: int, per_page: int) -> Record:
+    def totals(self, total: int, skipped: int, per_page: int) -> Record:
         """What an envelope says of all pages, where the query wants it."""
-        if self.counts is None:
-            return {}
-        total = await self.counted(run, self.counts.of(bound), bound)
-        return {"itemsTotal": total, "pageTotal": -(-max(total - skipped, 0) // per_page)}
+        return {"itemsTotal": total, "pageTotal": -(-max(total - skipped, 0) // per_page)} if self.counts else {}
 
 
 class _Page(_Paged):
-    """A page by its number, in Xano's envelope."""
+    """A page by its number, in Xano's envelope. Its rows end with how many there are in all, where that is asked."""
 
     def prepare(self) -> None:
         super().prepare()
@@ -191,9 +198,15 @@ class _Page(_Paged):
         bound = self.asked.bound(values)
         # One more than a page says whether there is another.
         window = (*bound, per_page + 1, offset)
-        rows, records = await self.page(run, self.statements.of(bound), window, per_page, values)
-        if not self.query.metadata:
-            return records
+        for _ in range(ATTEMPTS):
+            rows, records = await self.page(run, self.statements.of(bound), window, per_page, values)
+            if not self.query.metadata:
+                return records
+            total = await self.total(run, rows, bound, offset)
+            if rows or total <= offset:
+                break
+        else:
+            raise busy()
         envelope = {
             "itemsReceived": len(records),
             "curPage": page,
@@ -202,7 +215,18 @@ class _Page(_Paged):
             "offset": offset,
             "perPage": per_page,
         }
-        return {**envelope, **await self.totals(run, bound, skipped, per_page), "items": records}
+        return {**envelope, **self.totals(total, skipped, per_page), "items": records}
+
+    async def total(self, run: ReadingRun, rows: list[Row], bound: Values, offset: int) -> int:
+        """How many there are in all, which no row of a page behind the last one says.
+
+        Where these are no more than are skipped, the page has none at the same moment.
+        """
+        if self.counts is None:
+            return 0
+        if rows or offset == 0:
+            return int(rows[0][-1]) if rows else 0
+        return await self.counted(run, self.counts.of(bound), bound)
 
 
 class _Keyset(_Paged):
@@ -226,7 +250,9 @@ class _Keyset(_Paged):
             return records
         following = written(self.values(rows[per_page - 1])) if len(rows) > per_page else None
         envelope = {"itemsReceived": len(records), "perPage": per_page, "nextAfter": following}
-        return {**envelope, **await self.totals(run, self.asked.bound(values), 0, per_page), "items": records}
+        bound = self.asked.bound(values)
+        total = await self.counted(run, self.counts.of(bound), bound) if self.counts else 0
+        return {**envelope, **self.totals(total, 0, per_page), "items": records}
 
     async def next(
         self, run: ReadingRun, position: Sequence[object] | None, size: int, values: Values

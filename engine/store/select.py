@@ -42,8 +42,8 @@ class Selection:
     """One SELECT: what is bound first, what is read into each record, and the clauses around them.
 
     `fields` and `secrets` are read in this order, then `extras`, which no record shows: the keys of addons and of
-    positions. `source` is everything from FROM to the condition, and binds the first `asked` parameters; what is read
-    binds the rest. `equal` is as in `Condition`.
+    positions, and a total. `source` is everything from FROM to the condition, and binds the first `asked` parameters;
+    what is read binds the rest. `equal` is as in `Condition`.
     """
 
     parameters: tuple[Node, ...]
@@ -85,6 +85,10 @@ class Selection:
         distinct = "DISTINCT " if self.distinct else ""
         values = ", ".join(self.values) or NO_COLUMN
         return f"SELECT count(*) FROM (SELECT {distinct}{values} {self.source}{self.grouped}) AS found"
+
+    def totalled(self) -> Selection:
+        """With how many there are as the last extra: one statement says both, as they are at one moment."""
+        return replace(self, extras=(*self.extras, f"({self.counted()})"))
 
     def found(self) -> str:
         """A row where there is any."""
