@@ -1,7 +1,7 @@
 """`python -m benchmarks.postgres URL`: reads by a unique column, and pages with their totals.
 
-Compiled steps are compared with what is asked of asyncpg bare. The URL is that of a PostgreSQL database to make a schema
-in, which is dropped again.
+Compiled steps are compared with what is asked of asyncpg bare. The URL is that of a PostgreSQL database to make a
+schema in, which is dropped again.
 """
 
 from __future__ import annotations

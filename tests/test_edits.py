@@ -182,6 +182,26 @@ def test_a_record_that_is_added_is_computed_of_its_keys_and_defaults(tmp_path: P
     assert [record[name] for name in ("likes", "rank", "title", "slug")] == [6, 2, "newnewnew", "new"]
 
 
+def test_a_record_that_is_added_is_computed_of_defaults_of_all_sorts(tmp_path: Path) -> None:
+    stack = """
+- add_or_edit_record: post
+  where: {slug: $input.slug}
+  data:
+    other: inner.n + (tags | count)
+    title: "${meta.t}"
+    rank: 1 if slug < "m" else 2
+    ends_at: updated_at + ends_at
+    is_open: not is_open
+    price: price / 2
+    likes: $input.by
+  as: post
+- return: $post
+"""
+    record = answer(made(tmp_path, stack, "{slug: text, by: int}"), "POST /it", {"slug": "new", "by": 8})
+    expected = {"other": 4, "title": "x", "rank": 2, "ends_at": 1000, "is_open": False, "price": 0.75, "likes": 8}
+    assert {name: record[name] for name in expected} == expected
+
+
 def test_a_record_that_is_added_keeps_the_rules(tmp_path: Path) -> None:
     fault = edited(tmp_path, "{rank: rank + 5}", "add_or_edit_record", "where: {slug: new}")
     assert isinstance(fault, Fault) and fault.message == "Value is greater than the maximum value of 9"
