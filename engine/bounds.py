@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from engine.errors import Fault, kind_fault
+from engine.pace import paced
 from engine.values import INT_MAX, INT_MIN, kind_of, reveal
 
 MAX_TEXT = 16 * 1024 * 1024  # characters
@@ -69,8 +70,9 @@ def stretch(size: int, offset: int, length: int | None) -> tuple[int, int]:
     return start, max(start, min(end, size))
 
 
-def survey(value: object) -> None:
-    """Faults when `value`, written out as a tree, has too many values, characters or levels.
+def survey(value: object) -> int:
+    """How many values `value` has within it. Faults when, written out as a tree, it has too many of them, of
+    characters or of levels.
 
     Lists and objects may share parts, so a small graph can stand for an endless tree: whatever walks a
     value to its leaves surveys it first.
@@ -78,7 +80,7 @@ def survey(value: object) -> None:
     count, length, level = 1, 0, [value]
     for _ in range(MAX_DEPTH + 1):
         below: list[object] = []
-        for each in map(reveal, level):
+        for each in map(reveal, paced(level)):
             children = _children(each)
             count += len(children)
             length += _length(each)
@@ -86,7 +88,7 @@ def survey(value: object) -> None:
                 raise range_fault(f"the value has more than {MAX_ITEMS} items or {MAX_TEXT} characters")
             below.extend(children)
         if not below:
-            return
+            return count
         level = below
     raise range_fault(f"the value has more than {MAX_DEPTH} levels")
 

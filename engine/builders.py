@@ -139,10 +139,10 @@ def function(text: str, parameters: Sequence[str], body: Sequence[ast.stmt], *, 
     return made
 
 
-def signature(parameters: Sequence[str]) -> ast.arguments:
-    return ast.arguments(
-        posonlyargs=[], args=[ast.arg(each) for each in parameters], kwonlyargs=[], kw_defaults=[], defaults=[]
-    )
+def signature(parameters: Sequence[str], defaults: Sequence[ast.expr] = ()) -> ast.arguments:
+    """Parameters, the last of which have `defaults`."""
+    arguments = [ast.arg(each) for each in parameters]
+    return ast.arguments(posonlyargs=[], args=arguments, kwonlyargs=[], kw_defaults=[], defaults=list(defaults))
 
 
 def function_of(tree: ast.stmt, filename: str, names: Mapping[str, object], wanted: str) -> Callable[..., Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.bounds import survey
 from engine.errors import kind_fault
+from engine.pace import paced
 from engine.values import kind_of, reveal
 
 
@@ -32,7 +33,7 @@ def identities(values: Sequence[object]) -> list[Hashable]:
     trees: list[object] = [value for value in values if isinstance(value, (list, dict))]
     if trees:
         survey(trees)
-    return [_identity(value) for value in values]
+    return [_identity(value) for value in paced(values)]
 
 
 def _identity(value: object) -> Hashable:
@@ -47,9 +48,9 @@ def _identity(value: object) -> Hashable:
 def _canonical(value: object) -> object:
     value = reveal(value)
     if isinstance(value, list):
-        return [_canonical(item) for item in value]
+        return [_canonical(item) for item in paced(value)]
     if isinstance(value, dict):
-        return {key: _canonical(value[key]) for key in sorted(value)}
+        return {key: _canonical(value[key]) for key in paced(sorted(value))}
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value

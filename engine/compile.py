@@ -8,12 +8,13 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import takewhile
 from typing import Any
 
 from engine import operators
+from engine.bounds import MAX_TEXT
 from engine.builders import (
     assign,
     at,
@@ -42,9 +43,11 @@ from engine.closed import closed, those_closed
 from engine.control import case_value
 from engine.edits import Written, chosen, computed, spelt_out
 from engine.errors import Fault, Problems, Span, Text
+from engine.extent import extent
 from engine.infer import Inference
-from engine.lower import ExpressionLowering, Names
+from engine.lower import ENDLESS, ExpressionLowering, Names, may_be_long, may_hold
 from engine.origin import Origin
+from engine.pace import STRIDE, driven, in_fiber
 from engine.parser import parse_expression
 from engine.registry import (
     Arguments,
@@ -67,9 +70,6 @@ from engine.stack_walk import CheckedStack
 from engine.syntax import Attribute, Entry, ListOf, Literal, Node, ObjectOf, Spread, Variable
 from engine.values import ANY, OBJECT, Kind, is_within, may_hide
 from engine.workspace import Endpoint, Function, Table
-
-ANSWER_LIMIT = 16 << 20
-STRIDE = 256  # rounds of a loop between two looks at the run's limits
 
 # What a client reads where the author wrote no message.
 MESSAGES: Mapping[str, str] = {
@@ -94,7 +94,9 @@ class Plan:
 
     `writes`: whether it may change the database, and `atomic`: whether all of that is kept together. `reads`: how often
     it asks the database for records; whatever is more than once counts as twice. `is_alone`: all that it does to the
-    database is one statement that writes, behind which nothing can fail. `tree` is the Python it was compiled from.
+    database is one statement that writes, behind which nothing can fail.
+    `walks`: whether it may compute for long where no coroutine waits. `sharing`: how often a value may be within what it
+    returns. `tree` is the Python it was compiled from.
     """
 
     function: Callable[..., Any]
@@ -103,6 +105,8 @@ class Plan:
     atomic: bool = True
     reads: int = 0
     is_alone: bool = False
+    walks: bool = False
+    sharing: int = 1
     tree: ast.stmt = field(default_factory=ast.Pass, repr=False)
 
     @cached_property
@@ -110,9 +114,20 @@ class Plan:
         """Whether what a run reads must be held together: with what it writes, or with what else it reads."""
         return self.atomic and self.reads > 0 if self.writes else self.reads > 1
 
+    @property
+    def shared(self) -> Plan:
+        """This plan, in the course of which others go on wherever it computes for long."""
+        return replace(self, function=_sharing(self.function, self.is_async), is_async=True) if self.walks else self
+
     def source(self) -> str:
         """The generated Python as text, for reading."""
         return ast.unparse(ast.fix_missing_locations(self.tree))
+
+
+def _sharing(function: Callable[..., Any], is_async: bool) -> Callable[..., Any]:
+    if is_async:
+        return lambda run, input, claims: in_fiber(run, driven, function(run, input, claims))
+    return lambda run, input, claims: in_fiber(run, function, run, input, claims)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,7 +154,8 @@ class Compiler:
     def endpoint(self, endpoint: Endpoint) -> Plan:
         checked = self.checked.endpoints[endpoint]
         lowering = StackLowering(self, checked, checked.secret_reads, atomic=endpoint.atomic)
-        return lowering.plan(endpoint.name, endpoint.stack, endpoint.response, endpoint.span)
+        lowering.is_answering = True
+        return lowering.plan(endpoint.name, endpoint.stack, endpoint.response, endpoint.span).shared
 
     @cached_property
     def _secret_reads(self) -> frozenset[tuple[str, str]]:
@@ -152,6 +168,7 @@ class Compiler:
             declared: Function = self.workspace.functions[name]
             returns = declared.returns.kind if declared.returns else ANY
             lowering = StackLowering(self, self.checked.functions[name], self._secret_reads, returns=returns)
+            lowering.repeats = 1  # a loop may call it
             self._functions[name] = lowering.plan(name, declared.stack, None, declared.span)
         return self._functions[name]
 
@@ -182,18 +199,22 @@ class StackLowering(ExpressionLowering):
         self.used = {node.name for node in checked.kinds if isinstance(node, Variable)}
         self.is_async = self.writes = False
         self.reads = self.effects = 0
+        self.is_answering = False  # whether what it returns is written as JSON
+        self._answers: list[ast.Constant] = []
         self.loops: list[Loop] = []
         self.step: Step
 
     def plan(self, title: str, stack: Sequence[Step], response: Node | None, span: Span) -> Plan:
         body = [*self._given(), *self.block(stack)]
         if response is not None:
-            body.append(at(response.span, returned(self.lower(response))))
+            body.append(at(response.span, returned(self.answer(response))))
+        for each in self._answers:
+            each.value = self.sharing >= ENDLESS
         label = "".join(letter if letter.isalnum() else "_" for letter in title)
         tree = at(span, function(label, ["run", "v_input", "auth"], body, is_async=self.is_async))
         made = function_of(tree, span.path, self.names.bound, label)
         is_alone = self.atomic and not self.reads and self.effects == 1 and self._ends_with_it(stack[-1], response)
-        return Plan(made, self.is_async, self.writes, self.atomic, self.reads, is_alone, tree)
+        return Plan(made, self.is_async, self.writes, self.atomic, self.reads, is_alone, self.walks, self.sharing, tree)
 
     def _ends_with_it(self, last: Step, response: Node | None) -> bool:
         """Whether the last step is the one that writes, and its answer is sure to be one that can be given."""
@@ -205,7 +226,7 @@ class StackLowering(ExpressionLowering):
         workspace, data = self.compiler.workspace, last.arguments.get("data")
         is_given = last.name == "add_record" and data is not None and all(is_plain(each) for each in leaves_of(data))
         # What was sent fits into a body, and takes six times as much in JSON at the most.
-        is_bounded = is_given and 8 * workspace.body_limit <= ANSWER_LIMIT
+        is_bounded = is_given and 8 * workspace.body_limit <= workspace.answer_limit
         return is_bounded or all(self.kind(each).name in _SMALL for each in leaves)
 
     def _given(self) -> list[ast.stmt]:
@@ -358,10 +379,21 @@ class StackLowering(ExpressionLowering):
 
     def answer(self, node: Node) -> ast.expr:
         """What a stack answers: looked at when it runs where the checker can't prove that it is what is declared."""
+        if self.is_answering:
+            return self._measured(node)
         if is_within(self.kind(node), self.returns):
             return self.lower(node)
         declared, place = self.names.bind(self.returns, "returns"), const("what is returned")
         return at(node.span, self.masked(self.returns, self.helper(closed, self.bared(node), declared, place)))
+
+    def _measured(self, node: Node) -> ast.expr:
+        """What a request is answered, whose length is known before it is written where it may be long."""
+        lowered = self.lower(node)
+        if not may_be_long(self.kind(node)):
+            return lowered
+        may_share = ast.Constant(False)  # known once all steps are lowered
+        self._answers.append(may_share)
+        return at(node.span, method(name("run"), "answered", lowered, may_share))
 
     def _kept(self, step: Step, value: ast.expr, is_async: bool) -> list[ast.stmt]:
         self.is_async = self.is_async or is_async
@@ -505,8 +537,10 @@ def set_(lowering: StackLowering, variables: Assignments) -> list[ast.stmt]:
 def _assigned(lowering: StackLowering, each: Assignment) -> ast.stmt:
     variable, value = f"v_{each.name}", lowering.lower(each.value)
     if each.path:
-        path = lowering.names.bind(each.path, "path")
-        value = lowering.helper(operators.with_path, name(variable), path, value)
+        lowering.may_share([each.value, each.value])  # the owner may be the same
+        owner: ast.expr = name(variable)
+        owner = lowering.budget("paid", owner) if lowering.repeats else owner
+        value = lowering.helper(operators.with_path, owner, lowering.names.bind(each.path, "path"), value)
     return at(each.span, assign(variable, value))
 
 
@@ -608,10 +642,13 @@ def while_(lowering: StackLowering, condition: Condition, do: Block) -> list[ast
     counter = lowering.temporary()
     counted = ast.AugAssign(target(counter), ast.Add(), const(1))
     body, _ = lowering.body(do)
+    lowering.repeats += 1
+    test = lowering.condition(condition)
+    lowering.repeats -= 1
     # The test comes first in the body, so that what the condition says is charged as well.
     stride_ends = negated(binary(name(counter), ast.Mod(), const(STRIDE)))
     pause = lowering.pause(ast.BoolOp(ast.And(), [stride_ends, is_due()]))
-    return [assign(counter, const(0)), ast.While(lowering.condition(condition), [pause, counted, *body], [])]
+    return [assign(counter, const(0)), ast.While(test, [pause, counted, *body], [])]
 
 
 @construct
@@ -733,11 +770,15 @@ def run_function(lowering: StackLowering, function: FunctionName, with_: Argumen
     """
     declared = lowering.compiler.workspace.functions[function.text]
     plan = lowering.compiler.function(function.text)
-    given = dictionary(_inputs(lowering, with_))
+    given: ast.expr = dictionary(_inputs(lowering, with_))
+    if with_ is not None and may_hold(lowering.kind(with_)) and (lowering.repeats or lowering.sharing > 1):
+        given = lowering.helper(plain, given)
     shape = lowering.names.bind(
         Shape(declared.input, closed=False, null_is_absent=True).bind, f"input_of_{declared.name}"
     )
     made = call(lowering.names.bind(plan.function, declared.name), name("run"), call(shape, given), const(None))
+    lowering.walks = lowering.walks or plan.walks
+    lowering.shared(plan.sharing)
     statements = lowering._kept(lowering.step, awaited(made) if plan.is_async else made, plan.is_async)
     lowering.counts(plan.reads)
     if plan.writes and plan.reads and not lowering.atomic:  # what it reads belongs to what it writes
@@ -745,8 +786,15 @@ def run_function(lowering: StackLowering, function: FunctionName, with_: Argumen
     return lowering.written(statements) if plan.writes else statements
 
 
+def plain(given: dict[str, Any]) -> dict[str, Any]:
+    """What a function is given, which is copied and checked as a whole: within the bounds of a value."""
+    extent(given, MAX_TEXT)
+    return given
+
+
 def _inputs(lowering: StackLowering, node: ObjectOf | None) -> list[tuple[ast.expr | None, ast.expr]]:
     entries = node.entries if node is not None else []
+    lowering.may_share(each.value for each in entries if isinstance(each, Entry))
     return [(const(each.key), lowering.bared(each.value)) for each in entries if isinstance(each, Entry)]
 
 

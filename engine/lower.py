@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from engine import bounds, operators, registry
 from engine.applications import literal_of, paired
+from engine.budget import SHORT
 from engine.builders import (
     at,
     binary,
@@ -20,6 +21,7 @@ from engine.builders import (
     is_null,
     item,
     listed,
+    member,
     method,
     name,
     negated,
@@ -27,6 +29,7 @@ from engine.builders import (
     signature,
     walrus,
 )
+from engine.footprint import ENTRY, ITEM, LIST, OBJECT, TEXT
 from engine.intrinsics import WHOLE, inlined
 from engine.registry import Definition, Parameter, substitute
 from engine.syntax import (
@@ -47,6 +50,7 @@ from engine.syntax import (
     Template,
     Unary,
     Variable,
+    children,
 )
 from engine.values import ANY, BOOL, DECIMAL_MAX, PYTHON_TYPES, Kind, contains_secret, may_hide, reveal
 from engine.written_kinds import read_kind
@@ -65,8 +69,10 @@ _ORDERS: Mapping[str, tuple[type[ast.cmpop], Callable[..., object], bool]] = {
     ">=": (ast.GtE, operators.less_or_equal, True),
 }
 COMPACT = 2**30 - 1  # Python compares ints up to here far faster than larger ones
-# Kinds of which a filter may walk over many.
-_WALKED = frozenset({"list", "object", "any"})
+ENDLESS = 16  # places of one value in another, past which it is counted before it is written
+_MOST_GROWTH = 8
+# Kinds of texts whose length nobody bounds.
+_LONG_TEXTS = frozenset({"text", "any", "password"})
 # Families that Python itself compares as the language does.
 _NATIVE = frozenset({"number", "text", "bool", "null"})
 
@@ -95,6 +101,10 @@ class ExpressionLowering:
     def __init__(self, kinds: Mapping[Node, Kind], names: Names) -> None:
         self.kinds, self.names = kinds, names
         self.repeats = 0  # the loops and lambdas around what is being lowered
+        self.walks = False  # whether it may compute for long, so that others must be let go on
+        self._growth = 1  # how much longer than what the stack was given a text may be
+        self.sharing = 1  # how often a value can be within another, as far as literals put it there
+        self._closures: list[Closure] = []  # the lambdas around it
         self._temporaries = 0
 
     def kind(self, node: Node) -> Kind:
@@ -144,9 +154,20 @@ class ExpressionLowering:
     def _joined(self, nodes: Sequence[Node]) -> ast.expr:
         """The parts as one text. What is joined again and again could double each time: there it is bounded."""
         if self.repeats:
-            return self.helper(operators.joined, *map(self._text, nodes))
+            self.walks = True
+            return self.helper(operators.joined, name("run"), *map(self._text, nodes))
         texts = (self.revealed(node) if self._is_number(node) else self._text(node) for node in nodes)
-        return ast.JoinedStr([_part(each) for each in texts])
+        return self._bounded_text(ast.JoinedStr([_part(each) for each in texts]), nodes)
+
+    def _bounded_text(self, text: ast.expr, parts: Sequence[Node]) -> ast.expr:
+        """A text made of others. Some such steps, one after the other, can double it far: then it is looked at."""
+        count = sum(self.kind(each).name in _LONG_TEXTS and not isinstance(each, Literal) for each in parts)
+        self._growth *= max(count, 1)
+        if count < 2 or self._growth <= _MOST_GROWTH:
+            return text
+        held = self.temporary()
+        is_short = compared(call("len", walrus(held, text)), ast.LtE(), const(SHORT))
+        return chosen(is_short, name(held), method(name("run"), "bounded", name(held)))
 
     def _text(self, node: Node) -> ast.expr:
         lowered = self.revealed(node)
@@ -186,15 +207,26 @@ class ExpressionLowering:
         function, given = self.names.bind(helper, helper.__name__), [self.revealed(node.of), self.revealed(node.index)]
         return self.masked(kind, self._discreet("[…]", function, given, [node.index]))
 
+    def may_share(self, nodes: Iterable[Node]) -> None:
+        """Notes that several values are put into one: the same, it may be, which do so again doubles it."""
+        self.shared(sum(may_hold(self.kind(each)) for each in nodes))
+
+    def shared(self, count: int) -> None:
+        if count > 1:
+            self.sharing = ENDLESS if self.repeats else min(ENDLESS, self.sharing * count)
+
     def _list(self, node: ListOf) -> ast.expr:
+        self.may_share(node.items)
         return listed(self._list_item(each) for each in node.items)
 
     def _list_item(self, node: Node) -> ast.expr:
         if isinstance(node, Spread):
-            return ast.Starred(self.helper(operators.spread_list, self.revealed(node.of)), ast.Load())
+            self.walks = True
+            return ast.Starred(self.helper(operators.spread_list, name("run"), self.revealed(node.of)), ast.Load())
         return self.lower(node)
 
     def _object(self, node: ObjectOf) -> ast.expr:
+        self.may_share(each.value if isinstance(each, Entry) else each for each in node.entries)
         return self.masked(self.kind(node), dictionary(map(self._entry, node.entries)))
 
     def _entry(self, entry: Entry | Spread) -> tuple[ast.expr | None, ast.expr]:
@@ -202,7 +234,8 @@ class ExpressionLowering:
             known = self.kind(entry.of)
             lowered = self.revealed(entry.of)
             proven = known.name == "object" and not known.nullable
-            return None, lowered if proven else self.helper(operators.spread_object, lowered)
+            spread = lowered if proven else self.helper(operators.spread_object, lowered)
+            return None, self.budget("paid", spread) if self.repeats else spread
         return const(entry.key), self.lower(entry.value)
 
     def _unary(self, node: Unary) -> ast.expr:
@@ -244,13 +277,39 @@ class ExpressionLowering:
         return chosen(not_null(walrus(held, left)), name(held), self.lower(node.right))
 
     def _membership(self, node: Binary) -> ast.expr:
-        left, right = self.revealed(node.left), self.revealed(node.right)
-        items = self.kind(node.right).item or ANY
-        native = self.kind(node.left).family == items.family and items.family in ("text", "number")
-        if native and self.kind(node.right).name == "list" and not contains_secret(items):
-            return compared(left, ast.In() if node.operator == "in" else ast.NotIn(), right)
-        found = self.helper(operators.member, left, right)
+        found = self._found(node.left, node.right)
         return found if node.operator == "in" else negated(found)
+
+    def _found(self, value: Node, items: Node) -> ast.expr:
+        """Whether a list holds a value."""
+        left = self.revealed(value)
+        if self._is_native(value, items):
+            return compared(left, ast.In(), self._searched(items))
+        self.walks = True
+        return self.helper(operators.member, left, self.revealed(items))
+
+    def _is_native(self, value: Node, items: Node) -> bool:
+        """Whether Python finds a value in a list as the language does."""
+        known = self.kind(items)
+        item = known.item or ANY
+        native = self.kind(value).family == item.family and item.family in ("text", "number")
+        return native and known.name == "list" and not known.secret and not contains_secret(item)
+
+    def _searched(self, items: Node) -> ast.expr:
+        """A list to look for something in: within a lambda that doesn't change it, it is made a set once."""
+        if not self.repeats or isinstance(items, ListOf):
+            return self.revealed(items)
+        variable, names = _path(items)
+        bound = [variable in closure.parameters for closure in self._closures]
+        outermost = len(bound) - bound[::-1].index(True) if True in bound else 0
+        if not variable or variable == "auth" or outermost == len(bound):
+            return self.budget("scanned", self.revealed(items))
+        return self._closures[outermost].kept(self, [name(f"v_{variable}"), *map(const, names)])
+
+    def budget(self, action: str, *arguments: ast.expr) -> ast.expr:
+        """A call of what the run's budget can do."""
+        self.walks = True
+        return method(name("run"), action, *arguments)
 
     def _equality(self, node: Binary) -> ast.expr:
         equal = node.operator == "=="
@@ -259,6 +318,7 @@ class ExpressionLowering:
                 return is_null(self.lower(subject)) if equal else not_null(self.lower(subject))
         left, right = self.kind(node.left), self.kind(node.right)
         if left.secret or right.secret or not {left.family, right.family} <= _NATIVE:
+            self.walks = self.walks or not {left.family, right.family} & _NATIVE
             result = self.helper(operators.equal, self.lower(node.left), self.lower(node.right))
             return result if equal else negated(result)
         operator: ast.cmpop = ast.Eq() if equal else ast.NotEq()
@@ -334,7 +394,8 @@ class ExpressionLowering:
         return chosen(self.condition(node.test), self.lower(node.then), self.lower(node.otherwise))
 
     def _range(self, node: Range) -> ast.expr:
-        return self.helper(operators.int_range, self.revealed(node.start), self.revealed(node.stop))
+        self.walks = True
+        return self.helper(operators.int_range, name("run"), self.revealed(node.start), self.revealed(node.stop))
 
     def _filter(self, node: Filter) -> ast.expr:
         return self._applied(registry.filters()[node.name], [node.of, *node.arguments], node)
@@ -345,19 +406,28 @@ class ExpressionLowering:
     def _applied(self, definition: Definition, nodes: list[Node], node: Node) -> ast.expr:
         inline = inlined(definition.name, [self.kind(each) for each in nodes])
         if inline is not None and definition.family == "filter":
-            return inline(*map(self.lower, nodes))
+            subject, *rest = map(self.lower, nodes)
+            is_text = self.repeats and self.kind(nodes[0]).family == "text"
+            return inline(self.budget("paid", subject) if is_text else subject, *rest)
+        if definition.name == "contains" and self._is_native(nodes[1], nodes[0]):
+            return self._found(nodes[1], nodes[0])
         if definition.name in WHOLE and definition.family == "filter" and self._is_number(*nodes):
             whole = self.helper(WHOLE[definition.name], self.revealed(nodes[0]))
             return self.masked(self.kind(node), self._where(partial(_within, COMPACT), whole, bounds.integer))
+        self.may_share(each.body if isinstance(each, Lambda) else each for each in nodes)
         looks_into = self.kind(node).secret or self.kind(node).name == "bool"
         arguments = [
             self._argument(definition, parameter, each, looks_into) for parameter, each in paired(definition, nodes)
         ]
-        if definition.charges and any(each.name in _WALKED for each in self.kind(nodes[0]).choices):
-            arguments[0] = method(name("run"), "charged", arguments[0])
-        leading = [name("run")] if definition.takes_run else []
-        function = self.names.bind(definition.call, definition.name)
-        return self.masked(self.kind(node), self._discreet(definition.name, function, [*leading, *arguments], nodes))
+        function: ast.expr = self.names.bind(definition.call, definition.name)
+        if any(isinstance(each, Lambda) for each in nodes):
+            arguments[0] = self.budget("walked", arguments[0], const(sum(map(_bytes, nodes))))
+        elif definition.charges:
+            self.walks = True
+            function, arguments = member(name("run"), "applied"), [function, *arguments]
+        elif definition.takes_run:
+            arguments = [name("run"), *arguments]
+        return self.masked(self.kind(node), self._discreet(definition.name, function, arguments, nodes))
 
     def _discreet(
         self, name: str, function: ast.expr, arguments: Sequence[ast.expr], nodes: Sequence[Node]
@@ -388,9 +458,64 @@ class ExpressionLowering:
     def _lambda(self, parameter: Parameter, node: Lambda) -> ast.expr:
         returns_bool = parameter.callback is not None and parameter.callback[1] == BOOL
         self.repeats += 1
+        self._closures.append(closure := Closure(node.parameters))
         body = self.condition(node.body) if returns_bool else self.lower(node.body)
+        self._closures.pop()
         self.repeats -= 1
-        return ast.Lambda(signature([f"v_{each}" for each in node.parameters]), body)
+        parameters = [*(f"v_{each}" for each in node.parameters), *closure.sets]
+        return ast.Lambda(signature(parameters, list(closure.sets.values())), body)
+
+
+class Closure:
+    """A lambda that is being lowered: its parameters, and the sets that are made of lists once, when it is made."""
+
+    def __init__(self, parameters: Sequence[str]) -> None:
+        self.parameters = parameters
+        self.sets: dict[str, ast.expr] = {}
+
+    def kept(self, lowering: ExpressionLowering, path: Sequence[ast.expr]) -> ast.expr:
+        """The set of what is in the list at a path."""
+        made = lowering.helper(operators.sought, name("run"), *path)
+        text = ast.dump(made)
+        held = next((each for each, other in self.sets.items() if ast.dump(other) == text), None)
+        if held is None:
+            held = lowering.temporary()
+            self.sets[held] = made
+        return name(held)
+
+
+def may_hold(kind: Kind) -> bool:
+    """Whether values of a kind may hold others."""
+    return any(each.name in ("list", "object", "any") for each in kind.choices)
+
+
+def may_be_long(kind: Kind) -> bool:
+    """Whether values of a kind may hold any number of others."""
+    if kind.fields is None or kind.name in ("list", "any") or kind.options:
+        return may_hold(kind)
+    return any(map(may_be_long, kind.fields.values()))
+
+
+def _path(node: Node) -> tuple[str, list[str]]:
+    """The variable and the names of fields that lead to a value; no variable where something else does."""
+    names: list[str] = []
+    while isinstance(node, Attribute):
+        names.insert(0, node.name)
+        node = node.of
+    return (node.name if isinstance(node, Variable) else ""), names
+
+
+def _bytes(node: Node) -> int:
+    """About how many bytes each call of a lambda makes of what is written in it, those of lambdas in it aside."""
+    inner = sum(_bytes(each) for each in children(node) if not isinstance(each, Lambda))
+    match node:
+        case ListOf(items):
+            return inner + LIST + ITEM * len(items)
+        case ObjectOf(entries):
+            return inner + OBJECT + ENTRY * max(0, len(entries) - 5)
+        case Template():
+            return inner + TEXT
+    return inner
 
 
 def _within(most: float, value: ast.expr) -> ast.expr:

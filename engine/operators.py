@@ -6,11 +6,15 @@ Where the checker has proved the kinds, stacks use Python's own operators instea
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from engine.bounds import decimal, integer, room_for_items, room_for_text, unfit
+from engine.budget import LONG, SHORT, WALK, Budget
 from engine.compare import same, same_secret
 from engine.errors import Fault, kind_fault
+from engine.footprint import ITEM, PLAIN
+from engine.pace import pace, paced
 from engine.values import Record, Secret, kind_of
 
 
@@ -95,9 +99,38 @@ def member(value: object, items: object) -> bool:
     """Whether a list holds a value, strict by kind."""
     if not isinstance(items, list):
         raise unfit("in", "a list on its right", items)
-    if isinstance(value, str):
-        return value in items
-    return any(equal(value, item) for item in items)
+    if isinstance(value, list | dict | Secret):
+        return any(equal(value, item) for item in paced(items))
+    return any(_holds(items[start : start + LONG], value) for start in range(0, len(items), LONG))
+
+
+def _holds(items: list[object], value: object) -> bool:
+    """Whether one of the items is a plain value. Python finds it fast, but takes true for 1."""
+    pace(len(items) // WALK)
+    place = -1
+    with suppress(ValueError):  # there is none any more
+        while True:
+            place = items.index(value, place + 1)
+            if isinstance(items[place], bool) == isinstance(value, bool):
+                return True
+    return False
+
+
+FEW = 32  # items of a list that is searched faster than a set is made of it
+
+
+def sought(run: Budget, value: object, *names: str) -> object:
+    """The set of the items of the list at a path, to be searched often; a list of few, or whatever else, as it is."""
+    for each in names:
+        value = value.get(each) if isinstance(value, dict) else None
+    if not isinstance(value, list) or len(value) <= FEW:
+        return value
+    run.spend(len(value), 64 * len(value))
+    found: set[object] = set()
+    for start in range(0, len(value), LONG):
+        pace(0)
+        found.update(value[start : start + LONG])
+    return found
 
 
 def attribute(owner: object, name: str) -> Any:
@@ -169,17 +202,20 @@ def text_of(value: object) -> str:
     raise unfit("a text", "texts, numbers and bools as its parts", value)
 
 
-def joined(*parts: str) -> str:
+def joined(run: Budget, *parts: str) -> str:
     """The parts as one text, which must stay within the bounds of a text."""
-    room_for_text(sum(map(len, parts)))
-    return "".join(parts)
+    length = sum(map(len, parts))
+    if length <= SHORT:
+        return "".join(parts)
+    room_for_text(length)
+    return run.bounded("".join(parts))
 
 
-def spread_list(value: object) -> list[Any]:
+def spread_list(run: Budget, value: object) -> list[Any]:
     """What `...` puts into a list."""
     if isinstance(value, list):
         room_for_items(len(value))
-        return value
+        return run.scanned(value)
     raise unfit("...", "a list", value)
 
 
@@ -190,14 +226,22 @@ def spread_object(value: object) -> dict[str, Any]:
     raise unfit("...", "an object", value)
 
 
-def int_range(start: object, stop: object) -> list[int]:
+def int_range(run: Budget, start: object, stop: object) -> list[int]:
     """`start..stop`, both included; empty where the start is past the stop."""
     for end in (start, stop):
         if not isinstance(end, int) or isinstance(end, bool):
             raise unfit("..", "ints", end)
     assert isinstance(start, int) and isinstance(stop, int)
-    room_for_items(max(0, stop - start + 1))
-    return list(range(start, stop + 1))
+    length = max(0, stop - start + 1)
+    room_for_items(length)
+    run.spend(length, (ITEM + PLAIN) * length)
+    if length <= LONG:
+        return list(range(start, stop + 1))
+    made: list[int] = []
+    for first in range(start, stop + 1, LONG):
+        pace(0)
+        made += range(first, min(first + LONG, stop + 1))
+    return made
 
 
 def as_kind(value: object, types: tuple[type, ...], nullable: bool, what: str) -> Any:

@@ -88,6 +88,7 @@ def build(checked: Checked, services: Services, *, traced: bool = False) -> Prog
         raise Problems(checked.problems)
     workspace = checked.workspace
     services.time_limit = workspace.time_limit
+    services.memory_limit, services.answer_limit = workspace.memory_limit, workspace.answer_limit
     compiler = Compiler(checked, services.store, traced=traced)
     closed = workspace.unknown_input == "refuse"
     endpoints = tuple(Compiled(each, compiler, closed) for each in workspace.endpoints)

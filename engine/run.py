@@ -14,13 +14,13 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, Protocol
 
-from engine.compile import STRIDE, Plan, compile_expression
+from engine import budget, pace
+from engine.budget import FILTERS, YAML, Budget, budget_fault
+from engine.compile import Plan, compile_expression
 from engine.errors import Fault, kind_fault
+from engine.pace import Turns
 from engine.stack import Step
-from engine.workspace import LIVE
-
-BUDGET = 20_000_000  # items and rounds a run may walk
-SLICE = 0.005  # seconds a run computes before others get a turn
+from engine.workspace import ANSWER_LIMIT, LIVE, MEMORY_LIMIT, TIME_LIMIT
 
 
 class Trace(Protocol):
@@ -62,7 +62,10 @@ class Services:
     log: Callable[[dict[str, object]], None] = no_log
     pause: Callable[[float], Awaitable[object]] = asyncio.sleep
     env: Mapping[str, object] = field(default_factory=dict)
-    time_limit: float = 30.0
+    time_limit: float = TIME_LIMIT
+    memory_limit: int = MEMORY_LIMIT
+    answer_limit: int = ANSWER_LIMIT
+    turns: Turns = field(default_factory=Turns)
     trace: Callable[[], Trace] | None = None
     _prefix: str = field(default_factory=lambda: os.urandom(6).hex())
     _count: Iterator[int] = field(default_factory=count)
@@ -87,18 +90,16 @@ class Services:
         return Run(self, f"{self._prefix}{next(self._count) & 0xFFFFFFFF:08x}", request)
 
 
-class Run:
+class Run(Budget):
     """What steps, filters and operations are given. Times are milliseconds since the epoch."""
 
-    __slots__ = ("_hashes", "_next_breath", "_spent", "_started", "_trace", "db", "id", "request", "services")
+    __slots__ = ("_hashes", "_trace", "db", "id", "request", "services")
 
     def __init__(self, services: Services, id: str, request: Request | None) -> None:
+        super().__init__(services)
         self.services, self.id, self.request = services, id, request
         self.db: Any = services.store.session(services.time_limit) if services.store is not None else None
         self._hashes: dict[str, str] | None = None  # of passwords: made once, however often the run begins again
-        self._spent = 0
-        self._started = 0.0
-        self._next_breath = 0.0
         self._trace: Trace | None = None
 
     def now(self) -> int:
@@ -192,36 +193,11 @@ class Run:
             "headers": plain,
         }
 
-    def charged(self, value: Any) -> Any:
-        """`value`, after the run paid for its length, where it is a list or an object."""
-        if isinstance(value, list | dict):
-            self._spent += len(value)
-            if self._spent > BUDGET:
-                raise budget_fault(f"it walked more than {BUDGET} items")
-        return value
-
-    def is_due(self) -> bool:
-        """Charges `STRIDE` rounds of a loop; whether others should get a turn. Faults past the time limit."""
-        now = time.monotonic()
-        self._spent += STRIDE
-        if self._spent > BUDGET:
-            raise budget_fault(f"it walked more than {BUDGET} items")
-        if not self._started:
-            self._started, self._next_breath = now, now + SLICE
-        if now - self._started > self.services.time_limit:
-            raise budget_fault(f"it took longer than {self.services.time_limit:g} seconds")
-        return now > self._next_breath
-
     async def sleep(self, seconds: float) -> None:
         """Lets others go on for so long. Faults at once where that is past the time limit."""
         if seconds > self.services.time_limit:
             raise budget_fault(f"it would sleep longer than {self.services.time_limit:g} seconds")
         await self.services.pause(seconds)
-
-    async def breathe(self) -> None:
-        """Lets other runs go on."""
-        await asyncio.sleep(0)
-        self._next_breath = time.monotonic() + SLICE
 
     def caught(self, error: Exception) -> dict[str, object]:
         """`$error` in a catch block; what no stack may catch goes on."""
@@ -233,17 +209,10 @@ class Run:
 
 
 _CREDENTIALS = frozenset({"authorization", "x-xano-authorization", "cookie", "proxy-authorization"})
+_CALLERS = frozenset({budget.__file__, pace.__file__})  # of filters, for a stack
 # Catching these would let a stack outlive its limits.
 FINAL = frozenset({"budget", "busy", "closed", "repeatable"})
 ATTEMPTS = 20  # at a run that others were in the way of
-
-
-_YAML = (".yaml", ".yml")
-_FILTERS = os.path.join("engine", "filters") + os.sep
-
-
-def budget_fault(why: str) -> Fault:
-    return Fault("fatal", f"the run was ended: {why}", reason="budget")
 
 
 def as_fault(error: BaseException) -> Fault | None:
@@ -268,9 +237,10 @@ def as_fault(error: BaseException) -> Fault | None:
 def _in_stack(error: BaseException) -> bool:
     """Whether compiled YAML raised, or a filter it called: then a value is not what the author took it for."""
     files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
-    while files and _FILTERS in files[-1]:  # a filter's helpers raise for it
+    count = len(files)
+    while files and FILTERS in files[-1]:  # a filter's helpers raise for it
         files.pop()
-    return bool(files) and files[-1].endswith(_YAML)
+    return bool(files) and (files[-1].endswith(YAML) or (len(files) < count and files[-1] in _CALLERS))
 
 
 def place_of(error: BaseException) -> str:
@@ -278,7 +248,7 @@ def place_of(error: BaseException) -> str:
     places = [
         f"{frame.f_code.co_filename}:{line}"
         for frame, line in traceback.walk_tb(error.__traceback__)
-        if frame.f_code.co_filename.endswith(_YAML)
+        if frame.f_code.co_filename.endswith(YAML)
     ]
     return places[-1] if places else ""
 

@@ -228,6 +228,12 @@ def _workspace() -> tuple[Schema, list[str]]:
         "cors": _CORS,
         "body_limit": {"type": "integer", "minimum": 1, "description": "Bytes of a request's body."},
         "time_limit": {"type": "number", "exclusiveMinimum": 0, "description": "Seconds a run may take."},
+        "memory_limit": {
+            "type": "integer",
+            "minimum": 1 << 20,
+            "description": "Bytes that a run may make of texts, lists and objects.",
+        },
+        "answer_limit": {"type": "integer", "minimum": 1024, "description": "Bytes of an answer's body."},
         "data_sources": {
             "type": "array",
             "items": {**_TEXT, "pattern": SOURCE_PATTERN},

@@ -17,7 +17,9 @@ from engine.syntax import Node
 from engine.values import Kind, object_of
 
 DEFAULT_BODY_LIMIT = 1 << 20
-DEFAULT_TIME_LIMIT = 30.0
+TIME_LIMIT = 30.0
+MEMORY_LIMIT = 256 << 20
+ANSWER_LIMIT = 16 << 20
 DEFAULT_VERSION = "1.0.0"
 LIVE = "live"  # the data source that is always there
 
@@ -244,7 +246,9 @@ class Workspace:
     version: str = DEFAULT_VERSION
     unknown_input: str = "refuse"
     body_limit: int = DEFAULT_BODY_LIMIT
-    time_limit: float = DEFAULT_TIME_LIMIT
+    time_limit: float = TIME_LIMIT
+    memory_limit: int = MEMORY_LIMIT
+    answer_limit: int = ANSWER_LIMIT
     data_sources: tuple[str, ...] = ()
     env: tuple[Field, ...] = ()
     groups: Mapping[str, Group] = field(default_factory=dict)

@@ -22,11 +22,13 @@ from engine.syntax import Column, Lambda, Node, Variable, walk, with_variables
 from engine.unparse import unparse
 from engine.values import TEXT
 from engine.workspace import (
+    ANSWER_LIMIT,
     DEFAULT_BODY_LIMIT,
-    DEFAULT_TIME_LIMIT,
     DEFAULT_VERSION,
     EVERY_SITE,
     LIVE,
+    MEMORY_LIMIT,
+    TIME_LIMIT,
     Cors,
     Endpoint,
     Function,
@@ -119,7 +121,9 @@ class WorkspaceReader:
             version=settings.get("version", DEFAULT_VERSION),
             unknown_input=settings.get("unknown_input", "refuse"),
             body_limit=settings.get("body_limit", DEFAULT_BODY_LIMIT),
-            time_limit=settings.get("time_limit", DEFAULT_TIME_LIMIT),
+            time_limit=settings.get("time_limit", TIME_LIMIT),
+            memory_limit=settings.get("memory_limit", MEMORY_LIMIT),
+            answer_limit=settings.get("answer_limit", ANSWER_LIMIT),
             data_sources=self._data_sources(),
             env=env,
             groups=groups,

@@ -14,9 +14,11 @@ ROOT = Path(__file__).parent.parent
 # A package is one layer. A module may import what stands before it, and the other modules of its own package.
 LAYERS = [
     "errors",
+    "pace",
     "codes",
     "memo",
     "values",
+    "footprint",
     "texts",
     "origin",
     "yaml_errors",
@@ -44,6 +46,8 @@ LAYERS = [
     "formatting",
     "scope",
     "bounds",
+    "extent",
+    "budget",
     "compare",
     "mismatch",
     "wording",

@@ -13,7 +13,9 @@ import re2
 from engine import registry
 from engine.bounds import range_fault
 from engine.compare import identities
+from engine.filters.patterns import matches
 from engine.operators import less_or_equal
+from engine.pace import stepwise
 from engine.registry import Misfit
 from engine.values import BOOL, Kind, conversion
 
@@ -46,7 +48,7 @@ def between(value: float | str, least: float | str, greatest: float | str) -> bo
     return less_or_equal(least, value) and is_low_enough
 
 
-@registry.filter
+@registry.filter(charges=True)
 def like(text: str, pattern: str) -> bool:
     """Whether a whole text is as a pattern says: `%` stands for any characters, `_` for one.
 
@@ -57,10 +59,10 @@ def like(text: str, pattern: str) -> bool:
     "Epic" | like("_pic")            => true
     "100%" | like("100\\\\%")          => true
     """
-    return _pattern(pattern, "(?s)").fullmatch(text) is not None
+    return _is_like(text, _pattern(pattern, "(?s)"))
 
 
-@registry.filter
+@registry.filter(charges=True)
 def ilike(text: str, pattern: str) -> bool:
     """Whether a whole text is as a pattern says, upper and lower case being the same: `%` any characters, `_` one.
 
@@ -68,7 +70,11 @@ def ilike(text: str, pattern: str) -> bool:
     "ÄRA" | ilike("ä_a")            => true
     "Epic" | ilike("pic")           => false
     """
-    return _pattern(pattern, "(?si)").fullmatch(text) is not None
+    return _is_like(text, _pattern(pattern, "(?si)"))
+
+
+def _is_like(text: str, program: Any) -> bool:
+    return matches(program.fullmatch, program, text)
 
 
 @functools.lru_cache(maxsize=256)
@@ -100,7 +106,7 @@ def overlaps(items: list[object], others: list[object]) -> bool:
     return not set(keys[: len(items)]).isdisjoint(keys[len(items) :])
 
 
-@registry.filter
+@registry.filter(charges=True)
 def search(text: str | list[str | None], words: str) -> bool:
     """Whether a text, or several together, hold all words that are looked for; case and accents don't count.
 
@@ -113,14 +119,14 @@ def search(text: str | list[str | None], words: str) -> bool:
     "Epic" | search("")                                => false
     """
     texts = text if isinstance(text, list) else [text]
-    held = {folded(word.rstrip("*")) for part in texts for word in words_of(part or "")}
+    held = {folded(word.rstrip("*")) for part in texts for word in stepwise(words_of(part or ""))}
     wanted = wanted_words(words)
     return bool(wanted) and all(_holds(held, folded(word)) for word in wanted)
 
 
 def words_of(text: str) -> list[str]:
     """The words of a text as they are written; a `*` stays at the end of a word."""
-    return _WORD.findall(unicodedata.normalize("NFC", text))
+    return [match[0] for match in stepwise(_WORD.finditer(unicodedata.normalize("NFC", text)))]
 
 
 def wanted_words(text: str) -> list[str]:
@@ -139,5 +145,5 @@ def folded(word: str) -> str:
 
 def _holds(held: set[str], word: str) -> bool:
     if word.endswith("*"):
-        return any(each.startswith(word[:-1]) for each in held)
+        return any(each.startswith(word[:-1]) for each in stepwise(held))
     return word in held

@@ -12,7 +12,9 @@ import orjson
 from engine import registry
 from engine.bounds import bounded_text, decimal, integer, room_for_text, survey
 from engine.errors import kind_fault, value_fault
+from engine.pace import paced, stepwise
 
+_PIECE = 16  # characters that take as long as one item of a list
 _BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -31,7 +33,7 @@ def json_encode(value: object | None) -> str:
         raise kind_fault("'json_encode' can't write a secret") from error
 
 
-@registry.filter
+@registry.filter(charges=True)
 def json_decode(text: str) -> object:
     """The value that a JSON text (RFC 8259) spells; of a key that is there twice, the last one counts.
 
@@ -56,11 +58,11 @@ def _settled(value: object) -> object:
     if isinstance(value, int):
         return value if isinstance(value, bool) else integer(value)
     if isinstance(value, list):
-        return [_settled(item) for item in value]
-    return {key: _settled(item) for key, item in value.items()} if isinstance(value, dict) else value
+        return [_settled(item) for item in paced(value)]
+    return {key: _settled(item) for key, item in stepwise(value.items())} if isinstance(value, dict) else value
 
 
-@registry.filter
+@registry.filter(charges=True)
 def base64_encode(text: str) -> str:
     """The UTF-8 bytes of a text in base64 (RFC 4648 §4), padded.
 
@@ -71,7 +73,7 @@ def base64_encode(text: str) -> str:
     return bounded_text(base64.b64encode(text.encode()).decode())
 
 
-@registry.filter
+@registry.filter(charges=True)
 def base64_decode(text: str) -> str:
     """The text whose UTF-8 bytes are given in base64 (RFC 4648 §4); padding must be there.
 
@@ -86,17 +88,18 @@ def base64_decode(text: str) -> str:
         raise value_fault("'base64_decode' takes padded base64 of UTF-8 text; this one isn't") from error
 
 
-@registry.filter
+@registry.filter(charges=True)
 def url_encode(text: str) -> str:
     """A text percent-encoded (RFC 3986 §2.1) for any part of an address: a space is `%20`, as Xano's catalogue has it.
 
     "a&b c/é" | url_encode  => "a%26b%20c%2F%C3%A9"
     "" | url_encode         => ""
     """
-    return bounded_text(quote(text, safe=""))
+    pieces = (text[start : start + _PIECE] for start in range(0, len(text), _PIECE))
+    return bounded_text("".join(quote(piece, safe="") for piece in stepwise(pieces)))
 
 
-@registry.filter
+@registry.filter(charges=True)
 def url_decode(text: str) -> str:
     """The text that is percent-encoded (RFC 3986 §2.1). A `+` stays a `+`, unlike in Xano.
 

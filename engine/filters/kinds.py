@@ -127,7 +127,7 @@ def _as_kind(kinds: list[Kind], literals: list[object]) -> Kind:
     return kind.masked(kinds[0]) if contains_secret(kinds[0]) else kind
 
 
-@registry.filter(result=_as_kind)
+@registry.filter(result=_as_kind, charges=True)
 def as_kind(value: object | None, kind: WrittenKind) -> object | None:
     """A value from outside, once it has shown to be of a kind; a fault where it is of another. Nothing is converted.
 

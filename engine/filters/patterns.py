@@ -9,22 +9,28 @@ delimiters: `"/^a/" | regex_matches:$text` is `$text | regex_matches("^a")` here
 from __future__ import annotations
 
 import functools
-import io
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import re2
 
 from engine import registry
-from engine.bounds import range_fault, room_for_text
+from engine.bounds import bounded_text, range_fault, room_for_text
+from engine.budget import budget_fault
 from engine.errors import value_fault
 from engine.filters.rules import content_checked, literal_at
+from engine.pace import aside, pace
 from engine.values import BOOL, TEXT, Kind
 
 MAX_PATTERN = 1000  # characters
 _MEMORY = 8 * 1024 * 1024  # bytes for one compiled pattern
+_MOST_STEPS = 10_000_000_000  # some half a minute
+_FEW_STEPS = 500_000  # some two milliseconds
+_PACE = 64  # matches between two looks at the run's limits
+_WIDEST = 4  # bytes of a character
 _REFERENCE = re.compile(r"\$(\$|[0-9]{1,2})")
+T = TypeVar("T")
 
 
 @functools.lru_cache(maxsize=256)
@@ -43,7 +49,7 @@ def compiled(pattern: str) -> Any:
         raise value_fault(f"the pattern isn't a regular expression: {reason}") from error
 
 
-@registry.filter(result=content_checked(BOOL, (1, compiled)), aliases=("regex_test",))
+@registry.filter(result=content_checked(BOOL, (1, compiled)), charges=True, aliases=("regex_test",))
 def regex_matches(text: str, pattern: str) -> bool:
     """Whether a pattern matches anywhere in a text; `^` and `$` tie it to its ends.
 
@@ -55,7 +61,21 @@ def regex_matches(text: str, pattern: str) -> bool:
     "a" | regex_matches("(")            => fault kind
     "a" | regex_matches("(?=a)")        => fault kind
     """
-    return compiled(pattern).search(text) is not None
+    return matches(compiled(pattern).search, compiled(pattern), text)
+
+
+def matches(look: Callable[[str], object], program: Any, text: str) -> bool:
+    """Whether a program of RE2 finds what it looks for in a text."""
+    return measured(program, text, lambda: look(text) is not None)
+
+
+def measured(program: Any, text: str, work: Callable[[], T]) -> T:
+    """What `work` makes of a text by a program, at worst in as many steps as the one has characters times the other
+    instructions; in a thread where that may take long. Raises Fault budget where it would take longer than any run."""
+    steps = len(text) * program.programsize
+    if steps > _MOST_STEPS:
+        raise budget_fault(f"the pattern has {program.programsize} steps, too many for {len(text)} characters")
+    return aside(work) if steps > _FEW_STEPS else work()
 
 
 def _replace_kind(kinds: list[Kind], literals: list[object]) -> Kind:
@@ -66,7 +86,7 @@ def _replace_kind(kinds: list[Kind], literals: list[object]) -> Kind:
     return content_checked(TEXT, (2, lambda text: _template(text, compiled(pattern).groups)))(kinds, literals)
 
 
-@registry.filter(result=_replace_kind)
+@registry.filter(result=_replace_kind, charges=True)
 def regex_replace(text: str, pattern: str, replacement: str) -> str:
     """Text with every match of a pattern replaced; `$1` is the first group, `$0` the match, `$$` a dollar sign.
 
@@ -79,12 +99,7 @@ def regex_replace(text: str, pattern: str, replacement: str) -> str:
     """
     program = compiled(pattern)
     template = _template(replacement, program.groups)
-    result, length = io.StringIO(), 0
-    for piece in _pieces(text, program, template):
-        length += len(piece)
-        room_for_text(length)
-        result.write(piece)
-    return result.getvalue()
+    return measured(program, text, lambda: _replaced(text, program, template))
 
 
 def _template(replacement: str, groups: int) -> list[str | int]:
@@ -100,10 +115,20 @@ def _part(reference: str) -> str | int:
     return reference if reference == "$" else int(reference)
 
 
-def _pieces(text: str, program: Any, template: list[str | int]) -> Iterator[str]:
-    end = 0
-    for match in program.finditer(text):
-        yield text[end : match.start()]
-        yield from (part if isinstance(part, str) else match.group(part) or "" for part in template)
-        end = match.end()
-    yield text[end:]
+def _replaced(text: str, program: Any, template: list[str | int]) -> str:
+    """In bytes, of which RE2 makes no copy for each match."""
+    given, made, end = text.encode(), bytearray(), 0
+    parts = [part.encode() if isinstance(part, str) else part for part in template]
+    for place, match in enumerate(program.finditer(given)):
+        if place % _PACE == 0:
+            pace(_PACE)
+        start, next_end = match.span()
+        if start < len(given) and given[start] & 0xC0 == 0x80:
+            continue  # within a character, where only nothing matches
+        made += given[end:start]
+        for part in parts:
+            made += part if isinstance(part, bytes) else match.group(part) or b""
+        room_for_text(len(made) // _WIDEST)
+        end = next_end
+    made += given[end:]
+    return bounded_text(made.decode())

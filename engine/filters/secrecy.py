@@ -14,7 +14,7 @@ from engine.values import Secret
 T = TypeVar("T")
 
 
-@registry.filter(digests=True)
+@registry.filter(digests=True, charges=True)
 def sha256(text: str) -> str:
     """The SHA-256 (FIPS 180-4) of a text's UTF-8 bytes, in lower-case hexadecimal. Never for passwords: it is too fast.
 
@@ -24,7 +24,7 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-@registry.filter(digests=True)
+@registry.filter(digests=True, charges=True)
 def hmac_sha256(text: str, key: str | Secret) -> str:
     """The HMAC-SHA-256 (RFC 2104) of a text under a key, in lower-case hexadecimal. An empty key is a fault.
 

@@ -9,13 +9,15 @@ from engine.bounds import bounded_text, range_fault, room_for_items, room_for_te
 from engine.compare import identities
 from engine.errors import value_fault
 from engine.filters.rules import kind_at
+from engine.operators import member
+from engine.pace import stepwise
 from engine.registry import Misfit
 from engine.values import ANY, BOOL, Kind, comparable, conversion
 
-_WORD = re.compile(r"\S+")
+_PARTS = re.compile(r"\S+|\s+")
 
 
-@registry.filter
+@registry.filter(charges=True)
 def trim(text: str, mask: str = "") -> str:
     """Text without the characters of `mask` at both ends; without white space where no mask is given.
 
@@ -28,7 +30,7 @@ def trim(text: str, mask: str = "") -> str:
     return text.strip(mask or None)
 
 
-@registry.filter
+@registry.filter(charges=True)
 def ltrim(text: str, mask: str = "") -> str:
     """Text without the characters of `mask` (white space where none is given) at its start.
 
@@ -38,7 +40,7 @@ def ltrim(text: str, mask: str = "") -> str:
     return text.lstrip(mask or None)
 
 
-@registry.filter
+@registry.filter(charges=True)
 def rtrim(text: str, mask: str = "") -> str:
     """Text without the characters of `mask` (white space where none is given) at its end.
 
@@ -48,7 +50,7 @@ def rtrim(text: str, mask: str = "") -> str:
     return text.rstrip(mask or None)
 
 
-@registry.filter(aliases=("lower",))
+@registry.filter(charges=True, aliases=("lower",))
 def to_lower(text: str) -> str:
     """Text in lower case.
 
@@ -58,7 +60,7 @@ def to_lower(text: str) -> str:
     return bounded_text(text.lower())
 
 
-@registry.filter(aliases=("upper",))
+@registry.filter(charges=True, aliases=("upper",))
 def to_upper(text: str) -> str:
     """Text in upper case; may be longer than it was.
 
@@ -68,7 +70,7 @@ def to_upper(text: str) -> str:
     return bounded_text(text.upper())
 
 
-@registry.filter
+@registry.filter(charges=True)
 def capitalize(text: str) -> str:
     """Text whose words start in upper case and go on in lower case; white space parts words.
 
@@ -76,7 +78,12 @@ def capitalize(text: str) -> str:
     "élan vital" | capitalize     => "Élan Vital"
     "" | capitalize               => ""
     """
-    return bounded_text(_WORD.sub(lambda word: word[0][0].upper() + word[0][1:].lower(), text))
+    return bounded_text("".join(stepwise(map(_capitalized, _PARTS.finditer(text)))))
+
+
+def _capitalized(part: re.Match[str]) -> str:
+    word = part[0]
+    return word[0].upper() + word[1:].lower()
 
 
 @registry.filter
@@ -90,7 +97,7 @@ def strlen(text: str) -> int:
     return len(text)
 
 
-@registry.filter
+@registry.filter(charges=True)
 def substr(text: str, start: int, length: int | None = None) -> str:
     """The `length` characters from `start`, counted from 0; the rest where no length is given.
 
@@ -105,7 +112,7 @@ def substr(text: str, start: int, length: int | None = None) -> str:
     return text[first:end]
 
 
-@registry.filter
+@registry.filter(charges=True)
 def truncate(text: str, length: int, ending: str = "…") -> str:
     """Text cut to `length` characters, with an `ending` where it was cut.
 
@@ -144,9 +151,11 @@ def contains(value: str | list[object], search: object | None) -> bool:
     [{a: [1]}] | contains({a: [1]})     => true
     "1" | contains(1)                   => fault kind
     """
-    if isinstance(value, list):
+    if isinstance(value, list) and isinstance(search, list | dict):
         wanted, *held = identities([search, *value])
         return wanted in held
+    if isinstance(value, list):
+        return member(search, value)
     if isinstance(value, str) and isinstance(search, str):
         return search in value
     if isinstance(value, str):
@@ -154,7 +163,7 @@ def contains(value: str | list[object], search: object | None) -> bool:
     raise unfit("contains", "a text or a list", value)
 
 
-@registry.filter
+@registry.filter(charges=True)
 def icontains(text: str, search: str) -> bool:
     """Whether a text holds `search`, upper and lower case being the same.
 
@@ -165,7 +174,7 @@ def icontains(text: str, search: str) -> bool:
     return search.casefold() in text.casefold()
 
 
-@registry.filter
+@registry.filter(charges=True)
 def starts_with(text: str, search: str) -> bool:
     """Whether a text starts with `search`; upper and lower case differ.
 
@@ -176,7 +185,7 @@ def starts_with(text: str, search: str) -> bool:
     return text.startswith(search)
 
 
-@registry.filter
+@registry.filter(charges=True)
 def ends_with(text: str, search: str) -> bool:
     """Whether a text ends with `search`; upper and lower case differ.
 
@@ -186,7 +195,7 @@ def ends_with(text: str, search: str) -> bool:
     return text.endswith(search)
 
 
-@registry.filter
+@registry.filter(charges=True)
 def split(text: str, separator: str) -> list[str]:
     """The parts of a text between separators; its characters where the separator is `""`.
 
@@ -213,7 +222,7 @@ def join(texts: list[str], separator: str) -> str:
     return separator.join(texts)
 
 
-@registry.filter(aliases=("string_replace",))
+@registry.filter(charges=True, aliases=("string_replace",))
 def replace(text: str, search: str, replacement: str) -> str:
     """Text with every `search` in it replaced.
 
@@ -228,7 +237,7 @@ def replace(text: str, search: str, replacement: str) -> str:
     return text.replace(search, replacement)
 
 
-@registry.filter
+@registry.filter(charges=True)
 def concat(text: str, other: str, separator: str = "") -> str:
     """Two texts as one, a separator between them.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Coroutine
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 from urllib.parse import quote
 
@@ -103,6 +103,7 @@ class Handler:
         self._compiled, self._patience, self._report = compiled, patience, report
         self._services = program.services
         self._body_limit = program.workspace.body_limit
+        self._dumps = partial(dumps, most=program.workspace.answer_limit)
         self._auth = endpoint.auth
         self._has_body = endpoint.method not in ("GET", "HEAD")  # theirs means nothing: RFC 9110 §9.3.1
         self._route = f"/api:{endpoint.group.canonical}{endpoint.path}"
@@ -127,7 +128,7 @@ class Handler:
             else:
                 data = self._inputs.from_url(scope, parameters)
             # What can't be said in JSON is not committed either.
-            answer: Answer = 200, self._headers, await perform(self._compiled.plan, run, data, claims, dumps)
+            answer: Answer = 200, self._headers, await perform(self._compiled.plan, run, data, claims, self._dumps)
         except Fault as fault:
             answer, error = refusal(fault, run.id), fault
         except Gone as gone:

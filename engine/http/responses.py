@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import orjson
 
-from engine.bounds import survey
+from engine.bounds import MAX_TEXT, survey
 from engine.errors import Fault
+from engine.extent import extent, too_long
 from engine.http.direct import Header, Headers, direct
 from engine.values import Secret
 
@@ -27,16 +29,20 @@ _PLAIN = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 NOT_FOUND = "Unable to locate request."
 
 
-def dumps(value: object) -> bytes:
+def dumps(value: object, most: int = sys.maxsize) -> bytes:
     """`value` as JSON, secrets masked.
 
-    Raises TypeError for what is no language value or past 64 bits, Fault for what has too many levels.
+    Raises TypeError for what is no language value or past 64 bits, Fault for what has too many levels or takes more
+    than `most` bytes.
     """
     try:
-        return orjson.dumps(value, default=_mask, option=_PLAIN)
+        text = orjson.dumps(value, default=_mask, option=_PLAIN)
     except orjson.JSONEncodeError:
         survey(value)  # how deep a value lies is the stack's doing, all else that can't be written a bug
         raise
+    if len(text) > most:
+        raise too_long(most)
+    return text
 
 
 def _mask(value: object) -> str:
@@ -50,6 +56,7 @@ def refusal(fault: Fault, id: str) -> Answer:
     if fault.name == "fatal":
         return fatal(id)
     try:
+        extent(fault.payload, MAX_TEXT)
         body = _envelope(fault.code, fault.message, fault.payload)
     except (TypeError, Fault):
         return fatal(id)

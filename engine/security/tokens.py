@@ -15,7 +15,9 @@ import orjson
 from jwcrypto.common import JWException
 from jwcrypto.jwe import JWE
 
+from engine.bounds import MAX_TEXT
 from engine.errors import Fault
+from engine.extent import extent
 from engine.security.keys import Key, KeyRing
 
 MAX_TOKEN = 8192  # characters
@@ -275,6 +277,7 @@ def _expiry(now: int, expires_in: int) -> int:
 
 def _extras_json(extras: Mapping[str, object]) -> bytes:
     """Extras as JSON. Raises Fault bad_request unless reading it back gives the very same."""
+    extent(extras, MAX_TEXT)
     try:
         text = orjson.dumps(extras, option=_PLAIN)
     except orjson.JSONEncodeError:

@@ -9,8 +9,9 @@ from typing import Any
 
 import orjson
 
-from engine.bounds import integer, range_fault
+from engine.bounds import MAX_TEXT, integer, range_fault
 from engine.errors import Fault, kind_fault, value_fault
+from engine.extent import extent
 from engine.sql import Sql
 from engine.store.base import ReadingRun, Write
 from engine.store.constraints import unbindable
@@ -92,6 +93,7 @@ def _listed(sql: Sql, args: object) -> Iterable[object]:
 def _encoded(value: object) -> object:
     if not isinstance(value, list | dict):
         return value
+    extent(value, MAX_TEXT)
     try:
         return orjson.dumps(value).decode()
     except TypeError:

@@ -12,7 +12,9 @@ from typing import Any
 
 import orjson
 
+from engine.bounds import MAX_TEXT
 from engine.errors import Fault, SetupError, kind_fault
+from engine.extent import extent
 from engine.fields import Field
 from engine.shapes import Shape, input_fault
 from engine.store.base import Convert, Run, quoted
@@ -269,6 +271,8 @@ def _text(value: str) -> str:
 
 
 def _json(value: object) -> str:
+    if isinstance(value, list | dict):
+        extent(value, MAX_TEXT)
     try:
         text = orjson.dumps(value).decode()
     except TypeError:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from engine.bounds import room_for_text
+from engine.budget import Budget
 from engine.compile import compile_node
 from engine.fields import Field
 from engine.shapes import MISSHAPEN, Shape, input_fault
@@ -58,7 +59,7 @@ class Rules:
 
     def check(self, run: Run, row: Sequence[Any]) -> None:
         """Raises Fault input_error that names every rule which the row breaks, by its first column."""
-        values = self._make(tuple(row))
-        broken = [rule for rule, test in self._tests if test(run, *map(values.get, rule.columns)) is not True]
+        values, budget = self._make(tuple(row)), run if isinstance(run, Budget) else Budget()
+        broken = [rule for rule, test in self._tests if test(budget, *map(values.get, rule.columns)) is not True]
         if broken:
             raise input_fault([{"param": rule.columns[0], "message": rule.message} for rule in broken])

@@ -11,8 +11,9 @@ from typing import Any
 import orjson
 
 from engine import operators, registry
-from engine.bounds import decimal, out_of_range
+from engine.bounds import MAX_TEXT, decimal, out_of_range
 from engine.errors import Fault
+from engine.extent import extent
 from engine.filters.conditions import wanted_words
 from engine.queries import VECTOR_MEASURES
 from engine.store.base import quoted
@@ -105,6 +106,7 @@ def _decoded(text: str) -> Any:
 
 
 def _json_list(values: list[object], target: Kind) -> str:
+    extent(values, MAX_TEXT)
     try:
         return orjson.dumps(values).decode()
     except TypeError:

@@ -1,0 +1,222 @@
+"""What a run may use up: items that it walks, bytes that it makes, seconds that it takes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol, TypeVar
+
+from engine.bounds import bounded_text
+from engine.errors import Fault
+from engine.extent import extent
+from engine.footprint import ENTRY, ITEM, footprint, held, let_go
+from engine.pace import STRIDE, Turns, can_wait, ended, wait
+
+ITEMS = 20_000_000  # items and rounds that a run may walk
+LETTERS = 64  # characters of a text that are walked as fast as one item
+WALK = 16  # items that Python itself walks as fast as a stack walks one
+LONG = 2048  # items past which what can't stop on its way is done in a thread
+_FEW, _LITTLE = 1000, 1 << 16  # items walked and bytes made, with which no answer gets long
+SHORT = 64  # characters of a text that is too short to be counted
+_THREADS = ThreadPoolExecutor(2, thread_name_prefix="walk")
+
+T = TypeVar("T")
+
+
+class Limits(Protocol):
+    """Seconds that a run may take, bytes that it may hold and answer; and the line in which all runs compute."""
+
+    time_limit: float
+    memory_limit: int
+    answer_limit: int
+    turns: Turns
+
+
+class Unlimited:
+    """The limits of what isn't a run: none."""
+
+    time_limit = float("inf")
+    memory_limit = answer_limit = sys.maxsize
+    turns = Turns()
+
+
+class Budget:
+    """What is left to a run. Its methods raise `Fault` with the reason `budget` once nothing is."""
+
+    __slots__ = ("_limits", "_made", "_next_look", "_spent", "_started")
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self._limits = limits or Unlimited()
+        self._spent = self._made = 0
+        self._next_look = STRIDE
+        self._started = 0.0
+
+    def charged(self, value: T) -> T:
+        """`value`, after the run paid for its length, where it is a list or an object."""
+        if isinstance(value, list):
+            self._spent += len(value)
+            self._made += ITEM * len(value)
+        elif isinstance(value, dict):
+            self._spent += len(value)
+            self._made += ENTRY * len(value)
+        if self._spent > ITEMS:
+            raise _too_far()
+        return value
+
+    def paid(self, value: T) -> T:
+        """As `charged`, of a text too; others may get a turn."""
+        if isinstance(value, str):
+            self._spent += len(value) // LETTERS
+        else:
+            self.charged(value)
+        if self._spent > self._next_look:
+            self.look()
+        return value
+
+    def answered(self, value: T, may_share: bool) -> T:
+        """What the run answers, which must be within the limit of answers: counted where it may be long."""
+        if may_share or self._spent > _FEW or self._made > _LITTLE:
+            extent(value, self._limits.answer_limit)
+        return value
+
+    def scanned(self, items: list[T]) -> list[T]:
+        """`items`, after the run paid for what Python itself walks or copies them in no time."""
+        self.spend(len(items) // WALK, ITEM * len(items))
+        return items
+
+    def bounded(self, text: str) -> str:
+        """A text that was made of others, within the bounds of a text, after the run paid for it."""
+        self.spend(len(bounded_text(text)) // LETTERS, sys.getsizeof(text))
+        return text
+
+    def weighed(self, value: T) -> T:
+        """`value`, after the run paid for its bytes, where it is a text or a list of some length."""
+        if isinstance(value, str):
+            if len(value) > SHORT:
+                self.take(sys.getsizeof(value))
+        elif isinstance(value, list):
+            self.take(ITEM * len(value) + sum(map(sys.getsizeof, value)) if len(value) > SHORT else 0)
+        return value
+
+    def take(self, size: int) -> None:
+        """Pays for bytes. Where they are used up, what the run still holds is counted: only that stays paid for."""
+        self._made += size
+        if self._made > self._limits.memory_limit:
+            self._count(size)
+
+    def _count(self, size: int) -> None:
+        most = self._limits.memory_limit // 2
+        self._made = 0  # while it is counted
+        self._made = size + footprint(held(sys._getframe(1), _is_ours), most)
+        if self._made > most:
+            raise budget_fault(f"its texts, lists and objects take more than {most} bytes")
+
+    def walked(self, items: list[T], size: int = 0) -> list[T] | Iterator[T]:
+        """The items of a list, each paid for as it is walked, with `size` bytes that are made of it."""
+        if len(items) > STRIDE:
+            return self._strides(items, size)
+        self.spend(len(items), size * len(items))
+        return items
+
+    def _strides(self, items: list[T], size: int) -> Iterator[T]:
+        for start in range(0, len(items), STRIDE):
+            self.spend(STRIDE, size * STRIDE)
+            yield from items[start : start + STRIDE]
+
+    def spend(self, items: int, size: int = 0) -> None:
+        """Pays for items and bytes; others may get a turn."""
+        self._spent += items
+        if size:
+            self.take(size)
+        if self._spent > self._next_look:
+            self.look()
+
+    def applied(self, function: Callable[..., T], *arguments: Any) -> T:
+        """What a filter makes of its arguments, paid for by their length; in a thread where that takes long."""
+        items = 0
+        for each in arguments:
+            if isinstance(each, str):
+                items += len(each) // LETTERS
+            elif isinstance(each, list | dict):
+                items += len(each)
+                self._made += ITEM * len(each)
+        self.spend(items)
+        return self.weighed(function(*arguments) if items < LONG else self.aside(function, *arguments))
+
+    def aside(self, function: Callable[..., T], *arguments: Any) -> T:
+        """What a function that walks far answers. It runs in a thread where others can go on meanwhile."""
+        return wait(self._aside(function, arguments)) if can_wait() else function(*arguments)
+
+    async def _aside(self, function: Callable[..., T], arguments: tuple[Any, ...]) -> T:
+        now = self._checked()
+        end = self._started + self._limits.time_limit
+        future = asyncio.get_running_loop().run_in_executor(_THREADS, ended, end, function, *arguments)
+        await asyncio.wait((future,), timeout=None if end == float("inf") else max(0, end - now))
+        if not future.done():
+            future.cancel()
+            raise self._too_slow()
+        try:
+            return await future
+        except TimeoutError:
+            raise self._too_slow() from None
+
+    def failed(self, error: Exception) -> None:
+        """Gives back what a run held that was ended for its limits."""
+        if isinstance(error, Fault) and error.reason == "budget":
+            let_go(error, _is_ours, self._rest)
+
+    def _rest(self) -> None:
+        if self._limits.turns.are_over(time.monotonic()) and can_wait():
+            wait(self._limits.turns.for_one())
+
+    def look(self) -> None:
+        """Faults past the run's limits. Lets others go on where it is time to and this code can wait."""
+        if self._limits.turns.are_over(self._checked()) and can_wait():
+            wait(self._limits.turns.for_one())
+
+    def is_due(self) -> bool:
+        """Charges `STRIDE` rounds of a loop; whether others should get a turn. Faults past the run's limits."""
+        self._spent += STRIDE
+        return self._limits.turns.are_over(self._checked())
+
+    async def breathe(self) -> None:
+        """Lets other runs go on."""
+        await self._limits.turns.for_one()
+
+    def _checked(self) -> float:
+        """The time, which isn't past the limit."""
+        now = time.monotonic()
+        self._next_look = self._spent + STRIDE
+        if self._spent > ITEMS:
+            raise _too_far()
+        if self._made > self._limits.memory_limit:
+            self._count(0)
+        if not self._started:
+            self._started = now
+        if now - self._started > self._limits.time_limit:
+            raise self._too_slow()
+        return now
+
+    def _too_slow(self) -> Fault:
+        return budget_fault(f"it took longer than {self._limits.time_limit:g} seconds")
+
+
+YAML = (".yaml", ".yml")
+FILTERS = os.path.join("engine", "filters") + os.sep
+
+
+def _is_ours(path: str) -> bool:
+    """Whether what a file holds is a stack, or filters that it calls."""
+    return path.endswith(YAML) or FILTERS in path
+
+
+def _too_far() -> Fault:
+    return budget_fault(f"it walked more than {ITEMS} items")
+
+
+def budget_fault(why: str) -> Fault:
+    return Fault("fatal", f"the run was ended: {why}", reason="budget")

@@ -1,0 +1,220 @@
+"""What computes for long lets others go on, a slice of each turn of the event loop for all of them together.
+
+Expressions are synchronous code. Run in a fiber, they can wait in the middle of it, as if they were coroutines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Iterator, Sequence
+from traceback import clear_frames
+from types import coroutine
+from typing import Any, Protocol, TypeVar
+
+from greenlet import getcurrent, greenlet
+
+SLICE = 0.002  # seconds of a turn of the loop in which runs may compute
+STRIDE = 256  # items or rounds between two looks at a run's limits
+IDLE = 64  # fibers that are kept for the runs to come
+T = TypeVar("T")
+
+
+class Turns:
+    """The line of those who compute: whoever finds the slice of a turn used up waits, and one goes on a turn."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._line: deque[asyncio.Future[None]] = deque()
+        self._until = 0.0  # the end of this turn's slice, 0 where none has begun
+        self._is_counting = False
+
+    def are_over(self, now: float) -> bool:
+        """Whether who computes should wait `for_one`; the first who asks in a turn begins its slice."""
+        if now <= self._until:
+            return False
+        if self._until:
+            return True
+        self._begin(now)
+        return False
+
+    async def for_one(self) -> None:
+        """Waits in line for a slice."""
+        loop = asyncio.get_running_loop()
+        self._follow(loop)
+        place = loop.create_future()
+        self._line.append(place)
+        self._count(loop)
+        await place
+        self._begin(time.monotonic())
+
+    def _begin(self, now: float) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # nobody else is there to go on
+            return
+        self._follow(loop)
+        self._until = now + SLICE
+        self._count(loop)
+
+    def _follow(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Forgets the line of a loop that has ended before this one."""
+        if loop is not self._loop:
+            self._loop, self._is_counting = loop, False
+            self._line.clear()
+
+    def _count(self, loop: asyncio.AbstractEventLoop) -> None:
+        if not self._is_counting:
+            self._is_counting = True
+            loop.call_soon(self._turn, loop)
+
+    def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The loop has turned: it has looked for what is new, so that the next in line may go on."""
+        self._until, self._is_counting = 0.0, False
+        while self._line:
+            place = self._line.popleft()
+            if not place.done():
+                place.set_result(None)
+                break
+        if self._line:
+            self._count(loop)
+
+
+class Payer(Protocol):
+    """A run, which pays for the items that it walks."""
+
+    def spend(self, items: int) -> None: ...
+    def aside(self, function: Callable[..., T], *arguments: Any) -> T: ...
+    def failed(self, error: Exception) -> None: ...
+
+
+class Fiber(greenlet):
+    """Code that can wait though it isn't a coroutine, and what pays for it."""
+
+    payer: Payer
+    outcome: Any
+
+    def run(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+        while True:
+            try:
+                self.outcome = function(*arguments), None
+            except Exception as error:
+                self.payer.failed(error)
+                self.outcome = None, error
+            del function, arguments
+            function, arguments = _parent(self).switch(self)
+
+
+class _Thread(threading.local):
+    """The fibers of a thread that wait for work, as to make one costs as much as a small stack; and by when what it
+    does must end."""
+
+    def __init__(self) -> None:
+        self.idle: list[Fiber] = []
+        self.end = float("inf")
+
+
+_thread = _Thread()
+
+
+@coroutine
+def in_fiber(payer: Payer, function: Callable[..., T], *arguments: Any) -> Generator[Any, Any, T]:
+    """What `function` answers, in the course of which `wait` and `pace` let others go on."""
+    idle = _thread.idle
+    fiber = idle.pop() if idle else Fiber()
+    fiber.payer = payer
+    fiber.gr_context = getcurrent().gr_context
+    yielded = fiber.switch(function, arguments)
+    while yielded is not fiber:
+        try:
+            sent = yield yielded
+        except BaseException as error:
+            yielded = fiber.throw(error)
+        else:
+            yielded = fiber.switch(sent)
+    result: T
+    (result, failed), fiber.outcome = fiber.outcome, None
+    del fiber.payer
+    if len(idle) < IDLE:
+        idle.append(fiber)
+    if failed is not None:
+        clear_frames(failed.__traceback__)  # which may hold much until it is collected as garbage
+        try:
+            raise failed
+        finally:
+            del failed
+    return result
+
+
+def _parent(fiber: greenlet) -> greenlet:
+    assert fiber.parent is not None, "this is called in a fiber"
+    return fiber.parent
+
+
+def driven(steps: Coroutine[Any, Any, T] | Generator[Any, Any, T]) -> T:
+    """What a coroutine answers, in the fiber that calls this."""
+    parent = _parent(getcurrent())
+    step: Callable[[Any], Any] = steps.send
+    value: Any = None
+    while True:
+        try:
+            yielded = step(value)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        try:
+            value, step = parent.switch(yielded), steps.send
+        except BaseException as thrown:
+            value, step = thrown, steps.throw
+
+
+def can_wait() -> bool:
+    """Whether this code is in a fiber."""
+    return isinstance(getcurrent(), Fiber)
+
+
+def wait(awaitable: Awaitable[T]) -> T:
+    """What an awaitable answers; others go on meanwhile. Only for code that `can_wait`."""
+    return driven(awaitable.__await__())
+
+
+def pace(items: int) -> None:
+    """Called by whatever walks far, every few hundred items: the run is charged for them, others may go on.
+
+    In a thread it raises `TimeoutError` once the run is over.
+    """
+    fiber = getcurrent()
+    if isinstance(fiber, Fiber):
+        fiber.payer.spend(items)
+    elif time.monotonic() > _thread.end:
+        raise TimeoutError
+
+
+def ended(end: float, function: Callable[..., T], *arguments: Any) -> T:
+    """What a function answers in this thread, which gives up at `end` wherever it calls `pace`."""
+    _thread.end = end
+    return function(*arguments)
+
+
+def aside(function: Callable[..., T], *arguments: Any) -> T:
+    """What a function answers that takes long and can't stop on its way: others go on meanwhile where they can."""
+    fiber = getcurrent()
+    return fiber.payer.aside(function, *arguments) if isinstance(fiber, Fiber) else function(*arguments)
+
+
+def stepwise(items: Iterable[T]) -> Iterator[T]:
+    """As `paced`, of what has no length."""
+    for place, item in enumerate(items, 1):
+        if place % STRIDE == 0:
+            pace(STRIDE)
+        yield item
+
+
+def paced(items: Sequence[T]) -> Iterator[T]:
+    """The items of a list that may be long, each to be looked at."""
+    for start in range(0, len(items), STRIDE):
+        if start:
+            pace(STRIDE)
+        yield from items[start : start + STRIDE]
