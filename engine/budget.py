@@ -14,7 +14,7 @@ from engine.bounds import bounded_text
 from engine.errors import Fault
 from engine.extent import extent
 from engine.footprint import ENTRY, ITEM, footprint, held, let_go
-from engine.pace import STRIDE, Turns, can_wait, ended, wait
+from engine.pace import STRIDE, Turns, can_wait, computes, ended, wait
 
 ITEMS = 20_000_000  # items and rounds that a run may walk
 LETTERS = 64  # characters of a text that are walked as fast as one item
@@ -22,7 +22,8 @@ WALK = 16  # items that Python itself walks as fast as a stack walks one
 LONG = 2048  # items past which what can't stop on its way is done in a thread
 _FEW, _LITTLE = 1000, 1 << 16  # items walked and bytes made, with which no answer gets long
 SHORT = 64  # characters of a text that is too short to be counted
-_THREADS = ThreadPoolExecutor(2, thread_name_prefix="walk")
+_SWITCH = 0.001  # seconds that others wait for what computes in a thread
+_THREADS = ThreadPoolExecutor(2, "walk", initializer=sys.setswitchinterval, initargs=(_SWITCH,))
 
 T = TypeVar("T")
 
@@ -197,6 +198,7 @@ class Budget:
             self._count(0)
         if not self._started:
             self._started = now
+            computes()
         if now - self._started > self._limits.time_limit:
             raise self._too_slow()
         return now

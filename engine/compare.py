@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hmac
+import random
+from bisect import bisect_right
 from collections.abc import Hashable, Sequence
 from typing import Any
 
 from engine.bounds import survey
 from engine.errors import kind_fault
-from engine.pace import paced
+from engine.pace import pace, paced
 from engine.values import kind_of, reveal
+
+_MOST_AT_ONCE = 4096  # values that are sorted in one piece
+_DENSITY = 16  # values of a sample for each part
 
 
 def same(left: object, right: object) -> bool:
@@ -56,19 +61,42 @@ def _canonical(value: object) -> object:
     return value
 
 
-def sort_keys(values: Sequence[object]) -> list[tuple[bool, Any]]:
-    """Sort keys, nulls first, for numbers or texts or bools; faults when kinds mix or have no order.
+def ordered(values: Sequence[Any], *, descending: bool = False) -> list[int]:
+    """The places of numbers, texts or bools in their order, nulls first; faults when kinds mix or have no order.
 
-    Texts are ordered by code point, as `<` does.
+    Texts are ordered by code point, as `<` does. What is equal keeps its order.
     """
-    families = {_family(value) for value in values if value is not None}
-    if len(families) > 1:
-        raise kind_fault(f"{' and '.join(sorted(families))} have no common order")
-    return [(value is not None, value) for value in values]
+    families = {_family(value) for value in set(map(type, paced(values)))}
+    if len(families - {""}) > 1:
+        raise kind_fault(f"{' and '.join(sorted(families - {''}))} have no common order")
+    nulls = [place for place, value in enumerate(values) if value is None]
+    others = [place for place, value in enumerate(values) if value is not None] if nulls else [*range(len(values))]
+    in_order = _ordered(others, values, descending)
+    return [*in_order, *nulls] if descending else [*nulls, *in_order]
 
 
-def _family(value: object) -> str:
-    if isinstance(value, (bool, int, float, str)):
-        kind = kind_of(value)
-        return f"{kind.family}s"
+def _ordered(places: list[int], values: Sequence[Any], descending: bool) -> list[int]:
+    """Many are sorted in parts, between which others go on: each of what lies between two of a sample."""
+    if len(places) <= _MOST_AT_ONCE:
+        return sorted(places, key=values.__getitem__, reverse=descending)
+    sample = random.sample(places, _DENSITY * len(places) // _MOST_AT_ONCE)
+    ends = sorted({values[place] for place in sample})[:: _DENSITY // 2]
+    parts: list[list[int]] = [[] for _ in range(len(ends) + 1)]
+    for place in paced(places):
+        parts[bisect_right(ends, values[place])].append(place)
+    made: list[int] = []
+    for part in reversed(parts) if descending else parts:
+        pace(len(part))
+        if len(part) < len(places):
+            made += _ordered(part, values, descending)
+        else:  # all are equal, which is no work
+            made += sorted(part, key=values.__getitem__, reverse=descending)
+    return made
+
+
+def _family(kind: type) -> str:
+    if kind is type(None):
+        return ""
+    if issubclass(kind, bool | int | float | str):
+        return f"{kind_of(kind()).family}s"
     raise kind_fault("only numbers, texts and bools have an order: name the path of one")

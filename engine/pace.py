@@ -6,6 +6,7 @@ Expressions are synchronous code. Run in a fiber, they can wait in the middle of
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
 from collections import deque
@@ -48,7 +49,9 @@ class Turns:
         self._line.append(place)
         self._count(loop)
         await place
-        self._begin(time.monotonic())
+        now = time.monotonic()
+        _collector.look(now)
+        self._begin(now)
 
     def _begin(self, now: float) -> None:
         try:
@@ -82,6 +85,42 @@ class Turns:
             self._count(loop)
 
 
+class Collector:
+    """Python's search for garbage in cycles, which rests while runs compute.
+
+    What they make has none, and there may be so much of it that each search would hold all others up.
+    """
+
+    def __init__(self) -> None:
+        self._computing = 0
+        self._since = 0.0
+        self._rests = False
+
+    def rest(self) -> None:
+        """A run computes."""
+        self._computing += 1
+        if not self._rests and gc.isenabled():
+            gc.disable()
+            self._rests, self._since = True, time.monotonic()
+
+    def go_on(self) -> None:
+        """A run that computed is done."""
+        self._computing -= 1
+        if self._rests and not self._computing:
+            gc.enable()
+            self._rests = False
+
+    def look(self, now: float) -> None:
+        """What others leave behind isn't left for ever, though somebody always computes."""
+        if self._rests and now - self._since > _LONGEST_REST:
+            gc.collect()
+            self._since = time.monotonic()
+
+
+_LONGEST_REST = 10.0  # seconds
+_collector = Collector()
+
+
 class Payer(Protocol):
     """A run, which pays for the items that it walks."""
 
@@ -94,6 +133,7 @@ class Fiber(greenlet):
     """Code that can wait though it isn't a coroutine, and what pays for it."""
 
     payer: Payer
+    computes = False
     outcome: Any
 
     def run(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
@@ -126,14 +166,19 @@ def in_fiber(payer: Payer, function: Callable[..., T], *arguments: Any) -> Gener
     fiber = idle.pop() if idle else Fiber()
     fiber.payer = payer
     fiber.gr_context = getcurrent().gr_context
-    yielded = fiber.switch(function, arguments)
-    while yielded is not fiber:
-        try:
-            sent = yield yielded
-        except BaseException as error:
-            yielded = fiber.throw(error)
-        else:
-            yielded = fiber.switch(sent)
+    try:
+        yielded = fiber.switch(function, arguments)
+        while yielded is not fiber:
+            try:
+                sent = yield yielded
+            except BaseException as error:
+                yielded = fiber.throw(error)
+            else:
+                yielded = fiber.switch(sent)
+    finally:
+        if fiber.computes:
+            fiber.computes = False
+            _collector.go_on()
     result: T
     (result, failed), fiber.outcome = fiber.outcome, None
     del fiber.payer
@@ -173,6 +218,14 @@ def driven(steps: Coroutine[Any, Any, T] | Generator[Any, Any, T]) -> T:
 def can_wait() -> bool:
     """Whether this code is in a fiber."""
     return isinstance(getcurrent(), Fiber)
+
+
+def computes() -> None:
+    """The run in this fiber computes for long."""
+    fiber = getcurrent()
+    if isinstance(fiber, Fiber) and not fiber.computes:
+        fiber.computes = True
+        _collector.rest()
 
 
 def wait(awaitable: Awaitable[T]) -> T:

@@ -13,7 +13,7 @@ import re2
 from engine import registry
 from engine.bounds import range_fault
 from engine.compare import identities
-from engine.filters.patterns import matches
+from engine.filters.patterns import KEPT, matches, program
 from engine.operators import less_or_equal
 from engine.pace import stepwise
 from engine.registry import Misfit
@@ -73,15 +73,15 @@ def ilike(text: str, pattern: str) -> bool:
     return _is_like(text, _pattern(pattern, "(?si)"))
 
 
-def _is_like(text: str, program: Any) -> bool:
-    return matches(program.fullmatch, program, text)
+def _is_like(text: str, pattern: Any) -> bool:
+    return matches(pattern.fullmatch, pattern, text)
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=KEPT)
 def _pattern(pattern: str, flags: str) -> Any:
     if len(pattern) > MAX_PATTERN:
         raise range_fault(f"a pattern has at most {MAX_PATTERN} characters")
-    return re2.compile(flags + "".join(_parts(pattern)))
+    return program(flags + "".join(_parts(pattern)))
 
 
 def _parts(pattern: str) -> Iterator[str]:

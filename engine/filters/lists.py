@@ -7,10 +7,11 @@ from typing import Literal, TypeVar
 
 from engine import registry
 from engine.bounds import room_for_items, stretch, survey, unfit
-from engine.compare import identities, sort_keys
+from engine.compare import identities, ordered
 from engine.errors import did_you_mean, value_fault
 from engine.filters.kinds import written
 from engine.filters.paths import follow_kind, literal_steps, lookup, parts
+from engine.pace import paced
 from engine.registry import Misfit
 from engine.values import ANY, NEVER, NULL, Kind, join_all, kind_of, list_of, mapping_of
 
@@ -197,7 +198,7 @@ def unique(items: list[T], path: str = "") -> list[T]:
     """
     steps = parts(path)
     firsts: dict[Hashable, T] = {}
-    for key, item in zip(identities([lookup(item, steps) for item in items]), items, strict=True):
+    for key, item in zip(identities([lookup(item, steps) for item in paced(items)]), items, strict=True):
         firsts.setdefault(key, item)
     return list(firsts.values())
 
@@ -242,9 +243,8 @@ def sort(items: list[T], path: str = "", order: Literal["asc", "desc"] = "asc") 
     if order not in ORDERS:
         raise value_fault("'sort' takes an order that is asc or desc")
     steps = parts(path)
-    keys = sort_keys([lookup(item, steps) for item in items])
-    places = sorted(range(len(items)), key=keys.__getitem__, reverse=order == "desc")
-    return [items[place] for place in places]
+    keys = [lookup(item, steps) for item in paced(items)] if steps else items
+    return [items[place] for place in ordered(keys, descending=order == "desc")]
 
 
 @registry.filter(charges=True, keeps=True)

@@ -20,11 +20,12 @@ from engine.bounds import bounded_text, range_fault, room_for_text
 from engine.budget import budget_fault
 from engine.errors import value_fault
 from engine.filters.rules import content_checked, literal_at
-from engine.pace import aside, pace
+from engine.pace import STRIDE, aside, pace
 from engine.values import BOOL, TEXT, Kind
 
 MAX_PATTERN = 1000  # characters
-_MEMORY = 8 * 1024 * 1024  # bytes for one compiled pattern
+_MEMORY = 1 << 20  # bytes for one compiled pattern, which takes some milliseconds at most to compile
+KEPT = 64  # compiled patterns, which a client may have sent
 _MOST_STEPS = 10_000_000_000  # some half a minute
 _FEW_STEPS = 500_000  # some two milliseconds
 _PACE = 64  # matches between two looks at the run's limits
@@ -33,20 +34,29 @@ _REFERENCE = re.compile(r"\$(\$|[0-9]{1,2})")
 T = TypeVar("T")
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=KEPT)
 def compiled(pattern: str) -> Any:
     """What RE2 makes of a pattern. Raises Fault value where it is none, range where it is too long."""
     if len(pattern) > MAX_PATTERN:
         raise range_fault(f"a pattern has at most {MAX_PATTERN} characters")
-    options = re2.Options()
-    options.log_errors = False
-    options.max_mem = _MEMORY
     try:
-        return re2.compile(pattern, options)
+        return program(pattern)
     except re2.error as error:
         detail = error.args[0] if error.args else ""
         reason = detail.decode(errors="replace") if isinstance(detail, bytes) else str(detail)
         raise value_fault(f"the pattern isn't a regular expression: {reason}") from error
+
+
+def program(pattern: str) -> Any:
+    """What RE2 makes of a pattern, within bounds of time and memory. Raises `re2.error`."""
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = _MEMORY
+    pace(STRIDE)
+    try:
+        return re2.compile(pattern, options)
+    finally:
+        re2.purge()  # it would keep more of them than we do
 
 
 @registry.filter(result=content_checked(BOOL, (1, compiled)), charges=True, aliases=("regex_test",))
