@@ -36,7 +36,7 @@ def _extent(value: object, most: int, known: dict[int, int], level: int) -> int:
 
 def _extent_of_parts(value: list[object] | dict[str, object], most: int, known: dict[int, int], level: int) -> int:
     parts = value if isinstance(value, list) else value.values()
-    size = 2 + len(value)  # brackets and commas
+    size = 2 + max(0, len(value) - 1)  # brackets and commas
     if isinstance(value, dict):
         size += sum(map(len, value)) + 3 * len(value)
     for place, part in enumerate(parts, 1):

@@ -407,8 +407,10 @@ class ExpressionLowering:
         inline = inlined(definition.name, [self.kind(each) for each in nodes])
         if inline is not None and definition.family == "filter":
             subject, *rest = map(self.lower, nodes)
-            is_text = self.repeats and self.kind(nodes[0]).family == "text"
-            return inline(self.budget("paid", subject) if is_text else subject, *rest)
+            if not self.repeats or self.kind(nodes[0]).family != "text":
+                return inline(subject, *rest)
+            made = inline(self.budget("paid", subject), *rest)
+            return self.budget("weighed", made) if self.kind(node).family == "text" else made
         if definition.name == "contains" and self._is_native(nodes[1], nodes[0]):
             return self._found(nodes[1], nodes[0])
         if definition.name in WHOLE and definition.family == "filter" and self._is_number(*nodes):

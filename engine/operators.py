@@ -234,7 +234,7 @@ def int_range(run: Budget, start: object, stop: object) -> list[int]:
     assert isinstance(start, int) and isinstance(stop, int)
     length = max(0, stop - start + 1)
     room_for_items(length)
-    run.spend(length, (ITEM + PLAIN) * length)
+    run.spend(length // WALK, (ITEM + PLAIN) * length)
     if length <= LONG:
         return list(range(start, stop + 1))
     made: list[int] = []

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import re2
@@ -129,16 +129,26 @@ def _replaced(text: str, program: Any, template: list[str | int]) -> str:
     """In bytes, of which RE2 makes no copy for each match."""
     given, made, end = text.encode(), bytearray(), 0
     parts = [part.encode() if isinstance(part, str) else part for part in template]
-    for place, match in enumerate(program.finditer(given)):
-        if place % _PACE == 0:
-            pace(_PACE)
-        start, next_end = match.span()
-        if start < len(given) and given[start] & 0xC0 == 0x80:
-            continue  # within a character, where only nothing matches
-        made += given[end:start]
+    for match in _found(program, given):
+        made += given[end : match.start()]
         for part in parts:
             made += part if isinstance(part, bytes) else match.group(part) or b""
         room_for_text(len(made) // _WIDEST)
-        end = next_end
+        end = match.end()
     made += given[end:]
-    return bounded_text(made.decode())
+    try:
+        return bounded_text(made.decode())
+    except UnicodeDecodeError as error:
+        raise value_fault("the pattern replaces parts of characters: leave out its '\\C'") from error
+
+
+def _found(program: Any, given: bytes) -> Iterator[Any]:
+    """The matches in UTF-8. RE2's wrapper also finds what is empty within a character, or the same twice."""
+    last = None
+    for place, match in enumerate(program.finditer(given)):
+        if place % _PACE == 0:
+            pace(_PACE)
+        span = start, _ = match.span()
+        if span != last and not (start < len(given) and given[start] & 0xC0 == 0x80):
+            yield match
+        last = span
