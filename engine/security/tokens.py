@@ -277,10 +277,10 @@ def _expiry(now: int, expires_in: int) -> int:
 
 def _extras_json(extras: Mapping[str, object]) -> bytes:
     """Extras as JSON. Raises Fault bad_request unless reading it back gives the very same."""
-    extent(extras, MAX_TEXT)
     try:
+        extent(extras, MAX_TEXT)
         text = orjson.dumps(extras, option=_PLAIN)
-    except orjson.JSONEncodeError:
+    except (Fault, orjson.JSONEncodeError):
         raise _bad("a token's extras are an object of plain JSON values") from None
     if len(text) > MAX_EXTRAS:
         raise _bad(f"a token's extras take {len(text)} bytes; at most {MAX_EXTRAS} are allowed")
