@@ -94,9 +94,9 @@ class Plan:
 
     `writes`: whether it may change the database, and `atomic`: whether all of that is kept together. `reads`: how often
     it asks the database for records; whatever is more than once counts as twice. `is_alone`: all that it does to the
-    database is one statement that writes, behind which nothing can fail.
-    `walks`: whether it may compute for long where no coroutine waits. `sharing`: how often a value may be within what it
-    returns. `tree` is the Python it was compiled from.
+    database is one statement that writes, behind which nothing can fail. `walks`: whether it may compute for long where
+    no coroutine waits. `sharing`: how often a value may be within what it returns. `tree` is the Python it was compiled
+    from.
     """
 
     function: Callable[..., Any]
