@@ -13,13 +13,14 @@ from typing import Any, Protocol, TypeVar
 from engine.bounds import bounded_text
 from engine.errors import Fault
 from engine.extent import extent
-from engine.footprint import ENTRY, ITEM, footprint, held, let_go
+from engine.footprint import ENTRY, ITEM, TEXT, footprint, held, let_go
 from engine.pace import STRIDE, Turns, can_wait, computes, ended, wait
 
 ITEMS = 20_000_000  # items and rounds that a run may walk
 LETTERS = 64  # characters of a text that are walked as fast as one item
 WALK = 16  # items that Python itself walks as fast as a stack walks one
-LONG = 2048  # items past which what can't stop on its way is done in a thread
+LONG = 2048  # items that Python itself walks in one piece
+_APART = 32_768  # items past which a filter works in a thread
 _FEW, _LITTLE = 1000, 1 << 16  # items walked and bytes made, with which no answer gets long
 SHORT = 64  # characters of a text that is too short to be counted
 _SWITCH = 0.001  # seconds that others wait for what computes in a thread
@@ -99,8 +100,8 @@ class Budget:
         if isinstance(value, str):
             if len(value) > SHORT:
                 self.take(sys.getsizeof(value))
-        elif isinstance(value, list):
-            self.take(ITEM * len(value) + sum(map(sys.getsizeof, value)) if len(value) > SHORT else 0)
+        elif isinstance(value, list) and value:
+            self.take(len(value) * (ITEM + _likely_size(value[0])))
         return value
 
     def take(self, size: int) -> None:
@@ -146,7 +147,7 @@ class Budget:
                 items += len(each)
                 self._made += ITEM * len(each)
         self.spend(items)
-        return self.weighed(function(*arguments) if items < LONG else self.aside(function, *arguments))
+        return self.weighed(function(*arguments) if items < _APART else self.aside(function, *arguments))
 
     def aside(self, function: Callable[..., T], *arguments: Any) -> T:
         """What a function that walks far answers. It runs in a thread where others can go on meanwhile."""
@@ -214,6 +215,12 @@ FILTERS = os.path.join("engine", "filters") + os.sep
 def _is_ours(path: str) -> bool:
     """Whether what a file holds is a stack, or filters that it calls."""
     return path.endswith(YAML) or FILTERS in path
+
+
+def _likely_size(first: object) -> int:
+    """The bytes of each item of a list, judged by its first. Long texts were paid for where they were made."""
+    size = sys.getsizeof(first)
+    return size if isinstance(first, list | dict) else min(size, TEXT)
 
 
 def _too_far() -> Fault:

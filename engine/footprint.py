@@ -16,6 +16,7 @@ ENTRY = 64  # bytes of a field of an object
 PLAIN = 32  # bytes of a number, or of the rest of a small text
 LIST, OBJECT, TEXT = 88, 232, 112  # bytes of small ones, as expressions write them
 _OURS = 2  # references to what nobody else has: a variable, and the argument of who asks
+_AT_ONCE = 64  # values that are given back before others go on, as each may be long
 _STRIDE = 4096  # values between two looks at the run's limits
 
 
@@ -49,10 +50,10 @@ def let_go(error: BaseException, is_ours: Callable[[str], bool], rest: Callable[
 def _taken_out(value: list[object] | dict[str, object]) -> list[object]:
     """Takes some of what a list or an object holds out of it. Answers those that hold others."""
     if isinstance(value, list):
-        taken = value[-_STRIDE:]
-        del value[-_STRIDE:]
+        taken = value[-_AT_ONCE:]
+        del value[-_AT_ONCE:]
     else:
-        taken = [value.popitem()[1] for _ in range(min(_STRIDE, len(value)))]
+        taken = [value.popitem()[1] for _ in range(min(_AT_ONCE, len(value)))]
     return [each for each in taken if isinstance(each, list | dict)]
 
 

@@ -54,13 +54,11 @@ class Turns:
         self._begin(now)
 
     def _begin(self, now: float) -> None:
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:  # nobody else is there to go on
-            return
-        self._follow(loop)
-        self._until = now + SLICE
-        self._count(loop)
+        loop = asyncio._get_running_loop()
+        if loop is not None:  # else nobody else is there to go on
+            self._follow(loop)
+            self._until = now + SLICE
+            self._count(loop)
 
     def _follow(self, loop: asyncio.AbstractEventLoop) -> None:
         """Forgets the line of a loop that has ended before this one."""

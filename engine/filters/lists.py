@@ -11,7 +11,7 @@ from engine.compare import identities, ordered
 from engine.errors import did_you_mean, value_fault
 from engine.filters.kinds import written
 from engine.filters.paths import follow_kind, literal_steps, lookup, parts
-from engine.pace import paced
+from engine.pace import paced, stepwise
 from engine.registry import Misfit
 from engine.values import ANY, NEVER, NULL, Kind, join_all, kind_of, list_of, mapping_of
 
@@ -123,7 +123,7 @@ def flatten(items: list[object]) -> list[object]:
     [{a: [1]}, null] | flatten       => [{a: [1]}, null]
     """
     survey(items)
-    return list(_leaves(items))
+    return list(stepwise(_leaves(items)))
 
 
 def _leaves(items: list[object]) -> Iterator[object]:
@@ -177,7 +177,7 @@ def index_by(items: list[object], path: str) -> dict[str, object]:
     """
     steps = parts(path)
     groups: dict[str, list[object]] = {}
-    for item in items:
+    for item in paced(items):
         groups.setdefault(written("index_by", lookup(item, steps)), []).append(item)
     return dict(groups)
 

@@ -14,6 +14,7 @@ from engine.errors import did_you_mean, value_fault
 from engine.filters.paths import MISSING, follow, follow_kind, is_place, literal_steps, parts, place
 from engine.filters.rules import kind_at, literal_at, of_each
 from engine.operators import secret
+from engine.pace import paced, stepwise
 from engine.registry import Misfit
 from engine.values import ANY, NEVER, NULL, OBJECT, TEXT, Kind, Secret, join, join_all, laid_over, list_of, object_of
 
@@ -218,7 +219,7 @@ def entries(value: dict[str, object]) -> list[object]:
     {a: 1} | entries  => [{key: "a", value: 1}]
     {} | entries      => []
     """
-    return [{"key": key, "value": each} for key, each in value.items()]
+    return [{"key": key, "value": each} for key, each in stepwise(value.items())]
 
 
 def _names(literals: list[object]) -> list[str] | None:
@@ -263,7 +264,7 @@ def pick(value: dict[str, object] | list[dict[str, object]], keys: list[str]) ->
 def _each(name: str, value: object, change: Callable[[dict[str, object]], object]) -> object:
     """What `change` makes of an object, or of each object of a list."""
     if isinstance(value, list):
-        return [_change(name, each, change) for each in value]
+        return [_change(name, each, change) for each in paced(value)]
     return _change(name, value, change)
 
 
