@@ -14,7 +14,7 @@ from engine.operations import is_no_value
 from engine.registry import Definition, Misfit, Parameter, substitute, unify
 from engine.scope import Scope
 from engine.syntax import Call, Entry, Filter, Lambda, ListOf, Literal, Node, ObjectOf, Spread
-from engine.values import ANY, BOOL, Kind, bared, contains_sealed, contains_secret, fits, join, list_of
+from engine.values import ANY, BOOL, Kind, bared, contains_sealed, contains_secret, fits, join, list_of, made_of
 from engine.wording import ELSEWHERE, asked, counted, mend, named, shown, usage
 
 Kinds = tuple[Kind, ...]
@@ -66,6 +66,11 @@ class Applications(Judge):
         given = [kinds[place] for place in sorted(kinds)]
         arguments = [argument for _, argument in pairs]
         kind = self._result(definition, given, arguments, bindings, is_new=len(self.errors) == before)
+        if definition.result is not None:
+            # What isn't known of a result was in what was piped: arguments choose among it.
+            kind = kind.made_of(*(given[:1] if kind.is_open else given))
+        elif not definition.is_parametric:
+            kind = made_of(kind, given)
         return self._tainted(definition, kind, given, node) if any(map(contains_secret, given)) else kind
 
     def _tainted(self, definition: Definition, kind: Kind, given: list[Kind], node: Node) -> Kind:

@@ -13,9 +13,9 @@ MAX_ITEMS = 1_000_000
 MAX_DEPTH = 200  # levels of lists and objects
 
 
-def range_fault(message: str) -> Fault:
+def range_fault(message: str, told: str = "") -> Fault:
     """The fault of a result that leaves its bounds."""
-    return Fault("fatal", message, reason="range")
+    return Fault("fatal", message, reason="range", told=told)
 
 
 def out_of_range(*, is_int: bool) -> Fault:

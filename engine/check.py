@@ -8,7 +8,7 @@ from functools import cached_property
 
 from engine import lints
 from engine.errors import Problem, Span, did_you_mean
-from engine.fields import Field, fields_kind
+from engine.fields import Field, inputs_kind
 from engine.ignores import heeded
 from engine.lints.lookalikes import explained
 from engine.lints.reading import Subject
@@ -18,7 +18,7 @@ from engine.stack_check import StackChecker
 from engine.stack_walk import CheckedStack
 from engine.tables import field_problems, table_problems
 from engine.token_extras import Extras, Maker, put_in, reads_extras, token_extras
-from engine.values import ANY, INT, NEVER, OBJECT, TEXT, TIMESTAMP, Kind, contains_secret, object_of
+from engine.values import ANY, INT, NEVER, OBJECT, TEXT, TIMESTAMP, Kind, contains_secret, object_of, without_inputs
 from engine.workspace import Endpoint, Function, Table, Workspace
 
 REQUEST = object_of(
@@ -152,7 +152,7 @@ class WorkspaceChecker:
             self.problems += lints.findings(self._subject(checker, owner))
         return CheckedStack(
             checker.kinds,
-            ANY if broken else result,
+            ANY if broken else without_inputs(result),
             frozenset(checker.secret_reads),
             checker.creates_token,
             checker.writes,
@@ -208,7 +208,7 @@ class WorkspaceChecker:
 
 def _inputs_kind(owner: Endpoint | Function) -> Kind:
     """The kind of `$input`; a part of the path that isn't declared has a problem of its own."""
-    kind = fields_kind(owner.input)
+    kind = inputs_kind(owner.input)
     undeclared = owner.parameters if isinstance(owner, Endpoint) else ()
     return replace(kind, fields={**dict.fromkeys(undeclared, ANY), **(kind.fields or {})})
 

@@ -255,6 +255,7 @@ class StackLowering(ExpressionLowering):
         """The statements of a step, with its trace where the stack is traced."""
         outer, self.step = getattr(self, "step", step), step
         definition = step.definition
+        self.notes.step(step)
         if definition.family == "construct":
             statements: list[ast.stmt] = definition.call(self, *step.filled)
         else:

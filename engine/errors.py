@@ -130,7 +130,8 @@ class Fault(Exception):
     """A run that ends with an answer: the envelope's `message` and `payload` under a name of `FAULTS`.
 
     `reason` sorts faults for tests and logs (`kind`, `value`, `division`, `budget`, `column` …) and never
-    leaves. A `fatal` fault's message is for the log only: its client gets a generic text.
+    leaves. A `fatal` fault's message is for the log only: its client gets a generic text, or is told `told` where the
+    value that is at fault comes from its input. `inputs` are the names of that, where who raised knows them.
     """
 
     name: str
@@ -138,6 +139,8 @@ class Fault(Exception):
     payload: object = ""
     reason: str = ""
     headers: tuple[tuple[str, str], ...] = field(default=())
+    told: str = ""
+    inputs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         Exception.__init__(self, self.name, self.message)
@@ -159,9 +162,9 @@ def kind_fault(message: str) -> Fault:
     return Fault("fatal", message, reason="kind")
 
 
-def value_fault(message: str) -> Fault:
+def value_fault(message: str, told: str = "") -> Fault:
     """The fault of a value of the right kind whose content is of no use, as a text that spells no number."""
-    return Fault("fatal", message, reason="value")
+    return Fault("fatal", message, reason="value", told=told)
 
 
 class SetupError(Exception):

@@ -317,6 +317,35 @@ def fields_kind(fields: Iterable[Field]) -> Kind:
     return object_of({each.name: each.kind for each in fields})
 
 
+def inputs_kind(fields: Iterable[Field]) -> Kind:
+    """The kind of `$input` with these fields: of each value the name it is sent by, and what was ruled about it."""
+    return object_of({each.name: _sent(each, each.kind, each.name) for each in fields})
+
+
+def _sent(field: Field, kind: Kind, name: str) -> Kind:
+    """The `kind` of a field, or of a value of its list, within the input `name`."""
+    properties = {each.name: each for each in field.properties}
+    if kind.item is not None:
+        kind = replace(kind, item=_sent(replace(field, is_list=False), kind.item, name))
+    elif kind.fields is not None:
+        inner = {key: _sent(properties.get(key, field), each, name) for key, each in kind.fields.items()}
+        kind = replace(kind, fields=inner)
+    return replace(kind, inputs=(name,), checked=_ruled(field, kind))
+
+
+def _ruled(field: Field, kind: Kind) -> frozenset[str]:
+    """What a field's type and rules say about its values, in the words of `REFUSALS`."""
+    low, high = field.rules.get("min"), field.rules.get("max")
+    is_bounded = low is not None or high is not None
+    found = {"size": is_bounded, "length": is_bounded or any(patterns_of(field.rules))}
+    if kind.family == "number":
+        found["zero"] = (low is not None and low > 0) or (high is not None and high < 0)
+        found["size"] = is_bounded or field.type in ("timestamp", "geo_point")
+    else:
+        found["form"] = kind.name in ("email", "uuid", "date", "enum") or any(patterns_of(field.rules))
+    return frozenset(word for word, is_ruled in found.items() if is_ruled)
+
+
 def taken_kind(fields: Iterable[Field]) -> Kind:
     """The kind of what may be given for these fields, before defaults are filled in."""
     fields = tuple(fields)

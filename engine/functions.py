@@ -34,7 +34,7 @@ def uuid(run: Run) -> Annotated[str, UUID]:
     return run.uuid()
 
 
-@registry.function
+@registry.function(refuses={"min": "size", "max": "size"})
 def random_int(run: Run, min: int, max: int) -> int:
     """A random int, `min` and `max` included.
 
@@ -69,7 +69,7 @@ def max_(number: N, *others: N) -> N:
     return max(number, *others) if others else number
 
 
-@registry.function
+@registry.function(refuses={"lng": "size", "lat": "size"})
 def point(lng: float, lat: float) -> Annotated[dict[str, object], POINT]:
     """A point on the earth by its degrees of longitude and latitude, in the form that a `geo_point` has.
 

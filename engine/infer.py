@@ -235,7 +235,9 @@ class Inference(Operations, Applications):
 
     def _conditional(self, node: Conditional, scope: Scope) -> Kind:
         true, false = self.condition(node.test, scope)
-        return join(self.infer(node.then, true), self.infer(node.otherwise, false))
+        then, otherwise = self.infer(node.then, true), self.infer(node.otherwise, false)
+        written = [kind for each, kind in ((node.otherwise, then), (node.then, otherwise)) if isinstance(each, Literal)]
+        return join(then, otherwise).made_of(*written)
 
     def _misplaced(self, node: Node, scope: Scope) -> Kind:
         self.report("SW218", "a lambda can only be a filter's argument", node.span)

@@ -9,6 +9,7 @@ from typing import Any
 
 from engine import bounds, operators, registry
 from engine.applications import literal_of, paired
+from engine.blame import NOTES, Notes
 from engine.budget import SHORT
 from engine.builders import (
     at,
@@ -100,6 +101,7 @@ class ExpressionLowering:
 
     def __init__(self, kinds: Mapping[Node, Kind], names: Names) -> None:
         self.kinds, self.names = kinds, names
+        self.notes = names.bound[NOTES] = Notes(self.kind)
         self.repeats = 0  # the loops and lambdas around what is being lowered
         self.walks = False  # whether it may compute for long, so that others must be let go on
         self._growth = 1  # how much longer than what the stack was given a text may be
@@ -121,6 +123,7 @@ class ExpressionLowering:
     def lower(self, node: Node) -> ast.expr:
         """The Python of `node`; where its kind is secret, what it gives is a `Secret`."""
         rule: Callable[[Any], ast.expr] = getattr(self, _RULES[type(node)])
+        self.notes.operation(node)
         return at(node.span, rule(node))
 
     def revealed(self, node: Node) -> ast.expr:

@@ -158,9 +158,9 @@ def settled(of: Kind, name: str) -> bool | None:
 def _passed(known: Kind, test: _Test) -> Kind:
     """What is known of a value of the kind `known` that passed a test."""
     if known.is_open:
-        return test.kind.tainted_by(known)
+        return test.kind.made_of(known).tainted_by(known)
     passing = (each if each.name in test.sure else test.kind for each in known.choices if each.name in test.possible)
-    kind = join_all(passing, known).present()
+    kind = join_all(passing, known).present().made_of(known)
     return kind.tainted_by(known)
 
 

@@ -82,7 +82,8 @@ class Operations(Judge):
     def _default(self, node: Binary, scope: Scope) -> Kind:
         left = self.infer(node.left, scope)
         right = self.infer(node.right, narrowed_null(node.left, scope, True, self.kinds))
-        return right if left.name == "null" else join(left.present(), right)
+        kind = right if left.name == "null" else join(left.present(), right)
+        return kind.made_of(left) if isinstance(node.right, Literal) else kind  # nothing is wrong with what is written
 
     def _membership(self, node: Binary, scope: Scope) -> Kind:
         left = self.infer(node.left, scope)
@@ -174,15 +175,17 @@ class Operations(Judge):
         self.silent += (said := len(self.errors) > before)  # two texts with a + between are one mistake
         right = self._number(node.right, scope, node.operator)
         self.silent -= said
-        kind = _arithmetic_kind(node.operator, left.name, right.name)
+        kind = _arithmetic_kind(node.operator, left.name, right.name).made_of(left, right)
         return kind.masked(left, right) if left.secret or right.secret else kind
 
     def _range(self, node: Range, scope: Scope) -> Kind:
+        ends = []
         for end in (node.start, node.stop):
             kind = self.value(end, scope, "'..' needs ints")
+            ends.append(kind)
             if not fits(kind, INT):
                 self.report("SW214", f"'..' needs ints, {named(end)} is {kind}", end.span)
-        return list_of(INT)
+        return list_of(INT).made_of(*ends)
 
 
 def _is_bracketed(node: Node) -> bool:
@@ -192,8 +195,8 @@ def _is_bracketed(node: Node) -> bool:
 
 def joined_kind(kinds: Sequence[Kind]) -> Kind:
     """The kind of a text that parts of these kinds make."""
-    secrets = [each for each in kinds if each.secret]
-    return TEXT.masked(*secrets) if secrets else TEXT
+    secrets, text = [each for each in kinds if each.secret], TEXT.made_of(*kinds)
+    return text.masked(*secrets) if secrets else text
 
 
 # What can be a part of a text.

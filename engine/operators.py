@@ -9,13 +9,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from engine.bounds import decimal, integer, room_for_items, room_for_text, unfit
+from engine.bounds import decimal, integer, range_fault, room_for_items, room_for_text, unfit
 from engine.budget import LONG, SHORT, WALK, Budget
 from engine.compare import same, same_secret
 from engine.errors import Fault, kind_fault
 from engine.footprint import ITEM, PLAIN
 from engine.pace import pace, paced
 from engine.values import Record, Secret, kind_of
+
+_NOWHERE = "Input leads to nothing that is there."
 
 
 def number(value: object, operator: str) -> Any:
@@ -167,9 +169,11 @@ def element(owner: object, index: object) -> Any:
             raise unfit("[…]", "an int as the index of a list", index)
         if -len(owner) <= index < len(owner):
             return owner[index]
-        raise Fault("fatal", f"the list has {len(owner)} items, there is none at {index}", reason="range")
+        raise range_fault(f"the list has {len(owner)} items, there is none at {index}", _NOWHERE)
     if isinstance(owner, dict) and isinstance(index, str):
-        return attribute(owner, index)
+        if index in owner:
+            return owner[index]
+        raise range_fault("the object has no such field: write '?.[…]' where it may be absent", _NOWHERE)
     raise unfit("[…]", "a list or an object", owner)
 
 

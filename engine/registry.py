@@ -6,7 +6,7 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal, TypeVar, Union, overload
 
 from engine.values import (
@@ -117,6 +117,8 @@ class Definition:
     `keeps`: the result holds only items of which the filter's condition is true.
     `is_prepared`: `call` takes a `load` first, runs once at load, and returns the operation that runs. `composes`: it
     is given the arguments as they were read, and its operation says which nodes' values it is called with.
+    `refuses`: the parameters of a filter or function of which it takes not every value of their kinds, each with what
+    may be wrong with one, a word of `REFUSALS`.
     `faults`: the errors by which a step may end its run, beside those that end any: `input_error`, `bad_request`,
     `unavailable` and `fatal`.
     """
@@ -141,6 +143,7 @@ class Definition:
     charges: bool = False
     keeps: bool = False
     composes: bool = False
+    refuses: Mapping[str, str] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
 
@@ -199,6 +202,7 @@ def filter(
     digests: bool = False,
     charges: bool = False,
     keeps: bool = False,
+    refuses: Mapping[str, str] = ...,
     aliases: tuple[str, ...] = (),
 ) -> Callable[[F], F]: ...
 def filter(call: Any = None, /, **options: Any) -> Any:
@@ -209,7 +213,9 @@ def filter(call: Any = None, /, **options: Any) -> Any:
 @overload
 def function(call: F, /) -> F: ...
 @overload
-def function(*, result: ResultRule | None = None, aliases: tuple[str, ...] = ()) -> Callable[[F], F]: ...
+def function(
+    *, result: ResultRule | None = None, refuses: Mapping[str, str] = ..., aliases: tuple[str, ...] = ()
+) -> Callable[[F], F]: ...
 def function(call: Any = None, /, **options: Any) -> Any:
     """Registers a function of expressions, called as `name(…)`."""
     return _register("function", call, **options) if call else lambda call: _register("function", call, **options)
@@ -328,7 +334,7 @@ def unify(pattern: Kind, given: Kind, bindings: dict[str, Kind]) -> None:
         given = given.present() if pattern.nullable else given
         bindings[pattern.table] = given if known is None else join(known, given)
     elif pattern.name == "list" and (given.name == "list" or given.is_open):
-        unify(pattern.item or ANY, given.item or ANY, bindings)
+        unify(pattern.item or ANY, (given.item or ANY).inside(given), bindings)
 
 
 def substitute(pattern: Kind, bindings: Mapping[str, Kind]) -> Kind:
@@ -336,7 +342,7 @@ def substitute(pattern: Kind, bindings: Mapping[str, Kind]) -> Kind:
     if pattern.name == "variable":
         bound = pattern.item or ANY
         kind = bindings.get(pattern.table, bound)
-        kind = replace(bound, secret=kind.secret) if kind.is_open and not bound.is_open else kind
+        kind = replace(bound, secret=kind.secret, inputs=kind.inputs) if kind.is_open and not bound.is_open else kind
         return kind.maybe() if pattern.nullable else kind
     if pattern.name == "list" and pattern.item is not None:
         return replace(pattern, item=substitute(pattern.item, bindings))

@@ -15,6 +15,7 @@ from itertools import count
 from typing import Any, Protocol
 
 from engine import budget, pace
+from engine.blame import answerable
 from engine.budget import FILTERS, YAML, Budget, budget_fault
 from engine.compile import Plan, compile_expression
 from engine.errors import Fault, kind_fault
@@ -218,8 +219,14 @@ ATTEMPTS = 20  # at a run that others were in the way of
 def as_fault(error: BaseException) -> Fault | None:
     """The fault that an exception of compiled code stands for; None where it is a bug or a cancellation.
 
-    Python's own operators raise these where a value of open kind is not what the author took it for.
+    It is the client's where what is at fault came from its input.
     """
+    fault = _meant(error)
+    return None if fault is None else answerable(fault, error)
+
+
+def _meant(error: BaseException) -> Fault | None:
+    """Python's own operators raise these where a value of open kind is not what the author took it for."""
     match error:
         case Fault():
             return error

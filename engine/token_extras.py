@@ -11,7 +11,19 @@ from engine.lints.reading import expressions
 from engine.openings import steps_in
 from engine.stack import Step
 from engine.syntax import Attribute, Node, Variable, children
-from engine.values import ANY, NEVER, OBJECT, PYTHON_TYPES, Kind, join, join_all, list_of, mapping_of, object_of
+from engine.values import (
+    ANY,
+    NEVER,
+    OBJECT,
+    PYTHON_TYPES,
+    Kind,
+    join,
+    join_all,
+    list_of,
+    mapping_of,
+    object_of,
+    without_inputs,
+)
 from engine.workspace import Endpoint, Function, Workspace
 
 Extras = Mapping[str, Kind]  # by the table of the tokens
@@ -44,7 +56,7 @@ def put_in(maker: Maker, kinds: Mapping[Node, Kind]) -> Extras:
 
 def _put(extras: Node | None, kinds: Mapping[Node, Kind]) -> Kind:
     kind = object_of({}) if extras is None else kinds.get(extras, NEVER).present()
-    return carried(kind) if kind.name != "never" else object_of({})
+    return carried(without_inputs(kind)) if kind.name != "never" else object_of({})
 
 
 def _creations(maker: Maker) -> Iterator[Step]:

@@ -99,7 +99,8 @@ class Kind:
     `options` are those of a union, each of another family, which is all that is known where ways meet that leave an
     int here and a text there. `table` is the table whose record (an object) or id (an int) it is, `secret` taints what
     must not leave, `sealed` what nothing may reveal, being a password or made of one. `private` says of a column that
-    it is secret only as a part of its record: read by its name it is plain.
+    it is secret only as a part of its record: read by its name it is plain. `inputs` are the client's inputs that it
+    comes from or is made of, `checked` what their declarations rule about it, in the words of `REFUSALS`.
     """
 
     name: str
@@ -113,6 +114,8 @@ class Kind:
     secret: bool = False
     sealed: bool = False
     private: bool = False
+    inputs: tuple[str, ...] = ()
+    checked: frozenset[str] = field(default=frozenset())
 
     @property
     def family(self) -> str:
@@ -174,7 +177,17 @@ class Kind:
 
     def tainted_by(self, origin: Kind) -> Kind:
         """This kind of what is a part of a value, or was made of it: tainted where that is as a whole."""
-        return self.masked(origin) if origin.secret else self
+        kind = self.inside(origin)
+        return kind.masked(origin) if origin.secret else kind
+
+    def inside(self, owner: Kind) -> Kind:
+        """This kind of a part of a value: what isn't known of it comes from where all of that does."""
+        return replace(self, inputs=owner.inputs) if owner.inputs and not self.inputs and _is_unknown(self) else self
+
+    def made_of(self, *origins: Kind) -> Kind:
+        """This kind of what was made of other values: it comes from all inputs that they come from."""
+        inputs = tuple(dict.fromkeys(name for each in (self, *origins) for name in each.inputs))
+        return self if inputs == self.inputs or self.name == "bool" else replace(self, inputs=inputs)
 
     def plain(self) -> Kind:
         """This kind with its own taint taken off."""
@@ -233,6 +246,9 @@ def mapping_of(item: Kind) -> Kind:
         return OBJECT.tainted_by(item)
     return Kind("object", item=item)
 
+
+# What may be wrong with a value of the right kind: a text's form or length, a number's or a list's size, a zero.
+REFUSALS = frozenset({"form", "length", "size", "zero"})
 
 # The form in which Xano's API gives a point, in degrees.
 POINT = object_of({"type": Kind("enum", values=("point",)), "data": object_of({"lng": DECIMAL, "lat": DECIMAL})})
@@ -306,6 +322,35 @@ def bared(kind: Kind) -> Kind:
     return kind
 
 
+def _mapped(kind: Kind, change: Callable[[Kind], Kind]) -> Kind:
+    """A kind changed with all that is within it."""
+    kind = change(kind)
+    if kind.item is not None:
+        kind = replace(kind, item=_mapped(kind.item, change))
+    if kind.options:
+        kind = replace(kind, options=tuple(_mapped(each, change) for each in kind.options))
+    if kind.fields is not None:
+        kind = replace(kind, fields={name: _mapped(each, change) for name, each in kind.fields.items()})
+    return kind
+
+
+def made_of(kind: Kind, origins: Iterable[Kind]) -> Kind:
+    """A kind of what was made of other values, with all that is within it."""
+    origins = tuple(origins)
+    return _mapped(kind, lambda each: each.made_of(*origins)) if any(each.inputs for each in origins) else kind
+
+
+def sources(kind: Kind) -> tuple[str, ...]:
+    """The inputs that a value of this kind, or an item of it, comes from."""
+    parts = kind.options if kind.item is None or kind.name != "list" else (kind.item,)
+    return tuple(dict.fromkeys([*kind.inputs, *(name for each in parts for name in sources(each))]))
+
+
+def without_inputs(kind: Kind) -> Kind:
+    """A kind as another stack knows it: which of this one's inputs it comes from is of no use there."""
+    return _mapped(kind, lambda each: replace(each, inputs=(), checked=frozenset()) if each.inputs else each)
+
+
 def kind_of(value: object) -> Kind:
     """The kind of a literal value."""
     match value:
@@ -339,6 +384,9 @@ def join(left: Kind, right: Kind) -> Kind:
     if right.name == "null":
         return left.maybe()
     joined = _join_names(left, right)
+    # It comes from inputs where it does either way: else it may be the other's, which no client sent.
+    both = (left, right) if left.inputs and right.inputs else ()
+    joined = replace(joined, inputs=(), checked=left.checked & right.checked).made_of(*both)
     joined = joined.maybe() if left.nullable or right.nullable else joined
     is_secret = left.secret or right.secret
     if joined.is_open and not is_secret:  # of what is known of neither, no part can tell that it is

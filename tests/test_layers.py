@@ -75,6 +75,7 @@ LAYERS = [
     "builders",
     "operators",
     "intrinsics",
+    "blame",
     "lower",
     "compile",
     "run",

@@ -48,7 +48,7 @@ def between(value: float | str, least: float | str, greatest: float | str) -> bo
     return less_or_equal(least, value) and is_low_enough
 
 
-@registry.filter(charges=True)
+@registry.filter(refuses={"pattern": "length"}, charges=True)
 def like(text: str, pattern: str) -> bool:
     """Whether a whole text is as a pattern says: `%` stands for any characters, `_` for one.
 
@@ -62,7 +62,7 @@ def like(text: str, pattern: str) -> bool:
     return _is_like(text, _pattern(pattern, "(?s)"))
 
 
-@registry.filter(charges=True)
+@registry.filter(refuses={"pattern": "length"}, charges=True)
 def ilike(text: str, pattern: str) -> bool:
     """Whether a whole text is as a pattern says, upper and lower case being the same: `%` any characters, `_` one.
 
@@ -77,11 +77,18 @@ def _is_like(text: str, pattern: Any) -> bool:
     return matches(pattern.fullmatch, pattern, text)
 
 
+def wildcards(pattern: str) -> str:
+    """A pattern of `like`. Raises Fault range where it is too long."""
+    if len(pattern) > MAX_PATTERN:
+        raise range_fault(
+            f"a pattern has at most {MAX_PATTERN} characters", f"Input is longer than {MAX_PATTERN} characters."
+        )
+    return pattern
+
+
 @functools.lru_cache(maxsize=KEPT)
 def _pattern(pattern: str, flags: str) -> Any:
-    if len(pattern) > MAX_PATTERN:
-        raise range_fault(f"a pattern has at most {MAX_PATTERN} characters")
-    return program(flags + "".join(_parts(pattern)))
+    return program(flags + "".join(_parts(wildcards(pattern))))
 
 
 def _parts(pattern: str) -> Iterator[str]:
@@ -106,7 +113,7 @@ def overlaps(items: list[object], others: list[object]) -> bool:
     return not set(keys[: len(items)]).isdisjoint(keys[len(items) :])
 
 
-@registry.filter(charges=True)
+@registry.filter(refuses={"words": "length"}, charges=True)
 def search(text: str | list[str | None], words: str) -> bool:
     """Whether a text, or several together, hold all words that are looked for; case and accents don't count.
 
@@ -133,7 +140,7 @@ def wanted_words(text: str) -> list[str]:
     """The words that are looked for. Raises Fault range for more than `MAX_WORDS`."""
     words = words_of(text)
     if len(words) > MAX_WORDS:
-        raise range_fault(f"a search has at most {MAX_WORDS} words")
+        raise range_fault(f"a search has at most {MAX_WORDS} words", f"Input has more than {MAX_WORDS} words.")
     return words
 
 

@@ -15,6 +15,7 @@ from engine.errors import kind_fault, value_fault
 from engine.pace import paced, stepwise
 
 _PIECE = 16  # characters that take as long as one item of a list
+_NOT_ENCODED = "Input is no percent-encoded text."
 _BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -33,7 +34,7 @@ def json_encode(value: object | None) -> str:
         raise kind_fault("'json_encode' can't write a secret") from error
 
 
-@registry.filter(charges=True)
+@registry.filter(refuses={"text": "form"}, charges=True)
 def json_decode(text: str) -> object:
     """The value that a JSON text (RFC 8259) spells; of a key that is there twice, the last one counts.
 
@@ -46,7 +47,7 @@ def json_decode(text: str) -> object:
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise value_fault("'json_decode' takes JSON text; this one isn't") from error
+        raise value_fault("'json_decode' takes JSON text; this one isn't", "Input is no JSON.") from error
     survey(value)
     return _settled(value)
 
@@ -73,7 +74,7 @@ def base64_encode(text: str) -> str:
     return bounded_text(base64.b64encode(text.encode()).decode())
 
 
-@registry.filter(charges=True)
+@registry.filter(refuses={"text": "form"}, charges=True)
 def base64_decode(text: str) -> str:
     """The text whose UTF-8 bytes are given in base64 (RFC 4648 §4); padding must be there.
 
@@ -85,7 +86,8 @@ def base64_decode(text: str) -> str:
     try:
         return base64.b64decode(text, validate=True).decode()
     except (binascii.Error, ValueError) as error:
-        raise value_fault("'base64_decode' takes padded base64 of UTF-8 text; this one isn't") from error
+        message = "'base64_decode' takes padded base64 of UTF-8 text; this one isn't"
+        raise value_fault(message, "Input is no base64.") from error
 
 
 @registry.filter(charges=True)
@@ -99,7 +101,7 @@ def url_encode(text: str) -> str:
     return bounded_text("".join(quote(piece, safe="") for piece in stepwise(pieces)))
 
 
-@registry.filter(charges=True)
+@registry.filter(refuses={"text": "form"}, charges=True)
 def url_decode(text: str) -> str:
     """The text that is percent-encoded (RFC 3986 §2.1). A `+` stays a `+`, unlike in Xano.
 
@@ -109,8 +111,9 @@ def url_decode(text: str) -> str:
     "%FF" | url_decode        => fault value
     """
     if _BARE_PERCENT.search(text):
-        raise value_fault("'url_decode' takes percent-encoded text; this one has a '%' without two hexadecimal digits")
+        message = "'url_decode' takes percent-encoded text; this one has a '%' without two hexadecimal digits"
+        raise value_fault(message, _NOT_ENCODED)
     try:
         return unquote(text, errors="strict")
     except UnicodeDecodeError as error:
-        raise value_fault("'url_decode' takes percent-encoded UTF-8; these bytes aren't") from error
+        raise value_fault("'url_decode' takes percent-encoded UTF-8; these bytes aren't", _NOT_ENCODED) from error

@@ -15,6 +15,7 @@ from engine.written_kinds import read_kind
 _INT = re.compile(r"[+-]?[0-9]+")
 _DECIMAL = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 MAX_DIGITS = 400  # characters of a text that may be a number
+_NO_NUMBER = "Input is no number."
 
 
 @registry.filter
@@ -147,7 +148,7 @@ def as_kind(value: object | None, kind: WrittenKind) -> object | None:
     return closed(value, kind)
 
 
-@registry.filter
+@registry.filter(refuses={"value": "form"})
 def to_int(value: str | float | bool) -> int:
     """An int of a text, a decimal (what is after the point is dropped) or a bool (1 or 0).
 
@@ -170,13 +171,14 @@ def to_int(value: str | float | bool) -> int:
 
 def _numeral(text: str, pattern: re.Pattern[str], name: str) -> str:
     if len(text) > MAX_DIGITS:
-        raise range_fault(f"'{name}' reads texts of at most {MAX_DIGITS} characters")
+        raise range_fault(f"'{name}' reads texts of at most {MAX_DIGITS} characters", _NO_NUMBER)
     if not pattern.fullmatch(text):
-        raise value_fault(f"'{name}' takes a text that is a number as a whole; this one holds something else")
+        message = f"'{name}' takes a text that is a number as a whole; this one holds something else"
+        raise value_fault(message, _NO_NUMBER)
     return text
 
 
-@registry.filter
+@registry.filter(refuses={"value": "form"})
 def to_decimal(value: str | float | bool) -> float:
     """A decimal of a text, an int or a bool (1 or 0); the text must be a number and nothing else, unlike in Xano.
 
@@ -219,7 +221,7 @@ def written(name: str, value: object) -> str:
 _BOOLS: dict[object, bool] = {"true": True, "1": True, 1: True, "false": False, "0": False, 0: False}
 
 
-@registry.filter
+@registry.filter(refuses={"value": "form"})
 def to_bool(value: str | float | bool) -> bool:
     """True of `true`, `1`, `"true"` and `"1"`, false of `false`, `0`, `"false"` and `"0"`; all else is a fault.
 
@@ -230,4 +232,6 @@ def to_bool(value: str | float | bool) -> bool:
     """
     if isinstance(value, (str, int, float)) and value in _BOOLS:
         return _BOOLS[value]
-    raise value_fault("'to_bool' takes true, false, 1 or 0, as they are or as texts")
+    raise value_fault(
+        "'to_bool' takes true, false, 1 or 0, as they are or as texts", "Input is neither true nor false."
+    )

@@ -18,6 +18,9 @@ Point = Annotated[dict[str, object], POINT]
 EARTH_RADIUS = 6_371_008.8  # metres: the mean radius of the IUGG's GRS 80
 
 
+_REFUSED = {"a": "size", "b": "size"}
+
+
 def _together(a: Vector, b: Vector) -> None:
     if len(a) != len(b):
         raise range_fault(f"the vectors have {len(a)} and {len(b)} numbers")
@@ -28,7 +31,7 @@ def _inner(a: Vector, b: Vector) -> float:
     return decimal(float(sum(map(mul, a, b))))
 
 
-@registry.filter(charges=True)
+@registry.filter(charges=True, refuses=_REFUSED)
 def inner_product(a: Vector, b: Vector) -> float:
     """The sum of the products of two vectors' numbers.
 
@@ -38,7 +41,7 @@ def inner_product(a: Vector, b: Vector) -> float:
     return _inner(a, b)
 
 
-@registry.filter(charges=True)
+@registry.filter(charges=True, refuses=_REFUSED)
 def negative_inner_product(a: Vector, b: Vector) -> float:
     """The inner product with its sign turned, so that the nearest comes first.
 
@@ -48,7 +51,7 @@ def negative_inner_product(a: Vector, b: Vector) -> float:
     return -_inner(a, b) + 0.0
 
 
-@registry.filter(charges=True)
+@registry.filter(charges=True, refuses=_REFUSED)
 def cosine_similarity(a: Vector, b: Vector) -> float:
     """The cosine of the angle between two vectors: 1 where they point the same way, -1 where they are opposite.
 
@@ -66,7 +69,7 @@ def cosine_similarity(a: Vector, b: Vector) -> float:
     return max(-1.0, min(1.0, cosine)) + 0.0
 
 
-@registry.filter(charges=True)
+@registry.filter(charges=True, refuses=_REFUSED)
 def cosine_distance(a: Vector, b: Vector) -> float:
     """One less the cosine of the angle between two vectors: from 0, the same way, to 2, opposite.
 
@@ -76,7 +79,7 @@ def cosine_distance(a: Vector, b: Vector) -> float:
     return 1.0 - cosine_similarity(a, b)
 
 
-@registry.filter(charges=True, aliases=("l2_distance",))
+@registry.filter(charges=True, refuses=_REFUSED, aliases=("l2_distance",))
 def l2_distance_euclidean(a: Vector, b: Vector) -> float:
     """The straight distance between two vectors.
 
@@ -87,7 +90,7 @@ def l2_distance_euclidean(a: Vector, b: Vector) -> float:
     return decimal(math.dist(a, b))
 
 
-@registry.filter(charges=True, aliases=("l1_distance",))
+@registry.filter(charges=True, refuses=_REFUSED, aliases=("l1_distance",))
 def l1_distance_manhattan(a: Vector, b: Vector) -> float:
     """The sum of the distances between two vectors' numbers.
 

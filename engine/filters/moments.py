@@ -6,10 +6,11 @@ from engine import registry
 from engine.filters.time import format_timestamp
 from engine.registry import Timestamp
 
+_REFUSED = {"value": "size", "timezone": "form"}
 _SECOND, _MINUTE, _HOUR, _DAY = 1000, 60_000, 3_600_000, 86_400_000  # milliseconds
 
 
-@registry.filter
+@registry.filter(refuses=_REFUSED)
 def timestamp_year(value: Timestamp, timezone: str = "UTC") -> int:
     """The year of a timestamp.
 
@@ -19,7 +20,7 @@ def timestamp_year(value: Timestamp, timezone: str = "UTC") -> int:
     return int(format_timestamp(value, "Y", timezone))
 
 
-@registry.filter
+@registry.filter(refuses=_REFUSED)
 def timestamp_month(value: Timestamp, timezone: str = "UTC") -> int:
     """The month of a timestamp, from 1.
 
@@ -29,7 +30,7 @@ def timestamp_month(value: Timestamp, timezone: str = "UTC") -> int:
     return int(format_timestamp(value, "n", timezone))
 
 
-@registry.filter
+@registry.filter(refuses=_REFUSED)
 def timestamp_week(value: Timestamp, timezone: str = "UTC") -> int:
     """The week of a timestamp, 1 to 53, which begins on a Monday (ISO 8601).
 
@@ -39,7 +40,7 @@ def timestamp_week(value: Timestamp, timezone: str = "UTC") -> int:
     return int(format_timestamp(value, "W", timezone))
 
 
-@registry.filter
+@registry.filter(refuses=_REFUSED)
 def timestamp_day_of_month(value: Timestamp, timezone: str = "UTC") -> int:
     """The day of the month of a timestamp, from 1.
 
@@ -49,7 +50,7 @@ def timestamp_day_of_month(value: Timestamp, timezone: str = "UTC") -> int:
     return int(format_timestamp(value, "j", timezone))
 
 
-@registry.filter
+@registry.filter(refuses=_REFUSED)
 def timestamp_day_of_week(value: Timestamp, timezone: str = "UTC") -> int:
     """The day of the week of a timestamp, 0 for Sunday to 6 for Saturday.
 
@@ -59,7 +60,7 @@ def timestamp_day_of_week(value: Timestamp, timezone: str = "UTC") -> int:
     return int(format_timestamp(value, "w", timezone))
 
 
-@registry.filter
+@registry.filter(refuses=_REFUSED)
 def timestamp_day_of_year(value: Timestamp, timezone: str = "UTC") -> int:
     """The day of the year of a timestamp, from 1.
 
@@ -69,7 +70,7 @@ def timestamp_day_of_year(value: Timestamp, timezone: str = "UTC") -> int:
     return int(format_timestamp(value, "z", timezone)) + 1
 
 
-@registry.filter
+@registry.filter(refuses=_REFUSED)
 def timestamp_hour(value: Timestamp, timezone: str = "UTC") -> int:
     """The hour of a timestamp, 0 to 23.
 
@@ -79,7 +80,7 @@ def timestamp_hour(value: Timestamp, timezone: str = "UTC") -> int:
     return int(format_timestamp(value, "G", timezone))
 
 
-@registry.filter
+@registry.filter(refuses=_REFUSED)
 def timestamp_minute(value: Timestamp, timezone: str = "UTC") -> int:
     """The minute of a timestamp, 0 to 59.
 

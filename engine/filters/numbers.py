@@ -92,7 +92,7 @@ def _pow_kind(kinds: list[Kind], literals: list[object]) -> Kind:
     return INT if kinds[0].name == "int" and exponent is not None and exponent >= 0 else DECIMAL
 
 
-@registry.filter(result=_pow_kind)
+@registry.filter(result=_pow_kind, refuses={"base": "size", "exponent": "size"})
 def pow_(base: float, exponent: float) -> float:
     """`base` to the power of `exponent`: an int of ints where the exponent isn't negative, else a decimal.
 
@@ -120,7 +120,7 @@ def _int_power(base: int, exponent: int) -> int:
     return integer(base**exponent)
 
 
-@registry.filter
+@registry.filter(refuses={"number": "size"})
 def sqrt(number: float) -> float:
     """The square root of a number.
 

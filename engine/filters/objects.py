@@ -95,7 +95,7 @@ def _changed_kind(field: Kind, rest: list[str], value: Kind) -> Kind:
     return join(changed, made) if field.nullable else changed
 
 
-@registry.filter(result=_set_kind, charges=True)
+@registry.filter(result=_set_kind, charges=True, refuses={"path": "form"})
 def set_(base: dict[str, object] | list[object], path: str | int, value: object | None) -> object:
     """A copy with another value at a path; objects on the way are made where there is nothing or null.
 

@@ -38,13 +38,15 @@ T = TypeVar("T")
 def compiled(pattern: str) -> Any:
     """What RE2 makes of a pattern. Raises Fault value where it is none, range where it is too long."""
     if len(pattern) > MAX_PATTERN:
-        raise range_fault(f"a pattern has at most {MAX_PATTERN} characters")
+        raise range_fault(
+            f"a pattern has at most {MAX_PATTERN} characters", f"Input is longer than {MAX_PATTERN} characters."
+        )
     try:
         return program(pattern)
     except re2.error as error:
         detail = error.args[0] if error.args else ""
         reason = detail.decode(errors="replace") if isinstance(detail, bytes) else str(detail)
-        raise value_fault(f"the pattern isn't a regular expression: {reason}") from error
+        raise value_fault(f"the pattern isn't a regular expression: {reason}", "Input is no pattern.") from error
 
 
 def program(pattern: str) -> Any:
@@ -59,7 +61,9 @@ def program(pattern: str) -> Any:
         re2.purge()  # it would keep more of them than we do
 
 
-@registry.filter(result=content_checked(BOOL, (1, compiled)), charges=True, aliases=("regex_test",))
+@registry.filter(
+    result=content_checked(BOOL, (1, compiled)), refuses={"pattern": "form"}, charges=True, aliases=("regex_test",)
+)
 def regex_matches(text: str, pattern: str) -> bool:
     """Whether a pattern matches anywhere in a text; `^` and `$` tie it to its ends.
 
@@ -96,7 +100,7 @@ def _replace_kind(kinds: list[Kind], literals: list[object]) -> Kind:
     return content_checked(TEXT, (2, lambda text: _template(text, compiled(pattern).groups)))(kinds, literals)
 
 
-@registry.filter(result=_replace_kind, charges=True)
+@registry.filter(result=_replace_kind, refuses={"pattern": "form", "replacement": "form"}, charges=True)
 def regex_replace(text: str, pattern: str, replacement: str) -> str:
     """Text with every match of a pattern replaced; `$1` is the first group, `$0` the match, `$$` a dollar sign.
 

@@ -24,7 +24,7 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-@registry.filter(digests=True, charges=True)
+@registry.filter(digests=True, refuses={"key": "length"}, charges=True)
 def hmac_sha256(text: str, key: str | Secret) -> str:
     """The HMAC-SHA-256 (RFC 2104) of a text under a key, in lower-case hexadecimal. An empty key is a fault.
 
@@ -35,7 +35,7 @@ def hmac_sha256(text: str, key: str | Secret) -> str:
     """
     secret = str(values.reveal(key))
     if not secret:
-        raise value_fault("'hmac_sha256' needs a key; this one is empty")
+        raise value_fault("'hmac_sha256' needs a key; this one is empty", "Input is empty.")
     return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
 
 

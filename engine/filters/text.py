@@ -112,7 +112,7 @@ def substr(text: str, start: int, length: int | None = None) -> str:
     return text[first:end]
 
 
-@registry.filter(charges=True)
+@registry.filter(refuses={"length": "size"}, charges=True)
 def truncate(text: str, length: int, ending: str = "…") -> str:
     """Text cut to `length` characters, with an `ending` where it was cut.
 
@@ -222,7 +222,7 @@ def join(texts: list[str], separator: str) -> str:
     return separator.join(texts)
 
 
-@registry.filter(charges=True, aliases=("string_replace",))
+@registry.filter(refuses={"search": "length"}, charges=True, aliases=("string_replace",))
 def replace(text: str, search: str, replacement: str) -> str:
     """Text with every `search` in it replaced.
 
@@ -232,7 +232,7 @@ def replace(text: str, search: str, replacement: str) -> str:
     "abc" | replace("", "y")           => fault value
     """
     if not search:
-        raise value_fault("'replace' can't search for an empty text")
+        raise value_fault("'replace' can't search for an empty text", "Input is empty.")
     room_for_text(len(text) + text.count(search) * (len(replacement) - len(search)))
     return text.replace(search, replacement)
 

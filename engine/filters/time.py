@@ -23,6 +23,7 @@ from engine.values import TEXT, TIMESTAMP
 MAX_FORMAT = 200  # characters
 MAX_ZONE = 64  # characters
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NO_TIME = "Input is no date or time of the calendar."
 
 MONTHS = (
     "January", "February", "March", "April", "May", "June",
@@ -110,7 +111,8 @@ def _writers(format: str) -> list[str | Callable[[datetime], str]]:
 def _writer(letter: str) -> Callable[[datetime], str]:
     if letter in WRITTEN:
         return WRITTEN[letter]
-    raise value_fault(f"'{letter}' means nothing in a date format: write '\\{letter}' for the letter itself")
+    message = f"'{letter}' means nothing in a date format: write '\\{letter}' for the letter itself"
+    raise value_fault(message, "Input is no format of dates.")
 
 
 def _tokens(format: str) -> Iterator[tuple[str, str]]:
@@ -124,14 +126,19 @@ def _tokens(format: str) -> Iterator[tuple[str, str]]:
             yield letter, escaped or other
 
 
-def _zone(name: str) -> tzinfo:
+def known_zone(name: str) -> tzinfo:
+    """The time zone of a name in the IANA database. Raises Fault value where there is none."""
     try:
         return ZoneInfo(name[:MAX_ZONE])
     except (LookupError, ValueError, OSError) as error:
-        raise value_fault(f"'{name[:MAX_ZONE]}' is no time zone: write one like 'Europe/Vienna'") from error
+        message = f"'{name[:MAX_ZONE]}' is no time zone: write one like 'Europe/Vienna'"
+        raise value_fault(message, "Input is no time zone.") from error
 
 
-@registry.filter(result=content_checked(TEXT, (1, _writers), (2, _zone)))
+@registry.filter(
+    result=content_checked(TEXT, (1, _writers), (2, known_zone)),
+    refuses={"value": "size", "format": "form", "timezone": "form"},
+)
 def format_timestamp(value: Timestamp, format: str = "c", timezone: str = "UTC") -> str:
     """A timestamp as text in a time zone of the IANA database, in PHP's date characters; names are English.
 
@@ -144,7 +151,7 @@ def format_timestamp(value: Timestamp, format: str = "c", timezone: str = "UTC")
     0 | format_timestamp("q")                                            => fault kind
     0 | format_timestamp("Y", "Europe/Nowhere")                          => fault kind
     """
-    moment = _moment(value, _zone(timezone))
+    moment = _moment(value, known_zone(timezone))
     return "".join(part if isinstance(part, str) else part(moment) for part in _writers(format))
 
 
@@ -175,7 +182,10 @@ def _group(letter: str) -> str:
     raise value_fault(f"'{letter}' can't be read from a text: write '\\{letter}' for the letter itself")
 
 
-@registry.filter(result=content_checked(TIMESTAMP, (1, _reader), (2, _zone)))
+@registry.filter(
+    result=content_checked(TIMESTAMP, (1, _reader), (2, known_zone)),
+    refuses={"text": "form", "format": "form", "timezone": "form"},
+)
 def parse_timestamp(text: str, format: str, timezone: str = "UTC") -> Timestamp:
     """The timestamp that a text spells in PHP's date characters; an offset in the text outweighs `timezone`.
 
@@ -191,14 +201,14 @@ def parse_timestamp(text: str, format: str, timezone: str = "UTC") -> Timestamp:
     """
     match = _reader(format).fullmatch(text)
     if match is None:
-        raise value_fault(f"the text isn't a time in the format '{format}'")
+        raise value_fault(f"the text isn't a time in the format '{format}'", _NO_TIME)
     fields: dict[str, str] = match.groupdict()
     if "U" in fields:
         return int(fields["U"]) * 1000
     try:
-        return _milliseconds(_read(fields, _zone(timezone)))
+        return _milliseconds(_read(fields, known_zone(timezone)))
     except (ValueError, OverflowError) as error:
-        raise value_fault("the text names a day or a time that doesn't exist") from error
+        raise value_fault("the text names a day or a time that doesn't exist", _NO_TIME) from error
 
 
 def _read(fields: Mapping[str, str], zone: tzinfo) -> datetime:
@@ -256,7 +266,7 @@ _ISO = re.compile(
 )
 
 
-@registry.filter(result=content_checked(TIMESTAMP, (1, _zone)))
+@registry.filter(result=content_checked(TIMESTAMP, (1, known_zone)), refuses={"text": "form", "timezone": "form"})
 def to_timestamp(text: str, timezone: str = "UTC") -> Timestamp:
     """The timestamp of a date or a date and time in ISO 8601; `timezone` counts where the text has no offset.
 
@@ -269,12 +279,12 @@ def to_timestamp(text: str, timezone: str = "UTC") -> Timestamp:
     "2023-02-30" | to_timestamp                            => fault value
     """
     if not _ISO.fullmatch(text):
-        raise value_fault("'to_timestamp' takes a date, or a date and time, like '2023-10-31T14:30:00Z'")
+        raise value_fault("'to_timestamp' takes a date, or a date and time, like '2023-10-31T14:30:00Z'", _NO_TIME)
     try:
         moment = datetime.fromisoformat(text)
-        return _milliseconds(moment if moment.tzinfo else moment.replace(tzinfo=_zone(timezone)))
+        return _milliseconds(moment if moment.tzinfo else moment.replace(tzinfo=known_zone(timezone)))
     except (ValueError, OverflowError) as error:
-        raise value_fault("the text names a day or a time that doesn't exist") from error
+        raise value_fault("the text names a day or a time that doesn't exist", _NO_TIME) from error
 
 
 @registry.filter

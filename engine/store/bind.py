@@ -47,6 +47,18 @@ def scalar(given: Kind, target: Kind, label: str, ordered: bool, nothing: object
     return convert
 
 
+def checking(convert: Convert | None, check: Callable[[str], object]) -> Convert:
+    """A conversion that has a text looked at by what faults for some."""
+
+    def convert_(value: Any) -> object:
+        converted = reveal(value) if convert is None else convert(value)
+        if isinstance(converted, str):
+            check(converted)
+        return converted
+
+    return convert_
+
+
 BindList = Callable[[list[object], Kind], object]
 _NOTHING = object()
 

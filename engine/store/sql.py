@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 
+from engine import registry
 from engine.errors import Fault, Problems, kind_fault
 from engine.queries import canonical
 from engine.store import bind
@@ -290,7 +291,8 @@ class Where(Terms):
 
     def text_test(self, node: Filter, exact: bool) -> str:
         """`name | starts_with($x)` and its like."""
-        of, argument = (self.text(part, node) for part in (node.of, *node.arguments[:1]))
+        wanted = replace(registry.filters()[node.name].parameters[1], kind=TEXT)
+        of, argument = self.text(node.of, node), self.argument(node.arguments[0], wanted, node)
         sql = f"({self.dialect.tests[canonical(node)].format(of.sql, argument.sql)})"
         return self.optional(node.optional, argument, self.exactly(sql, exact and (of.nullable or argument.nullable)))
 

@@ -7,9 +7,13 @@ from dataclasses import dataclass, field, replace
 
 from engine import registry
 from engine.applications import literal_of
+from engine.blame import blaming
 from engine.errors import Problem, Span, did_you_mean
 from engine.fields import Field
+from engine.filters.conditions import wildcards
+from engine.filters.time import known_zone
 from engine.queries import canonical
+from engine.registry import Parameter
 from engine.store import bind
 from engine.store.base import Convert, Kinds, quoted
 from engine.store.dialect import Dialect, Place, Step
@@ -74,6 +78,8 @@ class Term:
         return self.kind.nullable or self.kind.name in ("any", "null")
 
 
+# What may be wrong with an argument of a filter, by its parameter's name: storages would say so each in its way.
+_CHECKS: Mapping[str, Callable[[str], object]] = {"timezone": known_zone, "pattern": wildcards}
 LOST = Term("NULL", ANY)  # stands where a problem was found
 
 
@@ -263,7 +269,7 @@ class Terms:
             return LOST
         parameters = registry.filters()[name].parameters
         operands = [node.of, *node.arguments]
-        terms = [self.only(each, wanted.kind, node) for each, wanted in zip(operands, parameters, strict=False)]
+        terms = [self.argument(each, wanted, node) for each, wanted in zip(operands, parameters, strict=False)]
         result = self.result_of(node, terms)
         return Term(self.dialect.functions[name]([term.sql for term in terms], result), maybe(result, *terms))
 
@@ -322,6 +328,14 @@ class Terms:
         kind = registry.substitute(kind, {})
         return self.fitting(self.operand(node, kind, ordered=True, label=self.label(of), any_kind=True), kind, node)
 
+    def argument(self, node: Node, wanted: Parameter, of: Node) -> Term:
+        """An argument of a filter; what can't be any text is looked at before a database is asked."""
+        term, check = self.only(node, wanted.kind, of), _CHECKS.get(wanted.name)
+        if check is not None and term.parameter is not None and not isinstance(node, Literal):
+            convert = bind.checking(self.converts[term.parameter], check)
+            self.converts[term.parameter] = blaming(convert, term.kind.inputs) if term.kind.inputs else convert
+        return term
+
     def fitting(self, term: Term, kind: Kind, node: Node) -> Term:
         """A term, which must be of the family of `kind`."""
         term = self.picked(term, kind.family)
@@ -351,7 +365,7 @@ class Terms:
         self, node: Node, kind: Kind, convert: Convert | None, label: str, target: Kind, *, is_listed: bool = False
     ) -> Term:
         self.parameters.append(node)
-        self.converts.append(convert)
+        self.converts.append(blaming(convert, kind.inputs) if convert is not None and kind.inputs else convert)
         self.names.append(label)
         place = len(self.parameters)
         number, dialect = self.before + place, self.dialect
@@ -363,7 +377,7 @@ class Terms:
         """The kind of what is given; what is of one of several kinds is looked at when it is."""
         value = literal_of(node)
         kind = (self.kinds(node) or ANY) if value is ... else kind_of(value)
-        return replace(ANY, nullable=kind.nullable, secret=kind.secret) if kind.options else kind
+        return replace(ANY, nullable=kind.nullable, secret=kind.secret, inputs=kind.inputs) if kind.options else kind
 
     # Problems.
 
