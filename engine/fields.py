@@ -326,7 +326,8 @@ def _sent(field: Field, kind: Kind, name: str) -> Kind:
     """The `kind` of a field, or of a value of its list, within the input `name`."""
     properties = {each.name: each for each in field.properties}
     if kind.item is not None:
-        kind = replace(kind, item=_sent(replace(field, is_list=False), kind.item, name))
+        rules = {rule: value for rule, value in field.rules.items() if rule not in ("min", "max")}  # the list's own
+        kind = replace(kind, item=_sent(replace(field, is_list=False, rules=rules), kind.item, name))
     elif kind.fields is not None:
         inner = {key: _sent(properties.get(key, field), each, name) for key, each in kind.fields.items()}
         kind = replace(kind, fields=inner)
@@ -337,12 +338,14 @@ def _ruled(field: Field, kind: Kind) -> frozenset[str]:
     """What a field's type and rules say about its values, in the words of `REFUSALS`."""
     low, high = field.rules.get("min"), field.rules.get("max")
     is_bounded = low is not None or high is not None
-    found = {"size": is_bounded, "length": is_bounded or any(patterns_of(field.rules))}
+    found = {"size": is_bounded, "length": high is not None, "empty": bool(low) or field.required}
     if kind.family == "number":
         found["zero"] = (low is not None and low > 0) or (high is not None and high < 0)
         found["size"] = is_bounded or field.type in ("timestamp", "geo_point")
+    elif kind.name == "list":
+        found["size"] = bool(low) or field.type == "vector"
     else:
-        found["form"] = kind.name in ("email", "uuid", "date", "enum") or any(patterns_of(field.rules))
+        found["form"] = kind.name in ("email", "uuid", "date", "enum") or "pattern" in field.rules
     return frozenset(word for word, is_ruled in found.items() if is_ruled)
 
 

@@ -236,8 +236,10 @@ class Inference(Operations, Applications):
     def _conditional(self, node: Conditional, scope: Scope) -> Kind:
         true, false = self.condition(node.test, scope)
         then, otherwise = self.infer(node.then, true), self.infer(node.otherwise, false)
-        written = [kind for each, kind in ((node.otherwise, then), (node.then, otherwise)) if isinstance(each, Literal)]
-        return join(then, otherwise).made_of(*written)
+        for each, kind in ((node.otherwise, then), (node.then, otherwise)):
+            if isinstance(each, Literal):
+                return join(then, otherwise).or_written(kind)
+        return join(then, otherwise)
 
     def _misplaced(self, node: Node, scope: Scope) -> Kind:
         self.report("SW218", "a lambda can only be a filter's argument", node.span)

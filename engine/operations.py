@@ -83,7 +83,7 @@ class Operations(Judge):
         left = self.infer(node.left, scope)
         right = self.infer(node.right, narrowed_null(node.left, scope, True, self.kinds))
         kind = right if left.name == "null" else join(left.present(), right)
-        return kind.made_of(left) if isinstance(node.right, Literal) else kind  # nothing is wrong with what is written
+        return kind.or_written(left) if isinstance(node.right, Literal) else kind
 
     def _membership(self, node: Binary, scope: Scope) -> Kind:
         left = self.infer(node.left, scope)

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from engine import registry
 from engine.registry import Definition, Parameter
+
+
+# What is wrong with the values that a filter or function can't take, by the words of `REFUSALS`.
+_REFUSED: Mapping[str, str] = {
+    "form": "; not every text",
+    "length": "; not of any length",
+    "empty": "; not empty",
+    "size": "; within bounds",
+}
 
 
 def reference() -> str:
@@ -34,7 +43,8 @@ def described(definition: Definition) -> Iterator[str]:
     yield from _text(definition.doc)
     for place, parameter in enumerate(definition.parameters):
         is_step = definition.family in ("step", "construct")
-        yield f"- `{definition.name if place == 0 and is_step else parameter.name}`: {taken(parameter)}"
+        refused = _REFUSED.get(definition.refuses.get(parameter.name, ""), "")
+        yield f"- `{definition.name if place == 0 and is_step else parameter.name}`: {taken(parameter)}{refused}"
     if definition.parameters:
         yield ""
 

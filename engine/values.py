@@ -193,6 +193,10 @@ class Kind:
         """This kind with its own taint taken off."""
         return replace(self, secret=False, sealed=False, private=False) if self.secret else self
 
+    def or_written(self, sent: Kind) -> Kind:
+        """This kind of a value that is `sent`, or what an author wrote in its place, with which nothing is wrong."""
+        return replace(self.made_of(sent), checked=sent.checked) if sent.inputs else self
+
     @property
     def label(self) -> str:
         """The author's name of it, as messages say it."""
@@ -247,8 +251,9 @@ def mapping_of(item: Kind) -> Kind:
     return Kind("object", item=item)
 
 
-# What may be wrong with a value of the right kind: a text's form or length, a number's or a list's size, a zero.
-REFUSALS = frozenset({"form", "length", "size", "zero"})
+# What may be wrong with a value of the right kind: a text's form, that it is too long or empty, a number's or a list's
+# size, a zero.
+REFUSALS = frozenset({"form", "length", "empty", "size", "zero"})
 
 # The form in which Xano's API gives a point, in degrees.
 POINT = object_of({"type": Kind("enum", values=("point",)), "data": object_of({"lng": DECIMAL, "lat": DECIMAL})})

@@ -24,7 +24,7 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-@registry.filter(digests=True, refuses={"key": "length"}, charges=True)
+@registry.filter(digests=True, refuses={"key": "empty"}, charges=True)
 def hmac_sha256(text: str, key: str | Secret) -> str:
     """The HMAC-SHA-256 (RFC 2104) of a text under a key, in lower-case hexadecimal. An empty key is a fault.
 

@@ -222,7 +222,7 @@ def join(texts: list[str], separator: str) -> str:
     return separator.join(texts)
 
 
-@registry.filter(refuses={"search": "length"}, charges=True, aliases=("string_replace",))
+@registry.filter(refuses={"search": "empty"}, charges=True, aliases=("string_replace",))
 def replace(text: str, search: str, replacement: str) -> str:
     """Text with every `search` in it replaced.
 

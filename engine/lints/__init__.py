@@ -12,9 +12,16 @@ from engine.lints.accounts import told_apart
 from engine.lints.conditions import always_the_same
 from engine.lints.ownership import unowned
 from engine.lints.reading import Subject
+from engine.lints.refusals import unguarded
 from engine.lints.stores import never_read
 
-_LINTS: tuple[Callable[[Subject], Iterator[Problem]], ...] = (always_the_same, never_read, unowned, told_apart)
+_LINTS: tuple[Callable[[Subject], Iterator[Problem]], ...] = (
+    always_the_same,
+    never_read,
+    unowned,
+    told_apart,
+    unguarded,
+)
 
 
 def findings(subject: Subject) -> Iterator[Problem]:
