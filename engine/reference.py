@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from engine import registry
 from engine.registry import Definition, Parameter
 
-
 # What is wrong with the values that a filter or function can't take, by the words of `REFUSALS`.
 _REFUSED: Mapping[str, str] = {
     "form": "; not every text",

@@ -17,12 +17,15 @@ from urllib.parse import quote
 import argon2
 import httpx
 import pytest
+from jwcrypto.jwe import JWE
 
 from engine.errors import Problems
 from engine.program import check_folder
-from engine.run import evaluate
+from engine.run import evaluate, milliseconds
 from engine.security import passwords as hashing
+from engine.security.keys import KeyRing
 from engine.security.passwords import Cost, Passwords
+from engine.security.tokens import Tokens
 from tests.live import LOGIN, ME, SIGNUP, Live, Site, copied, hosted, serving
 from tests.support import run_stack
 
@@ -431,6 +434,56 @@ def test_s_7_headers_of_tokens_and_profiles(live: Live) -> None:
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["content-type"] == "application/json; charset=utf-8"
         assert "server" not in answer.headers
+
+
+class Forger(Tokens):
+    """Makes a token for whatever a key holder puts in its `sub`."""
+
+    def forged(self, subject: str) -> str:
+        now = milliseconds() // 1000
+        payload = {"sub": subject, "iat": now, "nbf": now, "exp": now + 60, "jti": "x"}
+        key = self._ring.current
+        header = {"alg": key.algorithm.alg, "enc": key.algorithm.enc, "kid": key.kid, "typ": "access+jwt"}
+        text = json.dumps({**payload, "iss": self._issuer, "aud": self._audience, "extras": {}})
+        jwe = JWE(text, json.dumps(header, separators=(",", ":")), algs=list(header.values())[:2], recipient=key.jwk)
+        token: str = jwe.serialize(compact=True)
+        return token
+
+
+MEMBER = """\
+table: member
+auth: true
+columns: {id: uuid, name: text}
+"""
+READS = """\
+endpoint: GET /reads/TABLE
+auth: TABLE
+stack:
+  - get_record: TABLE
+    where: {id: $auth.id}
+    as: it
+  - precondition: $it != null
+    error: not_found
+response: $it.id
+"""
+
+
+def test_t_9_a_token_is_for_an_id_that_its_table_may_have(storage: str, tmp_path: Path) -> None:
+    files = {"member": MEMBER, "a": READS.replace("TABLE", "member"), "b": READS.replace("TABLE", "user")}
+    id = "0f1d3d3e-0000-4000-8000-000000000001"
+    with serving(tmp_path, files) as live, live.client() as client:
+        tokens = Forger(KeyRing.open(tmp_path / "data" / "keys"), "accounts", "accounts", milliseconds)
+        asked = {
+            "user/7": ("user", 404), "user/9223372036854775807": ("user", 404), "user/9223372036854775808": ("user", 401),
+            'user/"7"': ("user", 401), f'user/"{id}"': ("user", 401), "user/" + "[" * 3000: ("user", 401),
+            f'member/"{id}"': ("member", 404), 'member/"seven"': ("member", 404), 'member/"\\u0000"': ("member", 401),
+            "member/7": ("member", 401), 'member/"\\ud800"': ("member", 401),
+        }  # fmt: skip
+        answers = {}
+        for subject, (table, _) in asked.items():
+            mine = {"Authorization": f"Bearer {tokens.forged(subject)}"}
+            answers[subject] = (table, client.get(f"/api:main/reads/{table}", headers=mine).status_code)
+        assert answers == asked
 
 
 # The interpreter and the data

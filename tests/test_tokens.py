@@ -106,7 +106,9 @@ def with_header(token: str, header: str) -> str:
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-@pytest.mark.parametrize("id", [7, 0, -1, 2**70, "7", "a/b", 'a"b\\', "\u00e9\u4e2d\ud83d", str(uuid.UUID(int=5))])
+@pytest.mark.parametrize(
+    "id", [7, 0, -1, 2**63 - 1, -(2**63), "7", "a/b", 'a"b\\', "\u00e9\u4e2d\U0001f600", str(uuid.UUID(int=5))]
+)
 def test_what_was_created_opens(ring: KeyRing, tokens: Tokens, algorithm: str, id: int | str) -> None:
     ring.rotate(algorithm)
     extras = {"role": "admin", "list": [1, {"deep": None}], "text": "\u00e9"}
@@ -318,6 +320,14 @@ def test_t_6_any_other_typ_is_refused(ring: KeyRing, tokens: Tokens, typ: object
         {"sub": "user/true"},
         {"sub": "user/1.5"},
         {"sub": "user/NaN"},
+        {"sub": f"user/{2**63}"},
+        {"sub": f"user/{-(2**63) - 1}"},
+        {"sub": "user/" + "9" * 5000},
+        {"sub": "user/" + "[" * 5000},
+        {"sub": 'user/""'},
+        {"sub": 'user/"\\u0000"'},
+        {"sub": 'user/"\\ud800"'},
+        {"sub": f'user/"{"i" * 257}"'},
         {"iat": str(START)},
         {"iat": START + 6},
         {"nbf": START + 6},
@@ -530,7 +540,7 @@ def test_extras_that_hold_themselves_are_refused(tokens: Tokens) -> None:
         tokens.create("user", 7, endless)
 
 
-@pytest.mark.parametrize("id", [None, True, 1.5, "", "i" * 257, [7], {"id": 7}])
+@pytest.mark.parametrize("id", [None, True, 1.5, "", "i" * 257, [7], {"id": 7}, 2**63, "\0", "\ud800"])
 def test_a_token_is_for_a_number_or_a_text(tokens: Tokens, id: Any) -> None:
     with pytest.raises(Fault, match="a record's id"):
         tokens.create("user", id)
@@ -561,3 +571,11 @@ def test_number_7_and_text_7_and_other_tables_are_other_subjects(ring: KeyRing, 
         tokens.create("user", "7/7"),
     ]
     assert len({subject(token) for token in made}) == 4
+
+
+def test_a_token_is_for_an_id_of_the_tables_type(tokens: Tokens) -> None:
+    number, text = tokens.create("user", 7), tokens.create("user", "7")
+    for _ in ("fresh", "cached"):
+        for token, type_ in ((number, int), (text, str)):
+            assert tokens.open(token, "user", "access", type_).table == "user"
+            assert refused(tokens.open, token, "user", "access", str if type_ is int else int)

@@ -20,6 +20,7 @@ from engine.http.routes import Found, Parameters, Routes
 from engine.program import Compiled, Program
 from engine.run import perform
 from engine.security.tokens import Claims
+from engine.values import PYTHON_TYPES
 
 _NO_PARAMETERS: Parameters = {}
 CLIENT_GONE = 499  # what the log calls a request whose sender didn't wait; nobody is answered
@@ -105,6 +106,7 @@ class Handler:
         self._body_limit = program.workspace.body_limit
         self._dumps = partial(dumps, most=program.workspace.answer_limit)
         self._auth = endpoint.auth
+        self._id_type = PYTHON_TYPES[program.workspace.tables[endpoint.auth].id.type][0] if endpoint.auth else None
         self._has_body = endpoint.method not in ("GET", "HEAD")  # theirs means nothing: RFC 9110 §9.3.1
         self._route = f"/api:{endpoint.group.canonical}{endpoint.path}"
         self._headers = _headers(compiled, program)
@@ -122,7 +124,7 @@ class Handler:
         error: Exception | None = None
         try:
             if self._auth:
-                claims = self._services.tokens.open(bearer(headers), self._auth)
+                claims = self._services.tokens.open(bearer(headers), self._auth, id_type=self._id_type)
             if self._has_body:
                 data = await self._inputs.from_request(scope, receive, parameters)
             else:

@@ -19,6 +19,7 @@ from engine.bounds import MAX_TEXT
 from engine.errors import Fault
 from engine.extent import extent
 from engine.security.keys import Key, KeyRing
+from engine.values import INT_MAX, INT_MIN
 
 MAX_TOKEN = 8192  # characters
 MAX_EXTRAS = 4096  # bytes of JSON
@@ -119,8 +120,12 @@ class Tokens:
             raise _bad(f"the token would take {len(token)} characters; at most {MAX_TOKEN} are accepted")
         return token
 
-    def open(self, token: str, table: str | None = None, purpose: Purpose = "access") -> Claims:
-        """The claims of `token`, of any table where `table` is None.
+    def open(
+        self, token: str, table: str | None = None, purpose: Purpose = "access", id_type: type | None = None
+    ) -> Claims:
+        """The claims of `token`: of any table where `table` is None, else for a record whose id is of `id_type`.
+
+        A table that came to have other ids makes its older tokens worthless.
 
         Raises Fault unauthorized, the same one whatever is wrong with the token.
         """
@@ -132,6 +137,8 @@ class Tokens:
         now = self._clock()
         expired = claims.expires_at is not None and now >= claims.expires_at * 1000
         if expired or claims.issued_at * 1000 > now + LEEWAY * 1000 or (table is not None and table != claims.table):
+            raise _refusal()
+        if id_type is not None and type(claims.id) is not id_type:
             raise _refusal()
         return claims
 
@@ -254,8 +261,8 @@ _SHAPES = {
 
 def _subject(table: str, id: int | str) -> str:
     """`table/id`, the id as JSON: number 7 and text "7" are two records, and so are those of two tables."""
-    if type(id) is not int and not (isinstance(id, str) and 0 < len(id) <= MAX_ID):
-        raise _bad(f"a token is made for a record's id, a number or a text of 1 to {MAX_ID} characters")
+    if not _is_id(id):
+        raise _bad(f"a token is made for a record's id, a number of 64 bits or a text of 1 to {MAX_ID} characters")
     return f"{table}/{json.dumps(id)}"
 
 
@@ -264,9 +271,19 @@ def _record(subject: str) -> tuple[str, int | str] | None:
     table, _, id_json = subject.partition("/")
     try:
         id = json.loads(id_json)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return (table, id) if table and type(id) in (int, str) else None
+    return (table, id) if table and _is_id(id) else None
+
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+def _is_id(id: object) -> bool:
+    """Whether a record may have this id: storages know neither larger ints nor what UTF-8 or C can't say."""
+    if type(id) is int:
+        return INT_MIN <= id <= INT_MAX
+    return isinstance(id, str) and 0 < len(id) <= MAX_ID and _UNSTORABLE.search(id) is None
 
 
 def _expiry(now: int, expires_in: int) -> int:
