@@ -6,7 +6,7 @@ import ast
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-from engine.builders import call, compared, method
+from engine.builders import call, compared, const, method
 from engine.values import Kind
 
 Inline = Callable[..., ast.expr]
@@ -40,6 +40,22 @@ INTRINSICS: Mapping[str, tuple[tuple[frozenset[str], ...], Inline]] = {
 
 # Filters that make an int of any number: what Python makes is bounded where it is made.
 WHOLE: Mapping[str, Callable[[float], int]] = {"floor": math.floor, "ceil": math.ceil}
+
+# Below EXACT, a decimal scaled to the digits that are kept is exact to far better than SURE is off half: so far from
+# half way Python's rounding of the binary form and ours of what is written agree.
+EXACT, SURE = 1e9, 0.5 - 1e-6
+MOST_DIGITS = 8  # for which that is so
+
+
+def is_near(value: ast.expr, error: ast.expr, digits: int) -> ast.expr:
+    """Whether Python rounds a value to so many digits as `round` does; `error` is by how much it changes it."""
+    scale = 10.0**digits
+    return ast.BoolOp(ast.And(), [between(EXACT / scale, value), between(SURE / scale, error)])
+
+
+def between(most: float, value: ast.expr) -> ast.expr:
+    """Whether a number is no further from 0 than `most`."""
+    return ast.Compare(const(-most), [ast.LtE(), ast.LtE()], [value, const(most)])
 
 
 def inlined(filter_: str, kinds: Sequence[Kind]) -> Inline | None:

@@ -31,7 +31,7 @@ from engine.builders import (
     walrus,
 )
 from engine.footprint import ENTRY, ITEM, LIST, OBJECT, TEXT
-from engine.intrinsics import WHOLE, inlined
+from engine.intrinsics import MOST_DIGITS, WHOLE, between, inlined, is_near
 from engine.registry import Definition, Parameter, substitute
 from engine.syntax import (
     Attribute,
@@ -248,7 +248,7 @@ class ExpressionLowering:
         if self._is_number(node.operand):
             turned = ast.UnaryOp(ast.USub(), operand)
             if self.kind(node).name == "int" and not isinstance(node.operand, Literal):  # the least int has no other
-                return self.masked(self.kind(node), self._where(partial(_within, COMPACT), turned, bounds.integer))
+                return self.masked(self.kind(node), self._where(partial(between, COMPACT), turned, bounds.integer))
             return self.masked(self.kind(node), turned)
         return self.masked(self.kind(node), self.helper(operators.negate, operand))
 
@@ -376,7 +376,7 @@ class ExpressionLowering:
         if is_decimal and not self._may_overflow(node):
             return result
         if is_decimal:
-            return self._where(partial(_within, DECIMAL_MAX), result, operators.bounded)
+            return self._where(partial(between, DECIMAL_MAX), result, operators.bounded)
         return self._where(partial(_compact, node), result, bounds.integer)
 
     def _where(
@@ -418,7 +418,9 @@ class ExpressionLowering:
             return self._found(nodes[1], nodes[0])
         if definition.name in WHOLE and definition.family == "filter" and self._is_number(*nodes):
             whole = self.helper(WHOLE[definition.name], self.revealed(nodes[0]))
-            return self.masked(self.kind(node), self._where(partial(_within, COMPACT), whole, bounds.integer))
+            return self.masked(self.kind(node), self._where(partial(between, COMPACT), whole, bounds.integer))
+        if definition.name == "round" and definition.family == "filter" and self._is_rounded_apart(nodes):
+            return self._rounded(definition, *nodes)
         self.may_share(each.body if isinstance(each, Lambda) else each for each in nodes)
         looks_into = self.kind(node).secret or self.kind(node).name == "bool"
         arguments = [
@@ -433,6 +435,26 @@ class ExpressionLowering:
         elif definition.takes_run:
             arguments = [name("run"), *arguments]
         return self.masked(self.kind(node), self._discreet(definition.name, function, arguments, nodes))
+
+    def _is_rounded_apart(self, nodes: Sequence[Node]) -> bool:
+        """Whether a plain decimal is rounded to a few digits that are written out."""
+        digits = literal_of(nodes[1]) if len(nodes) > 1 else 0
+        number = self.kind(nodes[0])
+        is_plain = number.name == "decimal" and not (number.nullable or number.secret)
+        return is_plain and isinstance(digits, int) and 0 <= digits <= MOST_DIGITS
+
+    def _rounded(self, definition: Definition, number: Node, digits: Node | None = None) -> ast.expr:
+        """What Python rounds to, unless it is half way or too large."""
+        value, near = self.lower(number), self.temporary()
+        held = value.id if isinstance(value, ast.Name) else self.temporary()
+        value = name(held) if isinstance(value, ast.Name) else walrus(held, value)
+        count = literal_of(digits) if digits is not None else 0
+        given = [name(held), *([const(count)] if count else [])]
+        rounded = walrus(near, call(self.names.bind(round, "nearest"), *given))
+        test = is_near(value, binary(name(held), ast.Sub(), rounded), count)
+        by_filter = call(self.names.bind(definition.call, definition.name), *given)
+        # Adding 0 makes a negative zero one, and leaves an int an int.
+        return chosen(test, binary(name(near), ast.Add(), const(0)), by_filter)
 
     def _discreet(
         self, name: str, function: ast.expr, arguments: Sequence[ast.expr], nodes: Sequence[Node]
@@ -523,15 +545,11 @@ def _bytes(node: Node) -> int:
     return inner
 
 
-def _within(most: float, value: ast.expr) -> ast.expr:
-    return ast.Compare(const(-most), [ast.LtE(), ast.LtE()], [value, const(most)])
-
-
 def _compact(node: Binary, value: ast.expr) -> ast.expr:
     """Whether an int is surely within its bounds. One that a literal was added to can leave them on one side only."""
     step = literal_of(node.right)
     if not isinstance(step, int) or node.operator == "*":
-        return _within(COMPACT, value)
+        return between(COMPACT, value)
     grows = (step > 0) == (node.operator == "+")
     return compared(value, ast.LtE(), const(COMPACT)) if grows else compared(value, ast.GtE(), const(-COMPACT))
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import json
 import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,12 +17,19 @@ import engine.filters
 import engine.functions
 from engine import registry
 from engine.bounds import MAX_DEPTH, MAX_ITEMS, MAX_TEXT
+from engine.builders import at, function, function_of, returned
 from engine.compare import same
+from engine.compile import origin_of
 from engine.errors import Fault
 from engine.filters import encoding, kinds, lists, numbers, objects, patterns, secrecy, text, time
+from engine.infer import Inference
+from engine.lower import ExpressionLowering, Names
+from engine.parser import parse_expression
 from engine.registry import Definition, Misfit
+from engine.scope import Scope
 from engine.values import (
     ANY,
+    DECIMAL,
     INT,
     INT_MAX,
     INT_MIN,
@@ -541,3 +550,69 @@ def test_clock_and_chance_come_from_the_run() -> None:
     assert calls["now"](run) == 1_700_000_000_000
     assert calls["uuid"](run) == "00000000-0000-4000-8000-000000000000"
     assert {calls["random_int"](run, 1, 3) for _ in range(100)} == {1, 2, 3}
+
+
+# What is written out
+
+NEAR_HALVES = st.builds(
+    lambda whole, digits, off: (whole + 0.5) / 10**digits + off,
+    st.integers(-(10**10), 10**10), st.integers(0, 9), st.sampled_from([0.0, 1e-9, -1e-9, 1e-13, -1e-13]),
+)  # fmt: skip
+DECIMALS = st.one_of(
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.floats(-1000, 1000),
+    st.decimals(-(10**6), 10**6, places=3).map(float),
+    NEAR_HALVES,
+    st.integers(-(2**63), 2**63 - 1),
+    st.sampled_from([0.0, -0.0, 0, 0.5, -0.5, 2.5, 1.005, 2.675, 9_999_999.995, 1e7, 1e9, -0.004]),
+)
+
+
+def written_out(text: str) -> Callable[[Any], Any]:
+    """An expression of `$x`, which is known to be a decimal, as a function of it."""
+    node, inference = parse_expression(text, origin_of(text)), Inference()
+    inference.infer(node, Scope(kinds={"x": DECIMAL}))
+    lowering = ExpressionLowering(inference.kinds, Names())
+    tree = at(node.span, function("it", ["run", "v_x"], [returned(lowering.lower(node))], is_async=False))
+    made = function_of(tree, "it.yaml", lowering.names.bound, "it")
+    return lambda value: made(None, value)
+
+
+def outcome(call: Callable[[], Any]) -> tuple[str, str]:
+    """A value to the last bit with its type, or the reason of a fault."""
+    try:
+        value = call()
+    except Fault as fault:
+        return "fault", fault.reason
+    return type(value).__name__, repr(value)
+
+
+ROUNDED = {
+    digits: (
+        written_out("$x | round" if digits is None else f"$x | round({digits})"),
+        [] if digits is None else [digits],
+    )
+    for digits in (None, 0, 1, 2, 3, 8, 9, -2)
+}
+WHOLES = {name: written_out(f"$x | {name}") for name in ("floor", "ceil")}
+
+
+@given(DECIMALS)
+def test_numbers_are_rounded_in_place_as_the_filters_round_them(number: float) -> None:
+    by_filter = registry.filters()
+    for rounded, digits in ROUNDED.values():
+        assert outcome(lambda: rounded(number)) == outcome(lambda: by_filter["round"].call(number, *digits)), digits  # noqa: B023
+    for name, whole in WHOLES.items():
+        assert outcome(lambda: whole(number)) == outcome(lambda: by_filter[name].call(number)), name  # noqa: B023
+
+
+def test_rounding_is_written_out() -> None:
+    """The filter is called for what lies half way, and for nothing else."""
+    node, inference = parse_expression("$x | round(2)", origin_of("$x | round(2)")), Inference()
+    inference.infer(node, Scope(kinds={"x": DECIMAL}))
+    lowering = ExpressionLowering(inference.kinds, Names())
+    code = compile(ast.fix_missing_locations(ast.Expression(lowering.lower(node))), "it", "eval")
+    called: list[float] = []
+    names = {**lowering.names.bound, "round": lambda number, digits: called.append(number)}
+    assert eval(code, {**names, "v_x": 2.671}) == 2.67 and called == []
+    assert eval(code, {**names, "v_x": 2.675}) is None and called == [2.675]

@@ -11,14 +11,14 @@ from engine import registry
 from engine.bounds import decimal, integer, range_fault, unfit
 from engine.errors import Fault
 from engine.filters.rules import int_at, kind_at, number_kind
+from engine.intrinsics import EXACT, MOST_DIGITS, SURE
 from engine.registry import Misfit
 from engine.values import DECIMAL, INT, NULL, Kind, join
 
 N = TypeVar("N", bound=float)
 
 MAX_PRECISION = 308  # no decimal has a digit further away that matters
-_SCALES = {precision: 10.0**precision for precision in range(1, 9)}
-_EXACT, _SURE = 1e9, 0.5 - 1e-6  # below the one, scaled decimals are exact to far better than the other is off half
+_SCALES = {precision: 10.0**precision for precision in range(1, MOST_DIGITS + 1)}
 _DIGITS = Context(prec=2 * MAX_PRECISION + 4, rounding=ROUND_HALF_UP)
 
 
@@ -41,9 +41,9 @@ def round_(number: float, precision: int = 0) -> float:
     0.5 | round(400)       => fault range
     """
     scale = _SCALES.get(precision)
-    if scale is not None and isinstance(number, float) and abs(number) * scale < _EXACT:
+    if scale is not None and isinstance(number, float) and abs(number) * scale < EXACT:
         near = round(number, precision)
-        if abs(number - near) * scale < _SURE:  # far from half way both ways of rounding agree
+        if abs(number - near) * scale < SURE:  # far from half way both ways of rounding agree
             return near + 0.0
     if abs(precision) > MAX_PRECISION:
         raise range_fault(f"a precision is at most {MAX_PRECISION} digits")
