@@ -17,7 +17,7 @@ from engine.errors import Fault, Span
 from engine.lints.reading import expressions
 from engine.shapes import input_fault
 from engine.stack import Step
-from engine.syntax import Binary, Call, Column, Entry, Filter, Node, ObjectOf, children, walk
+from engine.syntax import Binary, Call, Column, Entry, Filter, Node, ObjectOf, Spread, children, walk
 from engine.values import Kind, sources
 
 NOTES = "<notes>"  # the global of compiled code that holds its notes; no author can name it
@@ -53,7 +53,7 @@ class Notes(dict[Place, Note]):
 
     def operation(self, node: Node) -> None:
         """Notes what the operation of an expression is given."""
-        operands = [each for each in children(node) if not isinstance(each, Entry)]
+        operands = [each.of if isinstance(each, Spread) else each for each in children(node)]
         divisors = operands[1:] if isinstance(node, Binary) else operands
         self._note(node.span, [node, *operands], _refused(node) or operands, operands, divisors)
 

@@ -151,6 +151,10 @@ SENT: dict[str, Sent] = {
     "a pattern of a query": query("title | regex_matches($input.a)", {"a": "("}, message="Input is no pattern."),
     "a long wildcard of a query": query("title | like($input.a)", {"a": "%" * 1001}),
     "a zone of a query": query("(at | timestamp_hour($input.a)) == 1", {"a": "x"}, message="Input is no time zone."),
+    "JSON that is no int in a query": query('(title | substr($input.a)) == "x"', {"a": 1.5}, "a: json"),
+    "JSON that is no int in a rest": query("size % $input.a == 1", {"a": 1e300}, "a: json"),
+    "JSON that is no object": value("{...$input.a}", {"a": [1]}, "a: json"),
+    "JSON that is no list of items": value("[...$input.a]", {"a": 1}, "a: json"),
     "what a query computes": query("size * $input.a > 1", {"a": 2**62}, "a: int"),
     "JSON in an order of a query": query("size > $input.a", {"a": "x"}, "a: json"),
     "JSON as a list of a query": query("size in $input.a", {"a": "x"}, "a: json"),
@@ -255,6 +259,25 @@ def test_a_pattern_that_only_one_storage_knows_is_the_clients(tmp_path: Path) ->
     with pytest.raises(Fault) as caught:
         answer(made, "POST /sent/0", {"a": r"\pL"})
     assert (caught.value.name, caught.value.payload["param"]) == ("input_error", "a")  # type: ignore[index]
+
+
+DIRECT = """\
+- direct_database_query: "SELECT id FROM note WHERE size = ?"
+  args: [$input.a]
+  as: found
+- return: $found"""
+
+
+@on_postgres
+def test_a_value_that_no_column_takes_leaves_the_connection_as_it_was(tmp_path: Path) -> None:
+    """The next who begins a transaction on it may be anybody."""
+    asked = Sent(DIRECT, "{a: json}", {})
+    files = {**FILES, "asks": endpoint(0, asked), "adds": endpoint(1, Sent(f"{ADDED}- return: $note.size", "{}", {}))}
+    with serving(tmp_path, files) as live, live.client() as client:
+        for sent in ("x", [1], {"b": 1}, "2026-01-01"):
+            refused = client.post("/api:main/sent/0", json={"a": sent})
+            assert (refused.status_code, refused.json()["payload"]["param"]) == (400, "a")
+            assert client.post("/api:main/sent/1", json={}).status_code == 200
 
 
 def test_a_stack_may_catch_it(tmp_path: Path) -> None:

@@ -47,16 +47,22 @@ def scalar(given: Kind, target: Kind, label: str, ordered: bool, nothing: object
     return convert
 
 
-def checking(convert: Convert | None, check: Callable[[str], object]) -> Convert:
-    """A conversion that has a text looked at by what faults for some."""
+def checking(convert: Convert | None, check: Callable[[Any], object]) -> Convert:
+    """A conversion that has what isn't null looked at by what faults for some."""
 
-    def convert_(value: Any) -> object:
+    def checked(value: Any) -> object:
         converted = reveal(value) if convert is None else convert(value)
-        if isinstance(converted, str):
+        if converted is not None:
             check(converted)
         return converted
 
-    return convert_
+    return checked
+
+
+def whole(value: object) -> None:
+    """Raises Fault kind for what is no int."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise kind_fault(f"an int is needed, not {kind_of(value)}")
 
 
 BindList = Callable[[list[object], Kind], object]

@@ -8,7 +8,7 @@ from typing import Any
 
 import asyncpg
 
-from engine.errors import Fault
+from engine.errors import Fault, value_fault
 from engine.sql import Sql
 from engine.store.base import ReadingRun
 from engine.store.constraints import not_unique, refused
@@ -47,4 +47,6 @@ def faulted(error: Exception) -> Fault:
         return not_unique(key_of(error) or ["id"])
     if isinstance(error, asyncpg.DiskFullError):
         return refused()
+    if isinstance(error, asyncpg.DataError):  # of a value that it was given, most likely
+        return value_fault(failed(type(error).__name__).message)
     return failed(type(error).__name__)

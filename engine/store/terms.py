@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from engine import registry
 from engine.applications import literal_of
@@ -79,7 +80,7 @@ class Term:
 
 
 # What may be wrong with an argument of a filter, by its parameter's name: storages would say so each in its way.
-_CHECKS: Mapping[str, Callable[[str], object]] = {"timezone": known_zone, "pattern": wildcards}
+_CHECKS: Mapping[str, Callable[[Any], object]] = {"timezone": known_zone, "pattern": wildcards}
 LOST = Term("NULL", ANY)  # stands where a problem was found
 
 
@@ -232,7 +233,7 @@ class Terms:
 
     def ints(self, node: Binary) -> tuple[Term, Term]:
         """Both sides of a remainder."""
-        left, right = self.number(node.left, node), self.number(node.right, node)
+        left, right = self.whole(node.left, node), self.whole(node.right, node)
         if "decimal" in (left.kind.name, right.kind.name):
             self.refuse(node, "'%' of decimals")
         return left, right
@@ -330,8 +331,19 @@ class Terms:
 
     def argument(self, node: Node, wanted: Parameter, of: Node) -> Term:
         """An argument of a filter; what can't be any text is looked at before a database is asked."""
-        term, check = self.only(node, wanted.kind, of), _CHECKS.get(wanted.name)
-        if check is not None and term.parameter is not None and not isinstance(node, Literal):
+        if wanted.kind.name == "int":
+            return self.whole(node, of)
+        check = None if isinstance(node, Literal) else _CHECKS.get(wanted.name)  # what is written was tried at load
+        return self.checked(self.only(node, wanted.kind, of), check)
+
+    def whole(self, node: Node, of: Node) -> Term:
+        """A number that must be an int; of what is known only when it runs, that is looked at then."""
+        term = self.number(node, of)
+        return self.checked(term, bind.whole) if term.kind.is_open else term
+
+    def checked(self, term: Term, check: Callable[[Any], object] | None) -> Term:
+        """A term whose value, where it is given, is looked at by what faults for some."""
+        if check is not None and term.parameter is not None:
             convert = bind.checking(self.converts[term.parameter], check)
             self.converts[term.parameter] = blaming(convert, term.kind.inputs) if term.kind.inputs else convert
         return term
