@@ -32,6 +32,9 @@ _LONGEST = 0.25
 # It was prepared before a column became of another type.
 _STALE = asyncpg.InvalidCachedStatementError
 _CONFLICTS = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, _STALE)
+# Where values don't fit, asyncpg finds out in the middle of an exchange: the server goes on with it, a snapshot taken,
+# until the next statement comes, which can't be one that begins a transaction then.
+_UNSENT = (asyncpg.DataError, asyncpg.InterfaceError)
 # The server has too much to do, or is one that only reads for now.
 _FULL = (
     asyncpg.InsufficientResourcesError,
@@ -202,7 +205,12 @@ class PostgresSession:
             found = await getattr(statement, how)(*values)
         except FAILURES as error:
             lost = _is_lost(connection, error)
-            self._pool.drop(connection) if lost else self._pool.give(connection)
+            if lost:
+                self._pool.drop(connection)
+            elif isinstance(error, _UNSENT):
+                self._pool.undo(connection)
+            else:
+                self._pool.give(connection)
             # Nobody knows whether a write was done over a connection that is lost.
             if again and (isinstance(error, _STALE) or (lost and not writes and not isinstance(error, TimeoutError))):
                 self._pool.forget_statements()
