@@ -280,6 +280,17 @@ def test_a_value_that_no_column_takes_leaves_the_connection_as_it_was(tmp_path: 
             assert client.post("/api:main/sent/1", json={}).status_code == 200
 
 
+def test_a_rest_by_json_is_that_of_an_int(storage: str, tmp_path: Path) -> None:
+    assert (
+        answer(
+            program(tmp_path, {**FILES, "it": endpoint(0, query("size % $input.a == 2", {}, "a: json"))}),
+            "POST /sent/0",
+            {"a": 2**62},
+        )[0]["size"]
+        == 2
+    )
+
+
 def test_a_stack_may_catch_it(tmp_path: Path) -> None:
     stack = "- try:\n    - set: {n: $input.a | to_int}\n  catch:\n    - return: $error\n- return: $n"
     caught = run_stack(tmp_path, stack, "{a: text}", {"a": "x"})

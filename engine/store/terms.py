@@ -338,7 +338,7 @@ class Terms:
 
     def whole(self, node: Node, of: Node) -> Term:
         """A number that must be an int; of what is known only when it runs, that is looked at then."""
-        term = self.number(node, of)
+        term = self.only(node, INT, of)
         return self.checked(term, bind.whole) if term.kind.is_open else term
 
     def checked(self, term: Term, check: Callable[[Any], object] | None) -> Term:
