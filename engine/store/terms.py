@@ -338,8 +338,11 @@ class Terms:
 
     def whole(self, node: Node, of: Node) -> Term:
         """A number that must be an int; of what is known only when it runs, that is looked at then."""
-        term = self.only(node, INT, of)
-        return self.checked(term, bind.whole) if term.kind.is_open else term
+        kind = self.known(node)
+        if has_column(node) or not kind.is_open:
+            return self.only(node, INT, of)
+        known = replace(INT, nullable=True, secret=kind.secret, inputs=kind.inputs)
+        return self.bind(node, known, bind.checking(None, bind.whole), self.label(of), INT)
 
     def checked(self, term: Term, check: Callable[[Any], object] | None) -> Term:
         """A term whose value, where it is given, is looked at by what faults for some."""
