@@ -124,11 +124,11 @@ def test_what_is_written_is_kept_with_the_rest_or_not_at_all(tmp_path: Path) -> 
 
 
 FAULTS = {
-    "a value too many": ("SELECT ? AS a", [1, 2], "fatal", "value", ""),
-    "a value too few": ("SELECT ? AS a", [], "fatal", "value", ""),
-    "an object for a list": ("SELECT ? AS a", {"a": 1}, "fatal", "kind", ""),
-    "a list for names": ("'SELECT :a AS a'", [1], "fatal", "kind", ""),
-    "a name that isn't there": ("'SELECT :a AS a'", {"b": 1}, "fatal", "value", ""),
+    "a value too many": ("SELECT ? AS a", [1, 2], "input_error", "value", "Input "),
+    "a value too few": ("SELECT ? AS a", [], "input_error", "value", "Input "),
+    "an object for a list": ("SELECT ? AS a", {"a": 1}, "input_error", "kind", "Input "),
+    "a list for names": ("'SELECT :a AS a'", [1], "input_error", "kind", "Input "),
+    "a name that isn't there": ("'SELECT :a AS a'", {"b": 1}, "input_error", "value", "Input "),
     "an int past 64 bits": ("SELECT ? AS a", [2**63], "input_error", "", "Input is an int past 64 bits."),
     "half a surrogate pair": ("'SELECT :a AS a'", {"a": "\ud800"}, "input_error", "", "Input holds half a surrogate pair."),
     "what is unique": (
@@ -138,8 +138,8 @@ FAULTS = {
     "what must be there": ("INSERT INTO note (size) VALUES (?)", [1], "fatal", "database", ""),
     "a reference to nothing": ("INSERT INTO note (text, size, user_id) VALUES (?, 1, 99)", ["x"], "fatal", "database", ""),
     "a failing function": ("SELECT json(?) AS a", ["{"], "fatal", "database", ""),
-    "a blob": ("SELECT CAST(? AS BLOB) AS a", ["x"], "fatal", "kind", ""),
-    "no number": ("SELECT ? * 9e999 AS a", [1], "fatal", "range", ""),
+    "a blob": ("SELECT CAST(? AS BLOB) AS a", ["x"], "input_error", "kind", "Input "),
+    "no number": ("SELECT ? * 9e999 AS a", [1], "input_error", "range", "Input "),
     "too many rows": (
         f"WITH RECURSIVE n(i) AS (SELECT ? UNION ALL SELECT i + 1 FROM n LIMIT {ROW_LIMIT + 1}) SELECT i FROM n", [1],
         "fatal", "limit", "",

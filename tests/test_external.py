@@ -98,7 +98,7 @@ def test_what_is_unique_there_is_a_conflict(tmp_path: Path, shop: str) -> None:
     ("sql", "more", "name", "reason"),
     [
         ("SELECT nothing FROM article", "", "fatal", "database"),
-        ("SELECT sku FROM article WHERE sku = ?", "args: $input.v", "fatal", "value"),
+        ("SELECT sku FROM article WHERE sku = ?", "args: $input.v", "input_error", "value"),
         ("SELECT sku FROM article", "timeout: 61", "fatal", "value"),
         ("SELECT sku FROM article", "timeout: 0", "fatal", "value"),
         ("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) AS m FROM n", "timeout: 0.1", "fatal", "timeout"),
