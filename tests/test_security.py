@@ -306,7 +306,7 @@ SECRETS = """
 LEAKS = {
     "stacks/log": "endpoint: POST /log\ninput: {email: text, password: password}\nstack:\n  - get_record: user\n    where: {email: $input.email}\n    as: u\n"
     "  - debug_log: $u\n  - validate_password: $input.password\n    against: $u?.password\n    as: ok\n  - debug_log: $ok\nresponse: $u\n",
-    "stacks/divide": "endpoint: POST /divide\ninput: {password: password, z: int}\nstack:\n  - set: {p: $input.password}\n  - set: {x: '${1 / $input.z}'}\nresponse: $x\n",
+    "stacks/divide": "endpoint: POST /divide\ninput: {password: password, z: int}\nstack:\n  - set: {p: $input.password}\n  - set: {x: '${$input.z / ([] | count)}'}\nresponse: $x\n",
     "stacks/open": "endpoint: POST /open\ninput: {password: password, any: json}\nstack:\n  - set: {x: '${$input.any.a.b}', y: $input.password}\nresponse: $x\n",
     "stacks/throws": "endpoint: POST /throws\ninput: {password: password, any: json}\nstack:\n  - set: {p: $input.password, e: $env.CANARY_ENV}\n  - throw: conflict\n    message: No.\n    payload: $input.any\n",
 }  # fmt: skip
@@ -358,7 +358,7 @@ def test_s_1_no_secret_leaves(tmp_path: Path) -> None:
         assert ask("POST", "/api:main/none", json=body, headers=mine).status_code == 404
         assert ask("POST", "/api:main/log", json={"email": "c@x.io", "password": word}, headers=mine).status_code == 200
         assert ask("POST", "/api:main/divide", json={"password": word, "z": 0}, headers=mine).status_code == 500
-        assert ask("POST", "/api:main/open", json={"password": word, "any": {"a": 1}}, headers=mine).status_code == 500
+        assert ask("POST", "/api:main/open", json={"password": word, "any": {"a": 1}}, headers=mine).status_code == 400
         assert ask("POST", "/api:main/throws", json={"password": word, "any": 1}, headers=mine).status_code == 409
         hash_ = stored(live, "c@x.io")
         material = keys_in(tmp_path / "data" / "keys")
