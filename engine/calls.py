@@ -31,6 +31,7 @@ class Calls(StackWalk):
         checked = self.owner.function(word.text, word.span)
         self.creates_token = self.creates_token or checked.creates_token
         self.acts = self.acts or checked.acts
+        self.hashes = self.hashes or checked.hashes
         if checked.writes:
             self.written(function.name, word.span)
         if step.result is None and not checked.acts:

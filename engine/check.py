@@ -158,6 +158,7 @@ class WorkspaceChecker:
             checker.writes,
             checker.waits,
             checker.acts or broken,
+            checker.hashes,
         )
 
     def _subject(self, checker: StackChecker, owner: Endpoint | Function) -> Subject:

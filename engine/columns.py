@@ -102,6 +102,8 @@ class Columns(StackWalk):
 
     def _record(self, step: Step, table: Table, kind: Kind, node: Node, what: str, is_open: bool) -> None:
         given = kind.fields
+        written = table.columns if given is None else given  # which may be any of them
+        self.hashes = self.hashes or any(name in written for name in table.passwords)
         if given is None and is_open and not kind.secret and fits(kind, OBJECT):
             return
         if not fits(kind, OBJECT) or given is None:

@@ -27,7 +27,7 @@ LIBRARY = (engine.filters, engine.functions, engine.steps)  # importing them reg
 class Compiled:
     """An endpoint ready to serve. Its plan is compiled when it is first asked for.
 
-    `no_store`: what it answers belongs to one caller and is kept by no cache.
+    `no_store`: what it answers belongs to one caller and is kept by no cache. `hashes`: it may hash a password.
     """
 
     endpoint: Endpoint
@@ -45,6 +45,10 @@ class Compiled:
     @property
     def no_store(self) -> bool:
         return bool(self.endpoint.auth) or self.compiler.checked.endpoints[self.endpoint].creates_token
+
+    @property
+    def hashes(self) -> bool:
+        return self.compiler.checked.endpoints[self.endpoint].hashes
 
 
 @dataclass(frozen=True, eq=False)

@@ -113,8 +113,9 @@ class Definition:
     of a step it is given null for an argument that is left out, and an open kind for one that is no value.
     `declassifies`: the result of a secret argument is no secret. `digests`: what it makes of a password tells nothing
     of it. `reads`: it asks the database for records. `writes`: it may change the database, `single`: by one statement.
-    `outside`: it waits for something outside of the database. `charges`: the run pays for the piped value's length.
-    `keeps`: the result holds only items of which the filter's condition is true.
+    `hashes`: it computes the hash of a password. `outside`: it waits for something outside of the database. `charges`:
+    the run pays for the piped value's length. `keeps`: the result holds only items of which the filter's condition is
+    true.
     `is_prepared`: `call` takes a `load` first, runs once at load, and returns the operation that runs. `composes`: it
     is given the arguments as they were read, and its operation says which nodes' values it is called with.
     `refuses`: the parameters of a filter or function of which it takes not every value of their kinds, each with what
@@ -139,6 +140,7 @@ class Definition:
     reads: bool = False
     writes: bool = False
     single: bool = False
+    hashes: bool = False
     outside: bool = False
     charges: bool = False
     keeps: bool = False
@@ -231,6 +233,7 @@ def step(
     reads: bool = False,
     writes: bool = False,
     single: bool = False,
+    hashes: bool = False,
     outside: bool = False,
     composes: bool = False,
     faults: tuple[str, ...] = (),

@@ -43,6 +43,7 @@ class Signatures(Columns):
         if step.name == "create_token":
             self.creates_token = True
         self.acts = self.acts or step.name not in ASKS
+        self.hashes = self.hashes or step.definition.hashes
         if step.writes:
             self.written(step.name, step.span)
         self._check_breadth(step)

@@ -41,6 +41,7 @@ class CheckedStack:
     """What checking a stack found out: the kind of each node, of the result, and the secrets it reads.
 
     `writes`: it may change the database. `acts`: it does something beside computing its result.
+    `hashes`: it may compute the hash of a password.
     """
 
     kinds: Mapping[Node, Kind]
@@ -50,6 +51,7 @@ class CheckedStack:
     writes: bool = False
     waits: bool = False  # for something outside of the database
     acts: bool = False
+    hashes: bool = False
 
 
 class Functions(Protocol):
@@ -81,7 +83,7 @@ class StackWalk(Inference):
         self.exits: list[Exits] = []
         self.assigned: dict[str, Kind] = {}
         self.declared: dict[str, tuple[Span, str]] = {}
-        self.creates_token = self.writes = self.waits = self.acts = False
+        self.creates_token = self.writes = self.waits = self.acts = self.hashes = False
         self.atomic = True
         self.in_finally = 0
 

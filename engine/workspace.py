@@ -113,6 +113,11 @@ class Table:
         return tuple(name for name, column in self.columns.items() if column.is_beside)
 
     @cached_property
+    def passwords(self) -> tuple[str, ...]:
+        """The columns whose values are hashed as they are stored."""
+        return tuple(name for name, column in self.columns.items() if column.type == "password")
+
+    @cached_property
     def kind(self) -> Kind:
         """The kind of its records, secret columns tainted."""
         return replace(object_of({name: each.column_kind for name, each in self.columns.items()}), table=self.name)

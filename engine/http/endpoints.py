@@ -13,6 +13,7 @@ from engine.http.auth import bearer
 from engine.http.bodies import Gone, Patience, Receive
 from engine.http.cors import Policy
 from engine.http.direct import Headers
+from engine.http.gate import Gate
 from engine.http.inputs import Inputs, Scope
 from engine.http.logs import Report
 from engine.http.responses import BASE, NO_STORE, NOT_FOUND, Answer, Send, dumps, fatal, refusal, write
@@ -110,6 +111,7 @@ class Handler:
         self._has_body = endpoint.method not in ("GET", "HEAD")  # theirs means nothing: RFC 9110 §9.3.1
         self._route = f"/api:{endpoint.group.canonical}{endpoint.path}"
         self._headers = _headers(compiled, program)
+        self._gate = Gate(program.services.passwords, report, self._route) if compiled.hashes else None
 
     @cached_property
     def _inputs(self) -> Inputs:
@@ -117,6 +119,8 @@ class Handler:
         return Inputs(self._compiled.shape, self._body_limit, self._patience)
 
     async def serve(self, scope: Scope, receive: Receive, send: Send, parameters: Parameters) -> None:
+        if self._gate is not None and self._gate.is_shut:
+            return await self._turn_away(self._gate, scope, send)
         started = time.perf_counter_ns()
         headers = scope["headers"]
         run = self._services.run(scope)
@@ -142,6 +146,10 @@ class Handler:
             cors = self.policy.headers(headers)
         await write(send, answer, cors, run.id, head=scope["method"] == "HEAD")
         return self._report(scope, run.id, self._route, answer[0], len(answer[2]), started, claims, error)
+
+    async def _turn_away(self, gate: Gate, scope: Scope, send: Send) -> None:
+        answer, headers = await gate.turn_away(), self.policy.headers(scope["headers"])
+        await write(send, answer, headers, self._services.run(None).id, head=scope["method"] == "HEAD")
 
 
 def _headers(compiled: Compiled, program: Program) -> Headers:

@@ -110,6 +110,20 @@ class Report:
             entry["error"] = story(error)
         self._log(entry)
 
+    def turned_away(self, route: str, count: int, fault: Fault) -> None:
+        """Log that so many requests of an endpoint were refused alike since the last such entry."""
+        self._log(
+            {
+                "time": self._time(),
+                "level": "warning",
+                "path": route,
+                "status": fault.status,
+                "requests": count,
+                "code": fault.code,
+                "reason": fault.reason,
+            }
+        )
+
     def _time(self) -> str:
         """`2026-01-31T23:59:59.123Z`; the text of a second is made once."""
         second, rest = divmod(self._clock(), 1000)

@@ -107,6 +107,14 @@ class Passwords:
         _check_size(password)
         return await self._run(self.verify_now, stored, password)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether so many calls wait that another would be refused."""
+        if self._slots.acquire(blocking=False):
+            self._slots.release()
+            return False
+        return True
+
     def needs_rehash(self, stored: str) -> bool:
         """Whether `stored` isn't what `hash` would give now, apart from salt and digest."""
         return len(stored) != len(self._dummy) or _parameters(stored) != _parameters(self._dummy)
@@ -149,12 +157,12 @@ class Passwords:
 
     async def _run(self, work: Callable[..., T], *arguments: object) -> T:
         if not self._slots.acquire(blocking=False):
-            raise _busy()
+            raise busy()
         try:
             future = self._pool.submit(work, *arguments)
         except RuntimeError:  # closed
             self._slots.release()
-            raise _busy() from None
+            raise busy() from None
         # Called once in every case: done, failed, or cancelled while waiting. Work that has begun can't be
         # cancelled and keeps its slot until it ends, whether or not anyone still awaits it.
         future.add_done_callback(lambda _: self._slots.release())
@@ -167,7 +175,8 @@ def _stand_back() -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
 
 
-def _busy() -> Fault:
+def busy() -> Fault:
+    """What is answered where too many calls wait already."""
     message = "Too many passwords are being checked. Try again in a second."
     return Fault("unavailable", message, reason="passwords", headers=(("Retry-After", "1"),))
 

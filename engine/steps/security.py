@@ -8,7 +8,7 @@ from engine.run import Run
 from engine.values import Secret, Stored, reveal
 
 
-@step
+@step(hashes=True)
 async def validate_password(run: Run, password: str | Secret, against: Secret | None) -> bool:
     """Whether `password` is the one whose hash is `against`; against null it does the same work and yields false.
 
