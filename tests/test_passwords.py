@@ -210,7 +210,7 @@ def test_l_3_a_hash_of_older_parameters_takes_as_much_work_too(old: Cost) -> Non
 
 @pytest.mark.parametrize("index", range(42))
 def test_t_18_a_digest_that_differs_anywhere_is_refused(passwords: Passwords, index: int) -> None:
-    """Argon2 itself compares, in constant time; no digest is ever compared in Python."""
+    """What compares takes as long wherever they differ: `hmac.compare_digest`."""
     assert not passwords.verify_now(changed(passwords.hash_now("correct horse"), index), "correct horse")
 
 

@@ -20,6 +20,7 @@ import pytest
 from jwcrypto.jwe import JWE
 
 from engine.errors import Problems
+from engine.http import gate
 from engine.program import check_folder
 from engine.run import evaluate, milliseconds
 from engine.security import passwords as hashing
@@ -141,19 +142,13 @@ def test_l_1_l_2_every_failed_login_does_the_same_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cost: Cost
 ) -> None:
     work: list[int] = []
-    verify, raw = hashing.verify_secret, hashing.hash_secret_raw
+    digest = hashing.digest
 
-    def verifying(stored: bytes, *rest: Any) -> bool:
-        found = argon2.extract_parameters(stored.decode())
-        work.append(found.memory_cost * found.time_cost)
-        return verify(stored, *rest)
+    def hashed(*given: Any, memory_kib: int, passes: int, **rest: Any) -> bytes:
+        work.append(passes * memory_kib)
+        return digest(*given, memory_kib=memory_kib, passes=passes, **rest)
 
-    def hashed(secret: bytes, salt: bytes, passes: int, memory: int, *rest: Any) -> bytes:
-        work.append(passes * memory)
-        return raw(secret, salt, passes, memory, *rest)
-
-    monkeypatch.setattr(hashing, "verify_secret", verifying)
-    monkeypatch.setattr(hashing, "hash_secret_raw", hashed)
+    monkeypatch.setattr(hashing, "digest", hashed)
 
     async def run() -> None:
         async with hosted(tmp_path, passwords=Passwords(cost)) as site:
@@ -249,7 +244,9 @@ def test_l_10_signup_takes_declared_fields_only(live: Live, more: dict[str, Any]
 # Exhaustion
 
 
-def test_b_9_a_full_queue_sheds_logins_and_serves_the_rest(tmp_path: Path) -> None:
+def test_b_9_a_full_queue_sheds_logins_and_serves_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "HOLD_SECONDS", 0)
+
     async def run() -> None:
         slow = Passwords(Cost(19456, 8), threads=1, queue=4)
         async with hosted(tmp_path, {"ping": "endpoint: GET /ping\nstack: []\nresponse: pong\n"}, slow) as site:

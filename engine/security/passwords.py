@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import os
 import re
 import secrets
 import sys
 import threading
 import unicodedata
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from argon2.exceptions import VerificationError, VerifyMismatchError
-from argon2.low_level import Type, hash_secret, hash_secret_raw, verify_secret
-
 from engine.errors import Fault
+from engine.security.argon2id import VERSION, Blocks, digest
 
 NICE = 10  # of the threads that hash
 T = TypeVar("T")
@@ -67,10 +66,55 @@ DEFAULT_COST = Cost()
 TEST_COST = Cost(memory_kib=8, time=1)  # for tests alone: a guess a microsecond
 
 _STORED = re.compile(
-    r"\$argon2id\$v=(?:16|19)\$m=([1-9][0-9]{0,6}),t=([1-9][0-9]?),p=([1-9][0-9]?)"
-    r"\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{22,86}"
+    r"\$argon2id\$v=(16|19)\$m=([1-9][0-9]{0,6}),t=([1-9][0-9]?),p=([1-9][0-9]?)"
+    r"\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})"
 )
 HASH_PATTERN = f"^{_STORED.pattern}$"  # of a stored hash, for a JSON Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A hash as it is stored, and all that computing it again takes."""
+
+    version: int
+    cost: Cost
+    salt: bytes
+    digest: bytes
+
+    @classmethod
+    def parse(cls, text: str) -> Stored | None:
+        """What a text in PHC string format says; None where it is no argon2id hash or is beyond all bounds."""
+        match = _STORED.fullmatch(text)
+        if not match:
+            return None
+        version, memory, time, parallelism, salt, digest = match.groups()
+        try:
+            return cls(int(version), Cost(int(memory), int(time), int(parallelism)), _decoded(salt), _decoded(digest))
+        except ValueError:
+            return None
+
+    @property
+    def text(self) -> str:
+        """It in PHC string format."""
+        cost = f"m={self.cost.memory_kib},t={self.cost.time},p={self.cost.parallelism}"
+        return f"$argon2id$v={self.version}${cost}${_base64(self.salt)}${_base64(self.digest)}"
+
+    @property
+    def parameters(self) -> object:
+        """All but salt and digest themselves."""
+        return self.version, self.cost, len(self.salt), len(self.digest)
+
+
+def _base64(content: bytes) -> str:
+    return b64encode(content).decode("ascii").rstrip("=")
+
+
+def _decoded(text: str) -> bytes:
+    """What `_base64` made a text of. Raises ValueError where it can't have."""
+    content = b64decode(text + "=" * (-len(text) % 4), validate=True)
+    if _base64(content) != text:
+        raise ValueError("there are bits past the last byte")
+    return content
 
 
 class Passwords:
@@ -87,6 +131,7 @@ class Passwords:
         workers = threads or os.cpu_count() or 1
         self._cost = cost
         self._dummy = _dummy(cost)
+        self._blocks = Blocks(cost.memory_kib * 1024)
         self._slots = threading.BoundedSemaphore(workers + queue)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="password", initializer=_stand_back)
 
@@ -117,43 +162,44 @@ class Passwords:
 
     def needs_rehash(self, stored: str) -> bool:
         """Whether `stored` isn't what `hash` would give now, apart from salt and digest."""
-        return len(stored) != len(self._dummy) or _parameters(stored) != _parameters(self._dummy)
+        found, wanted = Stored.parse(stored), self._dummy
+        return found is None or found.parameters != wanted.parameters
 
     def hash_now(self, password: str) -> str:
         """`hash`, in this thread."""
-        cost = self._cost
-        salt = secrets.token_bytes(SALT_BYTES)
-        secret = _normalised(password)
-        digest = hash_secret(secret, salt, cost.time, cost.memory_kib, cost.parallelism, DIGEST_BYTES, Type.ID)
-        return digest.decode("ascii")
+        made = Stored(VERSION, self._cost, secrets.token_bytes(SALT_BYTES), b"")
+        return replace(made, digest=self._digest(made, DIGEST_BYTES, _normalised(password))).text
 
     def verify_now(self, stored: str | None, password: str) -> bool:
         """`verify`, in this thread."""
         secret = _normalised(password)
-        cost = _cost_of(stored or "")
-        if stored is None or cost is None:
-            return self._pretend(secret)
-        try:
-            right = _matches(stored, secret)
-        except VerificationError:  # the shape of a hash, but not a decodable one
-            return self._pretend(secret)
-        self._even_out(cost, secret)
+        found = Stored.parse(stored or "")
+        if found is None:
+            self._matches(self._dummy, secret)
+            return False
+        right = self._matches(found, secret)
+        self._even_out(found.cost, secret)
         return right
 
     def close(self) -> None:
         """End the threads; calls that still wait are cancelled."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _pretend(self, secret: bytes) -> bool:
-        _matches(self._dummy, secret)
-        return False
+    def _matches(self, stored: Stored, secret: bytes) -> bool:
+        return hmac.compare_digest(self._digest(stored, len(stored.digest), secret), stored.digest)
+
+    def _digest(self, stored: Stored, size: int, secret: bytes) -> bytes:
+        cost, salt, version = stored.cost, stored.salt, stored.version
+        numbers = {"memory_kib": cost.memory_kib, "passes": cost.time, "lanes": cost.parallelism}
+        return digest(self._blocks, secret, salt, **numbers, size=size, version=version)
 
     def _even_out(self, spent: Cost, secret: bytes) -> None:
         """Spend what a hash of older, cheaper parameters saved, or its account would answer sooner than others."""
         cost = self._cost
         memory = (cost.work - spent.work) // cost.time
         if memory >= 8 * cost.parallelism:
-            hash_secret_raw(secret, bytes(SALT_BYTES), cost.time, memory, cost.parallelism, DIGEST_BYTES, Type.ID)
+            rest = replace(cost, memory_kib=memory)
+            self._digest(Stored(VERSION, rest, bytes(SALT_BYTES), b""), DIGEST_BYTES, secret)
 
     async def _run(self, work: Callable[..., T], *arguments: object) -> T:
         if not self._slots.acquire(blocking=False):
@@ -198,35 +244,6 @@ def _normalised(password: str) -> bytes:
     return unicodedata.normalize("NFKC", password).encode()
 
 
-def _dummy(cost: Cost) -> str:
+def _dummy(cost: Cost) -> Stored:
     """A hash of nobody's password at `cost`: comparing with it is the whole work, making it is none."""
-    salt, digest = (_base64(secrets.token_bytes(size)) for size in (SALT_BYTES, DIGEST_BYTES))
-    return f"$argon2id$v=19$m={cost.memory_kib},t={cost.time},p={cost.parallelism}${salt}${digest}"
-
-
-def _base64(content: bytes) -> str:
-    return b64encode(content).decode("ascii").rstrip("=")
-
-
-def _parameters(stored: str) -> list[str]:
-    return stored.split("$")[1:4]
-
-
-def _cost_of(stored: str) -> Cost | None:
-    """The cost written in a stored hash; None where it isn't an argon2id hash or one that is beyond all bounds."""
-    match = _STORED.fullmatch(stored)
-    if not match:
-        return None
-    memory, time, parallelism = map(int, match.groups())
-    try:
-        return Cost(memory, time, parallelism)
-    except ValueError:
-        return None
-
-
-def _matches(stored: str, secret: bytes) -> bool:
-    """Compared in constant time by argon2 itself. Raises VerificationError where `stored` can't be decoded."""
-    try:
-        return verify_secret(stored.encode("ascii"), secret, Type.ID)
-    except VerifyMismatchError:
-        return False
+    return Stored(VERSION, cost, *(secrets.token_bytes(size) for size in (SALT_BYTES, DIGEST_BYTES)))
