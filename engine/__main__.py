@@ -3,47 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import os
-import re
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import Any
 
+from engine.cli.words import COMMANDS, words_of
 from engine.errors import Problems, SetupError, did_you_mean
-
-# Each command is imported when it is called: a server must not wait for what only tests need.
-COMMANDS = {
-    "serve": "serve a workspace",
-    "check": "check a workspace and name every mistake",
-    "test": "replay a workspace's tests",
-    "lsp": "answer an editor, in the language server protocol",
-    "fmt": "bring files into their canonical form",
-    "show": "print the Python that a stack becomes",
-    "new": "make a folder with a workspace to begin with",
-    "add": "add prebuilt stacks to a workspace",
-    "migrate": "bring the database up to the tables' files",
-    "import": "add the records of a CSV, JSON or JSON lines file to a table",
-    "export": "write the records of a table as CSV, JSON or JSON lines",
-    "backup": "write the database and the keys to one file, while the server goes on",
-    "restore": "put a backup in the place of the database and the keys",
-    "token": "make a token for a record",
-    "copy": "copy all records from a SQLite file to PostgreSQL",
-    "keys": "list, rotate or retire the keys of tokens",
-    "openapi": "print or write the OpenAPI document of a workspace",
-    "schema": "print or write the JSON Schemas of all kinds of file",
-    "explain": "say what a code of the checker means, with the mend",
-    "docs": "print or write the reference of steps, filters and functions",
-}
-
-
-_CHOICE = re.compile(r"invalid choice: '(?P<word>.*)' \(choose from (?P<choices>.*)\)", re.DOTALL)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; the exit status: 0, 1 where something failed, 2 where the words were off."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    listed = "\n".join(f"  {name:8} {summary}" for name, summary in COMMANDS.items())
+    listed = "\n".join(f"  {name:8} {summary}" for name, (summary, _) in COMMANDS.items())
     parser = argparse.ArgumentParser(
         prog="stackwright",
         description="Backends as YAML function stacks.",
@@ -54,23 +28,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = parser.parse_args(given[:1]).command
     if command not in COMMANDS:
         parser.error(f"there is no command '{command}': {did_you_mean(command, COMMANDS, listed=len(COMMANDS))}")
-    module = importlib.import_module(f"engine.cli.{command}")
-    summary = COMMANDS[command]
-    words = Words(prog=f"stackwright {command}", description=f"{summary[:1].upper()}{summary[1:]}.")
-    module.declare(words)
-    return run(module.run, words.parse_args(given[1:]))
+    options = words_of(command).parse_args(given[1:])
+    return run(_loaded(command).run, options)
 
 
-class Words(argparse.ArgumentParser):
-    """A command's words, refused in the same language as everything else."""
-
-    def error(self, message: str) -> NoReturn:
-        """Ends the process with status 2."""
-        found = _CHOICE.search(message)
-        if found is not None:
-            choices = [each.strip("' ") for each in found["choices"].split(",")]
-            message = f"'{found['word']}' can't stand here; {did_you_mean(found['word'], choices)}"
-        super().error(message)
+def _loaded(command: str) -> Any:
+    """The module of a command, loaded when it is called: a server must not wait for what only tests need."""
+    gc.disable()  # a module is no garbage: to look for some again and again takes a tenth of the time
+    try:
+        return importlib.import_module(f"engine.cli.{command}")
+    finally:
+        gc.enable()
 
 
 def run(command: Callable[[argparse.Namespace], int], options: argparse.Namespace) -> int:

@@ -8,18 +8,19 @@ from functools import cache, cached_property
 from typing import Any
 
 import jsonschema_rs
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
-from jsonschema.validators import extend
 
 from engine import registry
 from engine.errors import FAULTS, Problem, did_you_mean, nearest
 from engine.fields import declaration_schema, fields_declaration_schema
+from engine.late import Late
 from engine.registry import Definition, Parameter
 from engine.source import Document, Path
 from engine.texts import bool_hint
 
 Schema = dict[str, Any]
+# What explains a mistake, so only needed where there is one.
+jsonschema, validators = Late("jsonschema"), Late("jsonschema.validators")
+ValidationError = Any
 
 FILE_KINDS = ("workspace", "group", "table", "endpoint", "function", "test")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -457,10 +458,13 @@ def _pattern(_: Any, pattern: str, value: object, __: Schema) -> Iterator[Valida
     """As ECMA 262 has it, whose `$` is the end of the text; Python's is before a last line break too."""
     ended = pattern[:-1] + r"\Z" if pattern.endswith("$") else pattern
     if isinstance(value, str) and not re.search(ended, value):
-        yield ValidationError(f"{value!r} does not match {pattern!r}")
+        yield jsonschema.ValidationError(f"{value!r} does not match {pattern!r}")
 
 
-_Validator: type[Draft202012Validator] = extend(Draft202012Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
+@cache
+def _validator() -> Any:
+    """The class that explains."""
+    return validators.extend(jsonschema.Draft202012Validator, {"pattern": _pattern})
 
 
 class SchemaCheck:
@@ -471,8 +475,8 @@ class SchemaCheck:
         self._fast = jsonschema_rs.Draft202012Validator(schema, pattern_options=jsonschema_rs.RegexOptions())
 
     @cached_property
-    def _thorough(self) -> Draft202012Validator:
-        return _Validator(self.schema)
+    def _thorough(self) -> Any:
+        return _validator()(self.schema)
 
     def errors(self, value: object) -> Iterator[ValidationError]:
         """Where a value isn't as the schema says."""

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent
 
 # A package is one layer. A module may import what stands before it, and the other modules of its own package.
 LAYERS = [
+    "late",
     "errors",
     "pace",
     "codes",
@@ -106,6 +107,7 @@ LOADERS = {
     "engine.cli.lsp",
     "engine.cli.serve",
     "engine.http.contract",
+    "engine.late",
     "engine.store.drivers",
     "engine.testing.pytest_plugin",
 }

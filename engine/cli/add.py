@@ -14,12 +14,6 @@ from engine.shipped import copy_files, shipped
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,59}")
 
 
-def declare(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=["auth"], help="what to add")
-    parser.add_argument("--table", default="user", help="the table whose records may log in (default: user)")
-    parser.add_argument("--workspace", type=Path, help="the workspace's folder (default: stacks)")
-
-
 def run(options: argparse.Namespace) -> int:
     root = existing(Settings.from_environment().merged(workspace=options.workspace).workspace)
     if not _NAME.fullmatch(options.table):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from engine.cli.data_sources import place_of
 from engine.cli.tables import require_database
@@ -12,17 +11,6 @@ from engine.errors import Problems, SetupError
 from engine.http.serve import Settings
 from engine.store import backup
 from engine.workspace_reader import read_workspace
-
-
-def declare(parser: argparse.ArgumentParser) -> None:
-    parser.description = (
-        "Write the database as it is now, that of every data source, and the keys of tokens to one zip file, while the"
-        " server goes on. It holds every secret there is and is made for your user alone: keep it as you keep the data"
-        " folder."
-    )
-    parser.add_argument("file", type=Path, help="a file that isn't there yet")
-    parser.add_argument("--workspace", type=Path, metavar="DIR", help="the workspace's folder (stacks)")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="the folder of the database and the keys (data)")
 
 
 def run(options: argparse.Namespace) -> int:

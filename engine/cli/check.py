@@ -25,19 +25,6 @@ FORMATS: dict[str, Callable[[Sequence[Problem]], str]] = {
 }
 
 
-def declare(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("workspace", nargs="?", type=Path, help="the workspace's folder (default: stacks)")
-    parser.add_argument(
-        "--data",
-        nargs="?",
-        type=Path,
-        const=False,
-        metavar="DIR",
-        help="look for damage in the databases too, those in a folder or the usual ones",
-    )
-    parser.add_argument("--format", choices=sorted(FORMATS), default="text", help="how problems are written")
-
-
 def run(options: argparse.Namespace) -> int:
     settings = Settings.from_environment().merged(workspace=options.workspace)
     checked = check_folder(existing(settings.workspace))

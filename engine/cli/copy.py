@@ -6,22 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from engine.cli.data_sources import declare_data_source, require_data_source
+from engine.cli.data_sources import require_data_source
 from engine.errors import SetupError
 from engine.http.serve import Settings, checked_workspace, database_of
 from engine.store.drivers import postgres
-
-
-def declare(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", metavar="FROM", help="sqlite:///path/to/file; stop what serves it")
-    parser.add_argument(
-        "target",
-        metavar="TO",
-        nargs="?",
-        help="postgresql://… (STACKWRIGHT_DATABASE_URL, which no list of processes shows)",
-    )
-    parser.add_argument("--workspace", type=Path, metavar="DIR", help="the workspace's folder (stacks)")
-    declare_data_source(parser)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -10,10 +10,6 @@ from engine.store.backup import Place
 from engine.workspace import Workspace
 
 
-def declare_data_source(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data-source", metavar="NAME", help="one of the workspace's 'data_sources:' (live)")
-
-
 def chosen(options: argparse.Namespace) -> tuple[Settings, Workspace]:
     """The settings by a command's flags, and its workspace. Raises SetupError, `Problems` where that has errors."""
     settings = Settings.from_environment().merged(

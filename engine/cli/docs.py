@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from engine.program import LIBRARY
 from engine.reference import reference
-
-
-def declare(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--write", type=Path, metavar="FILE", help="write the page into a file")
 
 
 def run(options: argparse.Namespace) -> int:

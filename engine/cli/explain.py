@@ -6,7 +6,6 @@ import argparse
 import re
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from textwrap import indent
 
 from engine.codes import TABLES, Code, codes
@@ -22,11 +21,6 @@ an error can't.
 An example is the steps of an endpoint with the inputs `email` and `password`, or the files that it names. All know
 these tables:
 """
-
-
-def declare(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("code", nargs="*", help="codes as messages have them, SW104; without any, all are listed")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="write all pages into a file of Markdown")
 
 
 def run(options: argparse.Namespace) -> int:

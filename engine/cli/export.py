@@ -12,7 +12,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import IO
 
-from engine.cli.data_sources import chosen, declare_data_source
+from engine.cli.data_sources import chosen
 from engine.cli.progress import bar
 from engine.cli.tables import format_of, require_database, table_of
 from engine.errors import SetupError
@@ -22,20 +22,6 @@ from engine.store.catalog import count
 from engine.store.migrate import flags
 from engine.store.plan import plan
 from engine.store.storage import open_catalog
-
-
-def declare(parser: argparse.ArgumentParser) -> None:
-    parser.description = (
-        "Write the records of a table, by id, as CSV (RFC 4180), a JSON list or JSON lines. Passwords and sensitive"
-        " columns are left out. Texts are written as they are, also those that a spreadsheet takes for a formula."
-    )
-    parser.add_argument("table")
-    parser.add_argument("--format", choices=sorted(exporting.FORMATS), help="how (as the file's name says, else csv)")
-    parser.add_argument("-o", "--output", metavar="FILE", help="a file to write, which others can't read (the output)")
-    parser.add_argument("--with-secrets", action="store_true", help="password hashes and sensitive columns too")
-    parser.add_argument("--workspace", type=Path, metavar="DIR", help="the workspace's folder (stacks)")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="the folder of the database and the keys (data)")
-    declare_data_source(parser)
 
 
 def run(options: argparse.Namespace) -> int:

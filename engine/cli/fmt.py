@@ -19,14 +19,6 @@ from engine.stack_files import stack_files, workspace_root
 from engine.testing import fixtures
 
 
-def declare(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "paths", nargs="*", type=Path, metavar="PATH", help="files and folders (default: the workspace)"
-    )
-    parser.add_argument("--check", action="store_true", help="write nothing; exit status 1 where a file would change")
-    parser.add_argument("--diff", action="store_true", help="write nothing, print what would change")
-
-
 def run(options: argparse.Namespace) -> int:
     assert LIBRARY, "the steps are registered, whose arguments have an order"
     paths = options.paths or [existing(Settings.from_environment().workspace)]

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from engine.cli.data_sources import chosen, declare_data_source
+from engine.cli.data_sources import chosen
 from engine.cli.progress import bar
 from engine.cli.tables import format_of, is_up_to_date, table_of
 from engine.errors import SetupError
@@ -26,23 +26,6 @@ from engine.store.sources import FORMATS, Source
 from engine.store.sqlite import connect
 from engine.store.storage import open_target, update
 from engine.workspace import Table
-
-
-def declare(parser: argparse.ArgumentParser) -> None:
-    parser.description = (
-        "Add the records of a CSV, JSON or JSON lines file to a table: all of them, or none and what is wrong by line."
-        " Values are read by the columns' declared types and must follow their rules; passwords are hashed."
-    )
-    parser.add_argument(
-        "file", help="a file in UTF-8, or - for what is piped in; the first row of CSV names the columns"
-    )
-    parser.add_argument("table")
-    parser.add_argument("--format", choices=sorted(FORMATS), help="what the file is, if its name doesn't say")
-    parser.add_argument("--update", metavar="COLUMN", help="change the records that have the same in a unique column")
-    parser.add_argument("--with-secrets", action="store_true", help="passwords are hashes, as 'export' wrote them")
-    parser.add_argument("--workspace", type=Path, metavar="DIR", help="the workspace's folder (stacks)")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="the folder of the database and the keys (data)")
-    declare_data_source(parser)
 
 
 @dataclass(frozen=True, slots=True)

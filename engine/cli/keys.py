@@ -5,21 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 
 from engine.errors import SetupError
 from engine.http.serve import Settings
-from engine.security.keys import ALGORITHMS, Key, KeyRing
-
-
-def declare(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", type=Path, metavar="DIR", help="the folder of the database and the keys (data)")
-    commands = parser.add_subparsers(dest="action", required=True)
-    commands.add_parser("list", help="the keys, oldest first")
-    rotate = commands.add_parser("rotate", help="make a new key current; tokens of the others go on being read")
-    rotate.add_argument("--algorithm", choices=sorted(ALGORITHMS), default="default")
-    retire = commands.add_parser("retire", help="remove a key; its tokens are no longer read")
-    retire.add_argument("kid")
+from engine.security.keys import Key, KeyRing
 
 
 def run(options: argparse.Namespace) -> int:

@@ -12,10 +12,6 @@ from engine.errors import SetupError
 _PACKAGES = ("pygls", "lsprotocol")
 
 
-def declare(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--stdio", action="store_true", help="speak over standard input and output, as always")
-
-
 def run(options: argparse.Namespace) -> int:
     try:
         module = importlib.import_module("engine.lsp.server")

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from engine.cli.data_sources import chosen, declare_data_source
+from engine.cli.data_sources import chosen
+from engine.cli.words import PENDING
 from engine.errors import SetupError
 from engine.http.serve import make_private
 from engine.store import migrate
@@ -16,22 +17,7 @@ from engine.store.changes import Change, Risk
 from engine.store.plan import leftovers, plan
 from engine.store.storage import open_catalog
 
-PENDING = 3  # the exit status where there is something to change
-
 _MARKS = {Risk.DESTRUCTIVE: "! ", Risk.BLOCKED: "x "}
-
-
-def declare(parser: argparse.ArgumentParser) -> None:
-    parser.description = (
-        "Print what would make the database hold what the tables' files say, SQL included. The exit status is 0 where"
-        f" there is nothing to change, {PENDING} where there is, 1 where something must be mended first."
-    )
-    parser.add_argument("workspace", nargs="?", type=Path, metavar="DIR", help="the workspace's folder (stacks)")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="the folder of the database and the keys (data)")
-    declare_data_source(parser)
-    parser.add_argument("--apply", action="store_true", help="make the changes: all of them, or none")
-    parser.add_argument("--allow-destructive", action="store_true", help="those that lose something too, marked '!'")
-    parser.add_argument("--history", action="store_true", help="print the changes that were made before")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -19,10 +19,6 @@ A backend of YAML function stacks, made with Stackwright.
 """
 
 
-def declare(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, help="the folder to make")
-
-
 def run(options: argparse.Namespace) -> int:
     folder: Path = options.folder
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from engine.cli.schema import as_json
 from engine.errors import Problems, SetupError, did_you_mean
@@ -13,15 +12,6 @@ from engine.openapi.document import Documents
 from engine.openapi.schemas import Schema
 from engine.program import check_folder
 from engine.workspace import Workspace
-
-
-def declare(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("workspace", nargs="?", type=Path, metavar="DIR", help="the workspace's folder (stacks)")
-    parser.add_argument("--group", metavar="NAME", help="one group alone, by its canonical or its name")
-    parser.add_argument(
-        "--server", default="/", metavar="URL", help="where it is served, as https://api.example.com (/)"
-    )
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write into a file")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -6,7 +6,6 @@ import argparse
 import sys
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 
 from engine.cli.data_sources import place_of
 from engine.errors import SetupError
@@ -15,16 +14,6 @@ from engine.store import backup
 from engine.store.plan import plan
 from engine.store.storage import Database, open_catalog
 from engine.workspace import LIVE, Workspace
-
-
-def declare(parser: argparse.ArgumentParser) -> None:
-    parser.description = (
-        "Put what 'backup' wrote in the place of the database, that of every data source, and the keys of tokens. The"
-        " server must be stopped; where anything is amiss, nothing is changed."
-    )
-    parser.add_argument("file", type=Path, help="what 'stackwright backup' wrote")
-    parser.add_argument("--workspace", type=Path, metavar="DIR", help="the workspace's folder (stacks)")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="the folder of the database and the keys (data)")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -5,14 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 
 from engine.program import LIBRARY
 from engine.schema import FILE_KINDS, file_schema
-
-
-def declare(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--write", type=Path, metavar="FOLDER", help="write a file a kind into a folder")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -5,17 +5,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from pathlib import Path
 
 from engine.compile import Compiler, Plan
 from engine.errors import SetupError, did_you_mean
 from engine.http.serve import Settings, checked_workspace
 from engine.store.storage import unopened
-
-
-def declare(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", help="an endpoint (auth/login, 'POST /auth/login') or a function")
-    parser.add_argument("workspace", nargs="?", type=Path, help="the workspace's folder (default: stacks)")
 
 
 def run(options: argparse.Namespace) -> int:

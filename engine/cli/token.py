@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from engine.check import WorkspaceChecker
-from engine.cli.data_sources import chosen, declare_data_source
+from engine.cli.data_sources import chosen
 from engine.errors import Fault, SetupError, did_you_mean
 from engine.http.serve import make_private
 from engine.run import Services, milliseconds
@@ -22,16 +22,6 @@ from engine.store.storage import Database, open_store
 from engine.syntax import Binary, Column, Literal
 from engine.token_extras import unknown_extras
 from engine.workspace import LIVE, Table
-
-
-def declare(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("table", help="a table with auth: true")
-    parser.add_argument("id", help="the record's id")
-    parser.add_argument("--extras", default="{}", help="a JSON object that travels in the token")
-    parser.add_argument("--expires-in", default="24h", help="how long it is good, as in 30m or 7d (24h)")
-    parser.add_argument("--workspace", type=Path, metavar="DIR", help="the workspace's folder (stacks)")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="the folder of the database and the keys (data)")
-    declare_data_source(parser)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import gc
 import os
 import shlex
 import socket
@@ -10,9 +12,10 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Thread
 from urllib.parse import unquote, urlsplit
 
-import uvicorn
+import uvicorn.server
 from uvicorn.config import STARTUP_FAILURE
 
 from engine.check import Checked
@@ -26,7 +29,7 @@ from engine.run import Services, milliseconds
 from engine.security.keys import KeyRing
 from engine.security.passwords import DEFAULT_COST, Passwords
 from engine.security.private import refuse_exposed
-from engine.security.tokens import Tokens
+from engine.security.tokens import Tokens, load_libraries
 from engine.store.storage import Database, open_store, update
 from engine.store.url import SCHEMES, DatabaseUrl
 from engine.workspace import LIVE, Table, Workspace
@@ -40,6 +43,7 @@ MAX_CONNECTIONS = 20_000
 SPARE_FILES = 128  # descriptors kept from connections, for the database, keys and uploads
 DATABASE = "database.sqlite3"
 FILES = ("", "-wal", "-shm")  # of a database of SQLite, by the ends of their names
+LOAD_AFTER = 0.1  # seconds: whoever waited for the start is answered first
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,9 +221,16 @@ def create_app(settings: Settings, checked: Checked | None = None) -> Server:
     inspection = Inspection(files, services.log)
     return Server(
         build(checked, services),
-        startup=[inspection.start],
+        startup=[settle, inspection.start],
         shutdown=[inspection.stop, lambda: close(services)],
     )
+
+
+async def settle() -> None:
+    """Ends the start: from now on garbage is collected, and soon a thread loads what the first requests need."""
+    gc.freeze()  # what is there stays, so that it looks at none of it again
+    gc.enable()
+    asyncio.get_running_loop().call_later(LOAD_AFTER, Thread(target=load_libraries, daemon=True).start)
 
 
 async def close(services: Services) -> None:
@@ -263,6 +274,11 @@ def configure(app: Server | str, *, workers: int = 1) -> uvicorn.Config:
         timeout_graceful_shutdown=GRACE_SECONDS,
         backlog=BACKLOG,
     )
+
+
+def serve(app: Server, listening: socket.socket) -> None:
+    """Serves the application on a socket until it is told to stop."""
+    uvicorn.server.Server(configure(app)).run(sockets=[listening])
 
 
 def connection_limit() -> int:

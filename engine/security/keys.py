@@ -16,12 +16,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from jwcrypto.jwk import JWK
-
 from engine.errors import SetupError
+from engine.late import Late
 
 Clock = Callable[[], int]  # milliseconds since the epoch
 Stamp = tuple[int, int, int]  # what tells one content of a file from another: inode, mtime in ns, size
@@ -32,6 +32,7 @@ MAX_FILE = 4096  # bytes
 MIN_DISTINCT = 16  # of 32 random bytes fewer than 16 differ once in about 10^14 keys
 
 logger = logging.getLogger(__name__)
+jwk = Late("jwcrypto.jwk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +50,21 @@ ALGORITHMS: Mapping[str, Algorithm] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Key:
-    """One key and the one algorithm it may be used with; `created_at` in milliseconds since the epoch."""
+    """One key and the one algorithm it may be used with; `created_at` in milliseconds since the epoch.
+
+    `secret` is base64url without padding.
+    """
 
     kid: str
     algorithm: Algorithm
     created_at: int
-    jwk: JWK = field(repr=False, compare=False)
+    secret: str = field(repr=False, compare=False)
+
+    @cached_property
+    def jwk(self) -> Any:
+        return jwk.JWK(kty="oct", kid=self.kid, k=self.secret)
 
 
 Stamps = dict[str, Stamp]
@@ -301,10 +309,10 @@ def _read_all(folder: Path, stamps: Stamps, known: Files, complain: Complain) ->
 def _without_doubles(files: Files, complain: Complain) -> Files:
     """One key, one name, one algorithm: of two files that share a kid or a secret, the older one counts."""
     kept: Files = {}
-    seen: dict[str, str] = {}
+    seen: dict[tuple[str, str], str] = {}
     for name in sorted(files, key=_number):
         key = files[name][1]
-        marks = (key.kid, key.jwk.thumbprint())
+        marks = (("kid", key.kid), ("secret", key.secret))
         double = next((seen[mark] for mark in marks if mark in seen), None)
         if double:
             complain(SetupError(f"'{name}' and '{double}' hold the same kid or the same key: remove one"))
@@ -324,7 +332,7 @@ def _new_key(algorithm: Algorithm, created_at: int) -> Key:
 
 def _key(kid: str, algorithm: Algorithm, created_at: int, secret: bytes) -> Key:
     text = base64.urlsafe_b64encode(secret).decode().rstrip("=")
-    return Key(kid, algorithm, created_at, JWK(kty="oct", kid=kid, k=text))
+    return Key(kid, algorithm, created_at, text)
 
 
 def _written(key: Key) -> bytes:
@@ -335,7 +343,7 @@ def _written(key: Key) -> bytes:
         "alg": key.algorithm.alg,
         "enc": key.algorithm.enc,
         "created_at": key.created_at,
-        "k": key.jwk["k"],
+        "k": key.secret,
     }
     return json.dumps(content, indent=2).encode() + b"\n"
 

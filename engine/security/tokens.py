@@ -9,16 +9,16 @@ import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 import orjson
-from jwcrypto.common import JWException
-from jwcrypto.jwe import JWE
 
 from engine.bounds import MAX_TEXT
 from engine.errors import Fault
 from engine.extent import extent
-from engine.security.keys import Key, KeyRing
+from engine.late import Late, load
+from engine.security.keys import Key, KeyRing, jwk
 from engine.values import INT_MAX, INT_MIN
 
 MAX_TOKEN = 8192  # characters
@@ -30,6 +30,8 @@ NEVER = 253_402_300_799  # seconds: the end of the year 9999, the `exp` of a tok
 
 # What a client is told, whatever is wrong with its token, and where it brings none.
 BAD_TOKEN, NO_TOKEN = "Invalid token.", "Unauthorized - Authentication Required"
+
+common, jwe = Late("jwcrypto.common"), Late("jwcrypto.jwe")
 
 Purpose = Literal["access", "refresh", "reset", "mfa"]
 _PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
@@ -55,6 +57,12 @@ class Claims:
         """The extras given to `create`: a fresh copy each time."""
         extras: dict[str, object] = orjson.loads(self.extras_json)
         return extras
+
+
+def load_libraries() -> None:
+    """Loads what makes and opens tokens, so that no request waits for it."""
+    for each in (common, jwe, jwk):
+        load(each)
 
 
 class Tokens:
@@ -114,8 +122,8 @@ class Tokens:
         }
         key = self._ring.current
         # A new JWE for every token: a kept one would carry the last token's content key into the next.
-        jwe = JWE(orjson.dumps(payload), _header(key, purpose), algs=_allowed(key), recipient=key.jwk)
-        token: str = jwe.serialize(compact=True)
+        made = jwe.JWE(orjson.dumps(payload), _header(key, purpose), algs=_allowed(key), recipient=key.jwk)
+        token: str = made.serialize(compact=True)
         if len(token) > MAX_TOKEN:
             raise _bad(f"the token would take {len(token)} characters; at most {MAX_TOKEN} are accepted")
         return token
@@ -204,9 +212,12 @@ class _Opener:
         header = _header(key, purpose)
         self.purpose = purpose
         self.header = _base64url(header)
-        self._key = key.jwk
+        self._key = key
         self._shape = re.compile(re.escape(self.header) + _SHAPES[key.algorithm.enc])
-        self._jwe = JWE(algs=_allowed(key))
+
+    @cached_property
+    def _jwe(self) -> Any:
+        return jwe.JWE(algs=_allowed(self._key))
 
     def open(self, token: str) -> bytes | None:
         """The payload of `token`; None unless it is ours to the last bit."""
@@ -214,8 +225,8 @@ class _Opener:
             return None
         try:
             self._jwe.deserialize(token)
-            self._jwe.decrypt(self._key)
-        except JWException:
+            self._jwe.decrypt(self._key.jwk)
+        except common.JWException:
             return None
         plain: bytes = self._jwe.plaintext
         return plain

@@ -35,6 +35,9 @@ class Catalog(Protocol):
     def columns(self, table: str) -> list[str]:
         """The names of a table's columns, none where it isn't there."""
 
+    def is_as_made(self, tables: Mapping[str, Table]) -> bool:
+        """Whether `tables` are there to the letter as they would be made anew; False where no glance can tell."""
+
     def structure(self, renaming: Renaming) -> Mapping[str, FoundTable]:
         """The tables of `renaming` that are there, by the names that they get, as they are once it is done.
 

@@ -65,6 +65,9 @@ class PostgresCatalog:
     def columns(self, table: str) -> list[str]:
         return [name for of, name, *_ in self.connection.execute(_COLUMNS) if of == table]
 
+    def is_as_made(self, tables: Mapping[str, Table]) -> bool:
+        return False  # PostgreSQL keeps no statements
+
     def structure(self, renaming: Renaming) -> Mapping[str, FoundTable]:
         names = {old: new for new, old in renaming.tables.items()}
         tables: dict[str, FoundTable] = {}

@@ -7,11 +7,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
-
-from sqlite_utils import Database
-from sqlite_utils.db import Table as Existing
+from typing import Any
 
 from engine.errors import SetupError
+from engine.late import Late
 from engine.store import search
 from engine.store.base import quoted
 from engine.store.found import NO_REFERENCE, FoundColumn, FoundIndex, FoundTable, Renaming
@@ -20,6 +19,7 @@ from engine.store.schema import noted
 from engine.store.sqlite_ddl import DDL
 from engine.workspace import Table
 
+sqlite_utils = Late("sqlite_utils")  # what looks at tables that are to be changed
 WAIT_SECONDS = 600.0  # for another process that migrates
 _PAUSE = 0.01  # seconds between two tries
 
@@ -45,10 +45,16 @@ class SqliteCatalog:
         return self.connection.execute(sql)
 
     def tables(self) -> set[str]:
-        return set(Database(self.connection, execute_plugins=False).table_names())
+        return {name for (name,) in self.connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
 
     def columns(self, table: str) -> list[str]:
         return [row[1] for row in self.connection.execute(f"PRAGMA table_info({quoted(table)})")]
+
+    def is_as_made(self, tables: Mapping[str, Table]) -> bool:
+        wanted = {sql for table in tables.values() for sql in _made(table)}
+        ours = {*tables, *map(search.name_of, tables)}
+        schema = self.connection.execute("SELECT tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL")
+        return {sql for name, sql in schema if name in ours} == wanted
 
     def structure(self, renaming: Renaming) -> Mapping[str, FoundTable]:
         renamed = _after(self.connection, renaming.statements) if renaming.statements else None
@@ -120,16 +126,21 @@ def _after(connection: sqlite3.Connection, renames: Iterable[str]) -> sqlite3.Co
     return made
 
 
+def _made(table: Table) -> Iterator[str]:
+    """The statements that make a table where there is none, as SQLite keeps them."""
+    yield from DDL.create_table(table)
+    yield from (DDL.index_sql(table, name) for name in DDL.indexes_of(table))
+    if table.search is not None:
+        yield from (sql for sql in DDL.add_search(table) if sql.startswith("CREATE"))
+
+
 def _structure(connection: sqlite3.Connection, renaming: Renaming) -> Mapping[str, FoundTable]:
-    database = Database(connection, execute_plugins=False)
-    return {
-        name: _table(connection, table, renaming.columns.get(name, {}))
-        for name in database.table_names()
-        if name in renaming.tables and isinstance(table := database[name], Existing)
-    }
+    there = sorted(SqliteCatalog(connection).tables() & renaming.tables.keys())
+    database = sqlite_utils.Database(connection, execute_plugins=False) if there else {}
+    return {name: _table(connection, database[name], renaming.columns.get(name, {})) for name in there}
 
 
-def _table(connection: sqlite3.Connection, table: Existing, stored: Mapping[str, str]) -> FoundTable:
+def _table(connection: sqlite3.Connection, table: Any, stored: Mapping[str, str]) -> FoundTable:
     """A table; `stored` has what columns are called as yet that get another name."""
     references = {each.column: (each.other_table, _on_delete(each.on_delete)) for each in table.foreign_keys}
     columns = {
