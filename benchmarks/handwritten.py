@@ -7,6 +7,7 @@ one that hashing needs.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import math
 import os
 import sqlite3
@@ -44,6 +45,20 @@ def open_token(token: str) -> dict[str, Any]:
     _OPENER.deserialize(token, KEY)
     claims: dict[str, Any] = orjson.loads(_OPENER.payload)
     if claims["exp"] < time.time() or claims["iss"] != "b" or claims["aud"] != "b":
+        raise PermissionError
+    return claims
+
+
+_OPENED: dict[bytes, dict[str, Any]] = {}
+
+
+def open_again(token: bytes) -> dict[str, Any]:
+    """The claims of a token, kept as ours are: by its digest, its times looked at every time."""
+    digest = hashlib.sha256(token).digest()
+    claims = _OPENED.get(digest)
+    if claims is None:
+        claims = _OPENED[digest] = open_token(token.decode())
+    if claims["exp"] < time.time():
         raise PermissionError
     return claims
 
@@ -195,7 +210,7 @@ async def asgi(scope: Any, receive: Any, send: Any) -> None:
     path = scope.get("path")
     if path == "/api:main/auth/me":
         header = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-        await _answer(send, find(int(open_token(header[7:].decode())["sub"].split("/")[1])))
+        await _answer(send, find(int(open_again(header[7:])["sub"].split("/")[1])))
     elif path == "/api:main/bench/logic":
         body = (await receive())["body"]
         given = orjson.loads(body)
