@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from threading import RLock
+from typing import TypeVar
 
 from engine import lints
 from engine.errors import Problem, Span, did_you_mean
@@ -21,6 +23,8 @@ from engine.token_extras import Extras, Maker, put_in, reads_extras, token_extra
 from engine.values import ANY, INT, NEVER, OBJECT, TEXT, TIMESTAMP, Kind, contains_secret, object_of, without_inputs
 from engine.workspace import Endpoint, Function, Table, Workspace
 
+K = TypeVar("K", bound=Hashable)
+
 REQUEST = object_of(
     {
         "id": TEXT,
@@ -32,22 +36,50 @@ REQUEST = object_of(
         "data_source": TEXT,
     }
 )
+SecretReads = frozenset[tuple[str, str]]  # columns, each after its table
 # What only follows from a step that could not be read.
 _FOLLOWING = frozenset({"SW201", "SW202", "SW210", "SW240"})
 
 
 @dataclass(frozen=True, eq=False)
 class Checked:
-    """A workspace whose stacks were checked, and every problem, in source order."""
+    """A workspace whose stacks were checked, and every problem, in source order.
+
+    `secret_reads`: the secret columns that any stack reads.
+    """
 
     workspace: Workspace
     problems: list[Problem]
     endpoints: Mapping[Endpoint, CheckedStack] = field(default_factory=dict)
     functions: Mapping[str, CheckedStack] = field(default_factory=dict)
+    secret_reads: SecretReads = frozenset()
 
     @property
     def errors(self) -> list[Problem]:
         return [problem for problem in self.problems if problem.severity == "error"]
+
+
+class Later(Mapping[K, CheckedStack]):
+    """Stacks that are checked when they are first asked for, one at a time for all who hold `turn`."""
+
+    def __init__(self, keys: Mapping[K, K], check: Callable[[K], CheckedStack], turn: RLock) -> None:
+        self._keys, self._check, self._turn = keys, check, turn
+        self._found: dict[K, CheckedStack] = {}
+
+    def __getitem__(self, key: K) -> CheckedStack:
+        known = self._found.get(self._keys[key])
+        if known is not None:
+            return known
+        with self._turn:  # a checker follows one call of functions at a time
+            if key not in self._found:
+                self._found[key] = self._check(key)
+            return self._found[key]
+
+    def __iter__(self) -> Iterator[K]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
 
 
 class WorkspaceChecker:
@@ -72,7 +104,15 @@ class WorkspaceChecker:
             self.table(table)
         told = heeded(self.workspace.documents, [*problems, *self.problems])
         found = sorted(told, key=lambda problem: problem.place)
-        return Checked(self.workspace, found, endpoints, functions)
+        every = [each.secret_reads for each in (*endpoints.values(), *functions.values())]
+        return Checked(self.workspace, found, endpoints, functions, frozenset().union(*every))
+
+    def later(self, secret_reads: SecretReads) -> Checked:
+        """The workspace as one without any problem, whose stacks are checked when they are first asked for."""
+        turn = RLock()
+        endpoints = Later({endpoint: endpoint for endpoint in self.workspace.endpoints}, self.endpoint, turn)
+        functions = Later({name: name for name in self.workspace.functions}, self.function, turn)
+        return Checked(self.workspace, [], endpoints, functions, secret_reads)
 
     @property
     def errors(self) -> list[Problem]:

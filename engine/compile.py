@@ -157,17 +157,13 @@ class Compiler:
         lowering.is_answering = True
         return lowering.plan(endpoint.name, endpoint.stack, endpoint.response, endpoint.span).shared
 
-    @cached_property
-    def _secret_reads(self) -> frozenset[tuple[str, str]]:
-        """The secret columns that any stack reads: of a function's records its callers may."""
-        every = [*self.checked.endpoints.values(), *self.checked.functions.values()]
-        return frozenset().union(*(each.secret_reads for each in every))
-
     def function(self, name: str) -> Plan:
         if name not in self._functions:
             declared: Function = self.workspace.functions[name]
             returns = declared.returns.kind if declared.returns else ANY
-            lowering = StackLowering(self, self.checked.functions[name], self._secret_reads, returns=returns)
+            # Of a function's records, callers may read the secrets.
+            secret_reads = self.checked.secret_reads
+            lowering = StackLowering(self, self.checked.functions[name], secret_reads, returns=returns)
             lowering.repeats = 1  # a loop may call it
             self._functions[name] = lowering.plan(name, declared.stack, None, declared.span)
         return self._functions[name]

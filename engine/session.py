@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
-from engine.check import Checked
+from engine.check import Checked, SecretReads, WorkspaceChecker
 from engine.errors import Problem
 from engine.ignores import heeded
 from engine.memo import Memo
@@ -88,6 +88,12 @@ class Session:
             view = self._current
             checked = Rechecker(view.watched, self._checks).checked(view.problems)
         return replace(checked, workspace=view.workspace)
+
+    def checked_before(self, secret_reads: SecretReads) -> Checked:
+        """The workspace, known to be without any problem: a stack is checked when it is first asked for."""
+        with _without_collecting():
+            view = self._current
+        return self.checked() if view.problems else WorkspaceChecker(view.workspace).later(secret_reads)
 
     def judged(self) -> list[Problem]:
         """What is wrong with the test files."""

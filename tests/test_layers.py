@@ -88,6 +88,7 @@ LAYERS = [
     "askable",
     "recheck",
     "session",
+    "known",
     "reformat",
     "program",
     "openapi",

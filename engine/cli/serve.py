@@ -15,7 +15,7 @@ from engine.errors import SetupError
 from engine.http.serve import (
     Settings,
     address,
-    checked_workspace,
+    checked_for,
     close,
     create_app,
     listen,
@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     )
     gc.disable()  # until it serves: what is made meanwhile stays
     try:
-        checked = checked_workspace(settings.workspace)
+        checked = checked_for(settings)
         for problem in checked.problems:
             sys.stderr.write(problem.render() + "\n")
         with listen(settings) as listening:

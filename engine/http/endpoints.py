@@ -110,13 +110,24 @@ class Handler:
         self._id_type = PYTHON_TYPES[program.workspace.tables[endpoint.auth].id.type][0] if endpoint.auth else None
         self._has_body = endpoint.method not in ("GET", "HEAD")  # theirs means nothing: RFC 9110 §9.3.1
         self._route = f"/api:{endpoint.group.canonical}{endpoint.path}"
-        self._headers = _headers(compiled, program)
-        self._gate = Gate(program.services.passwords, report, self._route) if compiled.hashes else None
+        self._is_one_of_several = bool(program.workspace.data_sources)
+
+    # Like the plan, these are made for the first request: a server with many endpoints starts at once.
 
     @cached_property
     def _inputs(self) -> Inputs:
-        # Like the plan, made for the first request: a server with many endpoints starts at once.
         return Inputs(self._compiled.shape, self._body_limit, self._patience)
+
+    @cached_property
+    def _gate(self) -> Gate | None:
+        return Gate(self._services.passwords, self._report, self._route) if self._compiled.hashes else None
+
+    @cached_property
+    def _headers(self) -> Headers:
+        """Those of every answer: no cache gives it to another caller, or as another data source's."""
+        if self._compiled.no_store:
+            return (*BASE, NO_STORE)
+        return (*BASE, (b"vary", b"x-data-source")) if self._is_one_of_several else BASE
 
     async def serve(self, scope: Scope, receive: Receive, send: Send, parameters: Parameters) -> None:
         if self._gate is not None and self._gate.is_shut:
@@ -150,10 +161,3 @@ class Handler:
     async def _turn_away(self, gate: Gate, scope: Scope, send: Send) -> None:
         answer, headers = await gate.turn_away(), self.policy.headers(scope["headers"])
         await write(send, answer, headers, self._services.run(None).id, head=scope["method"] == "HEAD")
-
-
-def _headers(compiled: Compiled, program: Program) -> Headers:
-    """Those of every answer of an endpoint: no cache gives it to another caller, or as another data source's."""
-    if compiled.no_store:
-        return (*BASE, NO_STORE)
-    return (*BASE, (b"vary", b"x-data-source")) if program.workspace.data_sources else BASE

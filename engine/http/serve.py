@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 import uvicorn.server
 from uvicorn.config import STARTUP_FAILURE
 
+from engine import known
 from engine.check import Checked
 from engine.errors import Problems, SetupError
 from engine.http.app import Server
@@ -163,6 +164,14 @@ def checked_workspace(folder: Path) -> Checked:
     return without_errors(check_folder(existing(folder), tests=False))  # a test being written stops no server
 
 
+def checked_for(settings: Settings) -> Checked:
+    """The checked workspace of the settings, its tests left aside; what is noted in the data folder isn't done again.
+
+    Raises SetupError where there is none, `Problems` where it has errors.
+    """
+    return without_errors(known.check(existing(settings.workspace), settings.data))
+
+
 def without_errors(checked: Checked) -> Checked:
     """A checked workspace that can be served. Raises `Problems` where it has errors."""
     if checked.errors:
@@ -215,7 +224,7 @@ def create_app(settings: Settings, checked: Checked | None = None) -> Server:
 
     Raises SetupError, and `Problems` where the workspace has errors.
     """
-    checked = checked or checked_workspace(settings.workspace)
+    checked = checked or checked_for(settings)
     services = open_services(settings, checked.workspace)
     files = [each.storage for each in settings.sources(checked.workspace) if isinstance(each.storage, Path)]
     inspection = Inspection(files, services.log)
