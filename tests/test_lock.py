@@ -1,4 +1,4 @@
-"""requirements.lock: what `make` installs, a hash for each file, and as pyproject.toml asks."""
+"""What `make` installs: versions as pyproject.toml asks, and a hash for each file."""
 
 from __future__ import annotations
 
@@ -13,9 +13,15 @@ from tests.commands import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 ASKED = [Requirement(each) for each in (*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"])]
-TEXT = (ROOT / "requirements.lock").read_text("utf-8")
-# A requirement goes on while its lines end in a backslash.
-ENTRIES = [entry for entry in re.sub(r"\\\n\s*", "", TEXT).splitlines() if not entry.lstrip().startswith("#")]
+TEXTS = [(ROOT / name).read_text("utf-8") for name in ("requirements.lock", "requirements-build.lock")]
+
+
+def entries(text: str) -> list[str]:
+    """The requirements; each goes on while its lines end in a backslash."""
+    return [entry for entry in re.sub(r"\\\n\s*", "", text).splitlines() if not entry.lstrip().startswith("#")]
+
+
+ENTRIES = entries(TEXTS[0])
 LOCKED = {each.name: each for each in (Requirement(entry.partition(" --hash")[0]) for entry in ENTRIES)}
 
 
@@ -36,11 +42,13 @@ def test_it_installs_what_is_asked_for_on_every_python(asked: Requirement, versi
     assert locked.evaluate(place) or not wanted.evaluate(place)
 
 
-@pytest.mark.parametrize("entry", ENTRIES, ids=[entry.partition("==")[0] for entry in ENTRIES])
-def test_every_file_has_a_hash(entry: str) -> None:
-    assert re.fullmatch(r"[^ ]+==[^ ]+( ; [^\\]+?)?( --hash=sha256:[0-9a-f]{64})+", entry)
+@pytest.mark.parametrize("text", TEXTS, ids=["all", "what builds"])
+def test_every_file_has_a_hash(text: str) -> None:
+    for entry in entries(text):
+        assert re.fullmatch(r"[^ ]+==[^ ]+( ; [^\\]+?)?( --hash=sha256:[0-9a-f]{64})+", entry), entry
 
 
-def test_it_names_no_host() -> None:
-    assert "://" not in TEXT
-    assert not [line for line in TEXT.splitlines() if re.match(r"\s*-(i|f|-index|-extra|-find|-trusted)", line)]
+@pytest.mark.parametrize("text", TEXTS, ids=["all", "what builds"])
+def test_it_names_no_host(text: str) -> None:
+    assert "://" not in text
+    assert not [line for line in text.splitlines() if re.match(r"\s*-(i|f|-index|-extra|-find|-trusted)", line)]

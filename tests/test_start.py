@@ -16,7 +16,7 @@ from tests.commands import ROOT, environment
 
 # All but Python's own. Whoever adds one says here that every server needs it before its first answer.
 BEFORE_THE_FIRST_ANSWER = {
-    "_argon2_cffi_bindings", "_cffi_backend", "_re2", "anyio", "argon2", "engine", "httptools", "jsonschema_rs",
+    "_argon2_cffi_bindings", "_cffi_backend", "_re2", "anyio", "argon2", "engine", "greenlet", "httptools", "jsonschema_rs",
     "orjson", "python_multipart", "re2", "sniffio", "starlette", "typing_extensions", "uvicorn", "uvloop", "yaml",
 }  # fmt: skip
 # What compilers of wheels and installers leave behind.
