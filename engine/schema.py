@@ -227,7 +227,8 @@ def _workspace() -> tuple[Schema, list[str]]:
         "openapi": _OPENAPI,
         "env": _FIELDS,
         "cors": _CORS,
-        "body_limit": {"type": "integer", "minimum": 1, "description": "Bytes of a request's body."},
+        "body_limit": {"type": "integer", "minimum": 1, "description": "Bytes of a request's body (1048576)."},
+        "value_limit": {"type": "integer", "minimum": 1, "description": "Values in JSON of a body (100000)."},
         "time_limit": {"type": "number", "exclusiveMinimum": 0, "description": "Seconds a run may take."},
         "memory_limit": {
             "type": "integer",

@@ -17,6 +17,7 @@ from engine.syntax import Node
 from engine.values import Kind, object_of
 
 DEFAULT_BODY_LIMIT = 1 << 20
+DEFAULT_VALUE_LIMIT = 100_000
 TIME_LIMIT = 30.0
 MEMORY_LIMIT = 256 << 20
 ANSWER_LIMIT = 16 << 20
@@ -251,6 +252,7 @@ class Workspace:
     version: str = DEFAULT_VERSION
     unknown_input: str = "refuse"
     body_limit: int = DEFAULT_BODY_LIMIT
+    value_limit: int = DEFAULT_VALUE_LIMIT
     time_limit: float = TIME_LIMIT
     memory_limit: int = MEMORY_LIMIT
     answer_limit: int = ANSWER_LIMIT

@@ -24,6 +24,7 @@ from engine.values import TEXT
 from engine.workspace import (
     ANSWER_LIMIT,
     DEFAULT_BODY_LIMIT,
+    DEFAULT_VALUE_LIMIT,
     DEFAULT_VERSION,
     EVERY_SITE,
     LIVE,
@@ -121,6 +122,7 @@ class WorkspaceReader:
             version=settings.get("version", DEFAULT_VERSION),
             unknown_input=settings.get("unknown_input", "refuse"),
             body_limit=settings.get("body_limit", DEFAULT_BODY_LIMIT),
+            value_limit=settings.get("value_limit", DEFAULT_VALUE_LIMIT),
             time_limit=settings.get("time_limit", TIME_LIMIT),
             memory_limit=settings.get("memory_limit", MEMORY_LIMIT),
             answer_limit=settings.get("answer_limit", ANSWER_LIMIT),

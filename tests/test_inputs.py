@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import Fault
-from engine.http.bodies import Gone, Patience, read_json
+from engine.http.bodies import MAX_VALUES, Gone, Patience, read_json
 from engine.http.inputs import Inputs
 from engine.shapes import Shape
 from engine.values import File, Secret
@@ -33,11 +33,11 @@ Make = Callable[..., Inputs]
 def inputs(tmp_path: Path) -> Make:
     """Makes the inputs of an endpoint from its `input:` in YAML."""
 
-    def make(declared: str, seconds: float = 30.0, closed: bool = True) -> Inputs:
+    def make(declared: str, seconds: float = 30.0, closed: bool = True, values: int = MAX_VALUES) -> Inputs:
         (tmp_path / "it.yaml").write_text(f"endpoint: POST /it\ninput: {declared}\nstack: []\nresponse: null\n")
         workspace, problems = read_workspace(tmp_path)
         assert not problems, problems[0].render()
-        return Inputs(Shape(workspace.endpoints[0].input, closed=closed), LIMIT, Patience(seconds))
+        return Inputs(Shape(workspace.endpoints[0].input, closed=closed), LIMIT, Patience(seconds), values)
 
     return make
 
@@ -463,6 +463,96 @@ def test_b_11_json_bombs_are_refused_at_once(inputs: Make, body: bytes) -> None:
     began = time.monotonic()
     assert refusal(lambda: send(made, body)).status == 400
     assert time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize("levels", [65, 500, 5000, 40_000])
+@pytest.mark.parametrize("opening", [b"[", b'{"a":'])
+def test_b_11_levels_are_counted_before_anything_else(inputs: Make, levels: int, opening: bytes) -> None:
+    closing = b"]" if opening == b"[" else b"}"
+    body = b'{"t":' + opening * levels + b'"\\u0000"' + closing * levels + b"}"
+    assert "deeper than 64 levels" in refusal(lambda: send(inputs("{t?: json}"), body)).message or len(body) > LIMIT
+
+
+@pytest.mark.parametrize(
+    ("text", "has_nul"),
+    [
+        (r'"\u0000"', True),
+        (r'"\\u0000"', False),
+        (r'"\\\u0000"', True),
+        (r'"\\\\u0000"', False),
+        (r'"\n\u0000"', True),
+        (r'{"\u0000": 1}', True),
+        (r'["\\u0000", "a\u0000"]', True),
+    ],
+)
+def test_a_nul_is_found_however_it_is_escaped(text: str, has_nul: bool) -> None:
+    if has_nul:
+        assert "NUL" in refusal(lambda: read_json(text.encode())).message
+    else:
+        assert read_json(text.encode()) == json.loads(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("1", 1),
+        ("[]", 1),
+        ("[ ]", 1),
+        ("[[],[],{ }]", 4),
+        ("[1,2]", 3),
+        ('{"a": {"b": [1, "[,,,{"]}}', 5),
+        ('["\\",[", 1]', 3),
+    ],
+)
+def test_values_are_counted_not_what_looks_like_them(text: str, values: int) -> None:
+    assert read_json(text.encode(), values) == json.loads(text)
+    if values > 1:
+        assert f"more than {values - 1} values" in refusal(lambda: read_json(text.encode(), values - 1)).message
+
+
+@pytest.mark.parametrize("filler", [b"[]", b"{}", b"1", b'""', b'{"a":1}'])
+def test_b_11_a_body_of_too_many_values_is_refused_before_it_is_read(inputs: Make, filler: bytes) -> None:
+    made = inputs("{t?: json}", values=1000)
+    fine = b'{"t":[' + b",".join([filler] * 400) + b"]}"
+    assert send(made, fine) == orjson.loads(fine)
+    fault = refusal(lambda: send(made, b'{"t":[' + b",".join([filler] * 1000) + b"]}"))
+    assert (fault.status, fault.message) == (400, "The body has more than 1000 values.")
+
+
+@pytest.mark.parametrize(
+    ("declared", "body", "param"),
+    [
+        ("{j: json}", b'{"j":18446744073709551616}', "j"),
+        ("{j: json}", b'{"j":9223372036854775808}', "j"),
+        ("{j: json}", b'{"j":-9223372036854775809}', "j"),
+        ("{a: int, j: json}", b'{"a":1,"j":{"x":[1,{"y":123456789012345678901234567890}]}}', "j"),
+        ("{d: decimal}", b'{"d":100000000000000000000}', "d"),
+        ("{n: int}", b'{"n":%b}' % (b"9" * 300), "n"),
+        ("{o: {type: object, properties: {n: decimal}}}", b'{"o":{"n":-18446744073709551616}}', "o"),
+    ],
+)
+def test_an_int_past_64_bits_is_refused_by_name(inputs: Make, declared: str, body: bytes, param: str) -> None:
+    fault = refusal(lambda: send(inputs(declared), body))
+    assert (fault.status, fault.payload["param"]) == (400, param)
+    assert fault.message == "Input holds a whole number past 64 bits: send it as a text."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "9223372036854775807",
+        "-9223372036854775808",
+        "1.8446744073709551616",
+        "18446744073709551616.5",
+        "18446744073709551616e0",
+        "1e-18446744073709551616",
+        "0.12345678901234567890123",
+        '"18446744073709551616"',
+        '{"18446744073709551616": "a, 18446744073709551616"}',
+    ],
+)
+def test_other_numbers_of_many_digits_are_read_as_ever(inputs: Make, text: str) -> None:
+    assert repr(send(inputs("{j: json}"), b'{"j":%b}' % text.encode())) == repr({"j": json.loads(text)})
 
 
 def test_json_may_nest_in_reason(inputs: Make) -> None:

@@ -104,7 +104,7 @@ class Handler:
         self.policy = Policy(endpoint.group.cors)
         self._compiled, self._patience, self._report = compiled, patience, report
         self._services = program.services
-        self._body_limit = program.workspace.body_limit
+        self._limits = program.workspace.body_limit, program.workspace.value_limit
         self._dumps = partial(dumps, most=program.workspace.answer_limit)
         self._auth = endpoint.auth
         self._id_type = PYTHON_TYPES[program.workspace.tables[endpoint.auth].id.type][0] if endpoint.auth else None
@@ -116,7 +116,8 @@ class Handler:
 
     @cached_property
     def _inputs(self) -> Inputs:
-        return Inputs(self._compiled.shape, self._body_limit, self._patience)
+        body_limit, value_limit = self._limits
+        return Inputs(self._compiled.shape, body_limit, self._patience, value_limit)
 
     @cached_property
     def _gate(self) -> Gate | None:

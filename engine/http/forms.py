@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from engine.errors import Fault
 from engine.fields import Field
-from engine.http.bodies import read_json
+from engine.http.bodies import MAX_VALUES, read_json
 from engine.shapes import input_fault
 from engine.texts import READERS
 from engine.values import File
@@ -21,7 +21,7 @@ Entry = tuple[list[str], "str | File"]
 
 
 def read_texts(
-    fields: Mapping[str, Field], pairs: Texts, *, words: bool = False, closed: bool = True
+    fields: Mapping[str, Field], pairs: Texts, *, words: bool = False, closed: bool = True, limit: int = MAX_VALUES
 ) -> dict[str, object]:
     """The values that named texts have as `fields`.
 
@@ -29,7 +29,7 @@ def read_texts(
     object `o[key]=…` or JSON text. A text that isn't of the declared kind stays a text, for the schema to refuse in
     its own words. With `words`, `null` is null, `undefined` is left out and a list of texts may be JSON text, as
     Xano's client sends them in multipart bodies. What no field declares is left out where they aren't `closed`, in
-    objects too, however often it is given.
+    objects too, however often it is given. JSON text may have `limit` values.
     Raises Fault input_error for a name given twice that is no list's, and for names that don't fit together.
     """
     entries: dict[str, list[Entry]] = {}
@@ -39,7 +39,7 @@ def read_texts(
             entries.setdefault(name, []).append((keys, value))
     if words:
         entries = {name: given for name, given in entries.items() if not _is_left_out(fields.get(name), given)}
-    reader = _Reader(words, closed)
+    reader = _Reader(words, closed, limit)
     return {name: _read(reader, fields.get(name), name, given) for name, given in entries.items()}
 
 
@@ -79,8 +79,8 @@ def _is_text(field: Field) -> bool:
 
 
 class _Reader:
-    def __init__(self, words: bool = False, closed: bool = True) -> None:
-        self._words, self._closed = words, closed
+    def __init__(self, words: bool = False, closed: bool = True, limit: int = MAX_VALUES) -> None:
+        self._words, self._closed, self._limit = words, closed, limit
 
     def value(self, field: Field | None, name: str, entries: list[Entry]) -> object:
         if field is not None and field.is_list:
@@ -116,7 +116,7 @@ class _Reader:
     def _list(self, field: Field, name: str, entries: list[Entry]) -> object:
         item = replace(field, is_list=False)
         if len(entries) == 1 and not entries[0][0] and self._is_whole(field, entries[0][1]):
-            return _json(field, name, str(entries[0][1]))
+            return _json(field, name, str(entries[0][1]), self._limit)
         if len(entries) == 1 and not entries[0][0] and self._is_null(field, entries[0][1]):
             return None
         if all(keys in ([], [""]) for keys, _ in entries):
@@ -135,7 +135,7 @@ class _Reader:
         """
         if not isinstance(value, str) or not value.startswith("["):
             return False
-        return not _is_text(field) or (self._words and _is_list_of_texts(value))
+        return not _is_text(field) or (self._words and _is_list_of_texts(value, self._limit))
 
     def scalar(self, field: Field | None, name: str, value: str | File) -> object:
         if isinstance(value, File):
@@ -145,7 +145,7 @@ class _Reader:
         if field is None or self._is_null(field, value):
             return value if field is None else None
         if field.type in _JSON_TYPES:
-            return _json(field, name, value)
+            return _json(field, name, value, self._limit)
         read = READERS.get(field.type)
         return read(value) if read else value
 
@@ -170,17 +170,17 @@ def _in_order(values: Mapping[str, object]) -> list[object]:
     return [values[str(place)] for place in range(len(values))]
 
 
-def _is_list_of_texts(text: str) -> bool:
+def _is_list_of_texts(text: str, limit: int) -> bool:
     try:
-        value = read_json(text.encode())
+        value = read_json(text.encode(), limit)
     except Fault:
         return False
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
-def _json(field: Field, name: str, text: str) -> object:
+def _json(field: Field, name: str, text: str, limit: int) -> object:
     try:
-        return read_json(text.encode())
+        return read_json(text.encode(), limit)
     except Fault as fault:
         if field.holds_secret:  # what is said may quote a key
             raise _refused(name, "Input does not have the required form.") from None

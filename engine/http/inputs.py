@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.errors import Fault
 from engine.fields import Field
-from engine.http.bodies import MAX_FIELDS, Patience, Receive, read_form, read_json, too_large
+from engine.http.bodies import MAX_FIELDS, MAX_VALUES, Patience, Receive, read_form, read_json, too_large
 from engine.http.forms import Texts, read_text, read_texts
 from engine.http.multipart import read_multipart
 from engine.shapes import Shape, input_fault
@@ -25,10 +25,10 @@ _UNSUPPORTED = "Send the body as application/json, application/x-www-form-urlenc
 class Inputs:
     """How one endpoint's input is read. A name counts once, wherever it is given; one that is ignored, not at all."""
 
-    def __init__(self, shape: Shape, body_limit: int, patience: Patience) -> None:
-        """`body_limit` in bytes."""
+    def __init__(self, shape: Shape, body_limit: int, patience: Patience, value_limit: int = MAX_VALUES) -> None:
+        """`body_limit` in bytes; `value_limit` is how many values JSON in it may have."""
         self._shape = shape
-        self._limit = body_limit
+        self._limit, self._value_limit = body_limit, value_limit
         self._patience = patience
         self._fields = {each.name: each for each in shape.fields}
         self._secrets = frozenset(each.name for each in shape.fields if each.holds_secret)
@@ -76,7 +76,7 @@ class Inputs:
     def _read(self, body: bytes, type_: bytes) -> Data:
         media = type_.partition(b";")[0].strip().lower()
         if media == _JSON:
-            return _json_object(body)
+            return _json_object(body, self._value_limit)
         if media == _FORM:
             return self._texts(_form_fields(body))
         if media == _MULTIPART:
@@ -84,7 +84,7 @@ class Inputs:
         raise Fault("unsupported_media_type", _UNSUPPORTED)
 
     def _texts(self, pairs: Texts, *, words: bool = False) -> Data:
-        return read_texts(self._fields, pairs, words=words, closed=self._shape.closed)
+        return read_texts(self._fields, pairs, words=words, closed=self._shape.closed, limit=self._value_limit)
 
     def _announced(self, scope: Scope) -> tuple[int | None, bytes]:
         """The body's length (0: there is none, None: not known yet) and type, as the headers say."""
@@ -120,8 +120,8 @@ def _put(data: Data, name: str, value: object) -> None:
     data[name] = value
 
 
-def _json_object(body: bytes) -> Data:
-    value = read_json(body)
+def _json_object(body: bytes, limit: int) -> Data:
+    value = read_json(body, limit)
     if not isinstance(value, dict):
         raise Fault("bad_request", "The body must be a JSON object.")
     if len(value) > MAX_FIELDS:
