@@ -1,35 +1,26 @@
-"""The server: what requests are answered, in process and over real sockets."""
+"""The server: what requests are answered, in process. tests/test_wire.py has what goes over the wire."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
-import uvicorn
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
 from engine.compile import Plan
 from engine.errors import FAULTS, Fault
 from engine.http.app import Server
-from engine.http.bodies import Patience
 from engine.http.logs import Log
-from engine.http.protocol import MAX_HEAD, Protocol, protocol
 from engine.program import Program, build, check_folder
 from engine.run import Services
 from engine.security.keys import KeyRing
@@ -628,226 +619,3 @@ def test_the_log_gathers_entries_for_a_moment() -> None:
 
     asyncio.run(run())
     assert [json.loads(line)["n"] for line in b"".join(written).splitlines()] == [0, 1, 2, 3, 4, 5]
-
-
-# Over real sockets: `python tests/test_http.py PORT PROTOCOL` serves the endpoints below
-
-CONNECTIONS = 20
-
-
-def main() -> None:
-    port, kind, root = int(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
-
-    async def slow(run: Any, data: Any, claims: Any) -> Any:
-        await asyncio.sleep(data["seconds"])
-        return "slow"
-
-    async def page(request: Request) -> Response:
-        async def parts() -> Any:
-            for part in ("one", "two"):
-                yield part
-                await asyncio.sleep(0.01)
-
-        return StreamingResponse(parts(), media_type="text/plain")
-
-    async def torn(request: Request) -> Response:
-        return Response("x", headers={"x-mine": "a\r\nx-yours: b", "content-length": "1"})
-
-    async def bye() -> None:
-        log.flush()
-
-    log = Log(sys.stdout.buffer.write)
-    plans = {
-        "GET /hello": gives({"hello": "world"}),
-        "POST /echo {input: {t: text}}": echo,
-        "POST /slow {input: {seconds: decimal}}": slow,
-        "GET /big": gives("x" * 300_000),
-    }
-    made = program(root, plans, log, "body_limit: 100000\n")
-    server = Server(
-        made, routes=[Route("/stream", page), Route("/torn", torn)], shutdown=[bye], patience=Patience(seconds=1)
-    )
-    http: Any = "httptools" if kind == "plain" else protocol()
-    Protocol.head_seconds = Protocol.stall_seconds = 1.0
-    uvicorn.run(
-        server, port=port, http=http, access_log=False, log_level="error", loop="uvloop", limit_concurrency=CONNECTIONS
-    )
-    sys.stdout.flush()
-
-
-@dataclass
-class Process:
-    port: int
-    popen: subprocess.Popen[bytes]
-
-    def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=10)
-
-    def exchange(self, *pieces: bytes) -> bytes:
-        """All that comes back until the server closes, to pieces sent a moment apart."""
-        with self.connect() as connection:
-            for piece in pieces:
-                connection.sendall(piece)
-                time.sleep(0.02)
-            return received(connection)
-
-
-def received(connection: socket.socket) -> bytes:
-    found = b""
-    while chunk := connection.recv(65536):
-        found += chunk
-    return found
-
-
-@pytest.fixture(params=["plain", "joined"])
-def process(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Process]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, __file__, str(port), request.param, str(tmp_path / "stacks")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as popen:
-        try:
-            _await_port(port, popen)
-            yield Process(port, popen)
-        finally:
-            popen.kill()
-
-
-def _await_port(port: int, popen: subprocess.Popen[bytes]) -> None:
-    for _ in range(400):
-        assert popen.poll() is None
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise AssertionError("the server does not listen")
-
-
-HELLO = b"GET /api:main/hello HTTP/1.1\r\nhost: it\r\n\r\n"
-LAST = b"GET /api:main/hello HTTP/1.1\r\nhost: it\r\nconnection: close\r\n\r\n"
-
-
-def test_a_connection_is_kept_and_pipelined(process: Process) -> None:
-    text = process.exchange(HELLO + HELLO, HELLO[:20], HELLO[20:] + LAST)
-    assert text.count(b"HTTP/1.1 200 OK\r\n") == text.count(b'\r\n\r\n{"hello":"world"}') == 4
-    assert text.count(b"connection: close\r\n") == 1
-
-
-def test_bodies_of_every_framing(process: Process) -> None:
-    head = b"POST /api:main/echo HTTP/1.1\r\nhost: it\r\ncontent-type: application/json\r\n"
-    text = process.exchange(
-        head + b'content-length: 9\r\n\r\n{"t":"a"}',
-        head + b"transfer-encoding: chunked\r\n\r\n4\r\n",
-        b'{"t"\r\n',
-        b'5\r\n:"b"}\r\n0\r\n\r\n',
-        head + b"expect: 100-continue\r\ncontent-length: 9\r\n\r\n",
-        b'{"t":"c"}',
-        b"HEAD /api:main/hello HTTP/1.1\r\nhost: it\r\n\r\n",
-        b"OPTIONS /api:main/hello HTTP/1.1\r\nhost: it\r\n\r\n",
-        LAST,
-    )
-    assert [part in text for part in (b'{"t":"a"}', b'{"t":"b"}', b"HTTP/1.1 100 Continue\r\n\r\n", b'{"t":"c"}')] == [
-        True
-    ] * 4
-    assert text.count(b"HTTP/1.1 200 OK") == 5
-    assert text.count(b"HTTP/1.1 204 No Content") == 1
-    assert text.count(b'{"hello":"world"}') == 1
-
-
-def test_answers_that_come_in_parts_and_large_ones(process: Process) -> None:
-    text = process.exchange(
-        b"GET /stream HTTP/1.1\r\nhost: it\r\n\r\n", b"GET /api:main/big HTTP/1.1\r\nhost: it\r\n\r\n", LAST
-    )
-    assert b"3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n" in text
-    assert b'"' + b"x" * 300_000 + b'"' in text
-    assert text.endswith(b'{"hello":"world"}')
-
-
-def test_a_line_end_in_a_header_begins_no_other(process: Process) -> None:
-    text = process.exchange(b"GET /torn HTTP/1.1\r\nhost: it\r\nconnection: close\r\n\r\n")
-    assert text.startswith(b"HTTP/1.1 500 ") or text == b""
-    assert b"x-yours" not in text
-
-
-def test_a_body_too_large_or_too_slow_ends_the_connection(process: Process) -> None:
-    head = b"POST /api:main/echo HTTP/1.1\r\nhost: it\r\ncontent-type: application/json\r\n"
-    text = process.exchange(head + b"expect: 100-continue\r\ncontent-length: 100001\r\n\r\n")
-    assert text.startswith(b"HTTP/1.1 413 ")
-    assert text.count(b"connection: close\r\n") == 1
-    text = process.exchange(head + b"content-length: 9\r\n\r\n{")
-    assert text.startswith(b"HTTP/1.1 400 ")
-    assert b"The body did not arrive within 1 seconds." in text
-
-
-def test_sigterm_lets_running_requests_finish(process: Process) -> None:
-    body = b'{"seconds":0.7}'
-    request = (
-        b"POST /api:main/slow HTTP/1.1\r\nhost: it\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
-    )
-    with process.connect() as idle, process.connect() as busy:
-        idle.sendall(HELLO)
-        busy.sendall(request % (len(body), body))
-        time.sleep(0.3)
-        process.popen.send_signal(signal.SIGTERM)
-        text = received(busy)
-        received(idle)
-    assert text.startswith(b"HTTP/1.1 200 OK")
-    assert text.endswith(b'"slow"')
-    output, _ = process.popen.communicate(timeout=10)
-    entries = [json.loads(line) for line in output.splitlines()]
-    assert [(entry["path"], entry["status"]) for entry in entries] == [
-        ("/api:main/hello", 200),
-        ("/api:main/slow", 200),
-    ]
-
-
-@pytest.mark.parametrize("process", ["joined"], indirect=True)
-def test_a_head_too_large_is_refused(process: Process) -> None:
-    pieces = [
-        b"GET /api:main/hello HTTP/1.1\r\nhost: it\r\n",
-        *[b"x: " + b"y" * 8000 + b"\r\n"] * (MAX_HEAD // 8000 + 1),
-    ]
-    text = process.exchange(*pieces)
-    assert text.startswith(b"HTTP/1.1 431 ")
-    assert json.loads(text.partition(b"\r\n\r\n")[2])["code"] == "ERROR_CODE_BAD_REQUEST"
-
-
-@pytest.mark.parametrize("process", ["joined"], indirect=True)
-@pytest.mark.parametrize("pieces", [[], [HELLO[:20]], [HELLO + HELLO[:20]], [HELLO[:5], HELLO[5:20]]])
-def test_a_head_too_slow_ends_the_connection(process: Process, pieces: list[bytes]) -> None:
-    assert process.exchange(*pieces).count(b"HTTP/1.1") == (HELLO in b"".join(pieces))
-
-
-@pytest.mark.parametrize("process", ["joined"], indirect=True)
-def test_an_answer_that_nobody_reads_ends_the_connection(process: Process) -> None:
-    with process.connect() as connection:
-        connection.sendall(b"GET /api:main/big HTTP/1.1\r\nhost: it\r\n\r\n" * 60)
-        time.sleep(4)
-        assert len(received(connection)) < 60 * 300_000
-    with process.connect() as connection:
-        connection.sendall(b"GET /api:main/big HTTP/1.1\r\nhost: it\r\n\r\n" * 20 + LAST)
-        found = 0
-        while chunk := connection.recv(300_000):
-            found += len(chunk)
-            time.sleep(0.05)  # slow, but it reads
-    assert found > 20 * 300_000
-
-
-@pytest.mark.parametrize("process", ["joined"], indirect=True)
-def test_a_connection_too_many_gets_the_envelope(process: Process) -> None:
-    with ExitStack() as held:
-        for _ in range(CONNECTIONS):
-            held.enter_context(process.connect())
-        head, _, body = process.exchange(LAST).partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 503 ")
-    assert b"retry-after: 1" in head.lower()
-    assert json.loads(body)["code"] == "ERROR_CODE_UNAVAILABLE"
-
-
-def test_the_protocol_fits_the_uvicorn_that_is_installed() -> None:
-    assert protocol() is Protocol
-
-
-if __name__ == "__main__":
-    main()

@@ -17,6 +17,7 @@ LAYERS = [
     "errors",
     "pace",
     "codes",
+    "tasks",
     "memo",
     "values",
     "footprint",

@@ -11,6 +11,7 @@ import socket
 import sqlite3
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -18,7 +19,9 @@ from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 
+from engine.http.fit import REQUIREMENT, require_fitting_uvicorn
 from engine.http.serve import DATABASE
 from tests.commands import ADA, ENGINE, LOGIN, ME, PATIENCE, ROOT, SIGNUP, Process, called, free_port, serve, started
 from tests.support import write
@@ -98,6 +101,32 @@ def kid(token: str) -> str:
     """The key's name in a token's header (RFC 7516 §4.1.6)."""
     header = token.partition(".")[0]
     return str(json.loads(base64.urlsafe_b64decode(header + "=" * (-len(header) % 4)))["kid"])
+
+
+# What it stands on
+
+
+@pytest.mark.parametrize(
+    ("version", "fits"), [("0.53.9", False), ("0.54.0", True), ("0.55.2", True), ("0.56.0", False), ("1.0.0", False)]
+)
+def test_a_uvicorn_that_does_not_fit_is_refused_with_the_mend(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, version: str, fits: bool
+) -> None:
+    monkeypatch.setattr(uvicorn, "__version__", version)
+    if fits:
+        require_fitting_uvicorn()
+    else:
+        made = called(shop, "serve", "--port", "0")
+        assert made.status != 0
+        message = (
+            f"uvicorn {version} is installed, which the server doesn't fit: python -m pip install 'uvicorn>=0.54,<0.56'"
+        )
+        assert message in made.err
+
+
+def test_the_pin_is_what_the_server_asks_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert REQUIREMENT in project["dependencies"]
 
 
 # The end

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -17,6 +18,7 @@ from engine.errors import FAULTS, Fault
 from engine.http.bodies import Patience
 from engine.http.contract import Contract
 from engine.http.data_sources import endpoints_of
+from engine.http.direct import Prompt
 from engine.http.logs import Report
 from engine.http.responses import BASE, NOT_FOUND, Answer, dumps, fatal, refusal
 from engine.program import Program
@@ -26,7 +28,7 @@ Callback = Callable[[], Awaitable[object]]
 _NAMES = {status: name for name, (status, _) in FAULTS.items()} | {400: "bad_request"}
 
 
-class Server(Starlette):
+class Server(Starlette, Prompt):
     """Serves `/api:…` from a program that can be swapped, its contract, `/healthz`, and the pages in `routes`.
 
     A request under `/api:` passes no middleware and no list of routes.
@@ -58,7 +60,14 @@ class Server(Starlette):
         report = Report(program.services.log, program.services.clock)
         endpoints = endpoints_of(program, self._patience, report)
         self._contract.swap(program, report)
+        stores = program.services.every_store
+        self._is_prompt = all(store is None or store.is_embedded for store in stores)
         self.program, self._endpoints, self._report = program, endpoints, report
+
+    def prompt(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None] | None:
+        if self._is_prompt and scope["path"][:5] == "/api:":
+            return self._endpoints(scope, receive, send)
+        return None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

@@ -14,6 +14,7 @@ import orjson
 from engine.errors import Fault
 from engine.http.direct import direct
 from engine.shapes import input_fault
+from engine.tasks import own_task
 from engine.values import INT_MAX, INT_MIN
 from engine.workspace import DEFAULT_VALUE_LIMIT
 
@@ -54,8 +55,7 @@ class Patience:
         return body
 
     async def _wait(self, receive: Receive, limit: int) -> bytes:
-        task, loop = asyncio.current_task(), asyncio.get_running_loop()
-        assert task is not None
+        task, loop = await own_task(), asyncio.get_running_loop()
         if self._loop is not loop:
             self._start(loop)
         self._waits[task] = loop.time() + self._seconds

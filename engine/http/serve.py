@@ -22,9 +22,10 @@ from engine import known
 from engine.check import Checked
 from engine.errors import Problems, SetupError
 from engine.http.app import Server
+from engine.http.fit import require_fitting_uvicorn
 from engine.http.inspection import Inspection
 from engine.http.logs import Log
-from engine.http.protocol import protocol
+from engine.http.protocol import Protocol
 from engine.program import build, check_folder, environment
 from engine.run import Services, milliseconds
 from engine.security.keys import KeyRing
@@ -265,14 +266,15 @@ def app_or_exit() -> Server:
 def configure(app: Server | str, *, workers: int = 1) -> uvicorn.Config:
     """uvicorn's configuration for the application, or for the one that the function named `app` makes.
 
-    The `Date` header stays: RFC 9110 §6.6.1 wants it, and its text is made once a second.
+    The `Date` header stays: RFC 9110 §6.6.1 wants it, and its text is made once a second. Raises SetupError.
     """
+    require_fitting_uvicorn()
     return uvicorn.Config(
         app,
         factory=isinstance(app, str),
         workers=workers,
         loop="auto",
-        http=protocol(),
+        http=Protocol,
         ws="none",
         lifespan="on",
         access_log=False,

@@ -24,6 +24,7 @@ from engine.store.drivers import postgres
 from engine.store.reader import is_interrupted
 from engine.store.sqlite_direct import faulted
 from engine.store.url import SCHEMES, DatabaseUrl
+from engine.tasks import own_task
 from engine.values import reveal
 
 MOST_SECONDS = 60.0  # that a statement may take
@@ -47,6 +48,7 @@ def external(sql: Sql, *, single: bool) -> Write:
         database = _opened(connection)
         if any(store.holds(database) for store in run.services.every_store):  # whose secrets no check would keep
             raise value_fault("the connection leads to the workspace's own database: use direct_database_query")
+        await own_task()
         try:
             async with run.acting() if sql.writes else nullcontext(), asyncio.timeout(seconds):
                 rows = await _rows(sql, database, values, limit, seconds)

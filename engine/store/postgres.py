@@ -109,6 +109,8 @@ class PostgresSpelling:
 class PostgresStore(Writes):
     """The storage at a URL; made by `open`. See `base.Store`."""
 
+    is_embedded = False
+
     def __init__(self, tables: Mapping[str, Table], url: DatabaseUrl) -> None:
         super().__init__(PostgresSpelling())
         self.tables = tables

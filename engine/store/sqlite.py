@@ -282,6 +282,8 @@ class SqliteSpelling:
 class SqliteStore(Writes):
     """The storage in a file; made by `open`. See `base.Store`."""
 
+    is_embedded = True  # reads don't wait
+
     def __init__(
         self,
         tables: Mapping[str, Table],
