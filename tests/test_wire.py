@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import struct
@@ -63,6 +64,15 @@ def main() -> None:
         await asyncio.sleep(data["seconds"])
         return "slow"
 
+    async def computes(run: Any, data: Any, claims: Any) -> Any:
+        end = time.perf_counter() + 1.5
+        while time.perf_counter() < end:
+            turn = time.perf_counter() + 0.2
+            while time.perf_counter() < turn:
+                pass
+            await asyncio.sleep(0)
+        return "done"
+
     async def page(request: Request) -> Response:
         async def parts() -> Any:
             for part in ("one", "two"):
@@ -85,6 +95,7 @@ def main() -> None:
         "GET /big": gives("x" * 300_000),
         "POST /seen": seen,
         "GET /mark": mark,
+        "GET /computes": computes,
         "GET /seen": seen,
     }
     made = program(root, plans, log, "body_limit: 100000\n")
@@ -93,16 +104,17 @@ def main() -> None:
     )
     http: Any = "httptools" if kind == "uvicorn" else Protocol
     Protocol.head_seconds = Protocol.stall_seconds = 1.0
-    uvicorn.run(
+    config = uvicorn.Config(
         server,
-        port=port,
         http=http,
         access_log=False,
         proxy_headers=False,
         log_level="error",
-        loop="uvloop",
+        loop="engine.http.accepting:new_loop",
         limit_concurrency=CONNECTIONS,
     )
+    listening = socket.create_server(("127.0.0.1", port))
+    uvicorn.Server(config).run(sockets=[listening])
     sys.stdout.flush()
 
 
@@ -432,6 +444,33 @@ def test_http_1_0_ends_with_the_connection(wire: Process) -> None:
     assert text.endswith(b"\r\n\r\nonetwo")
     assert b"chunked" not in text
     assert b"connection: close\r\n" in text
+
+
+def test_connections_are_accepted_together_beside_what_computes(wire: Process) -> None:
+    with ExitStack() as held:
+        busy = held.enter_context(wire.connect())
+        busy.sendall(b"GET /api:main/computes HTTP/1.1\r\nhost: it\r\n\r\n")
+        time.sleep(0.1)
+        connections = [held.enter_context(wire.connect()) for _ in range(CONNECTIONS // 2)]
+        for connection in connections:
+            connection.sendall(LAST)
+        for connection in connections:
+            assert received(connection).startswith(b"HTTP/1.1 200 ")
+        busy.setblocking(False)
+        with pytest.raises(BlockingIOError):  # one a turn, they would have come after it
+            busy.recv(1)
+
+
+@OURS
+def test_too_many_open_files_are_waited_out(process: Process) -> None:
+    resource.prlimit(process.popen.pid, resource.RLIMIT_NOFILE, (24, 24))
+    with ExitStack() as held:
+        connections = [held.enter_context(process.connect()) for _ in range(20)]
+        time.sleep(0.2)
+        for connection in connections:
+            connection.close()
+        time.sleep(1)
+    assert process.exchange(LAST).startswith(b"HTTP/1.1 200 ")
 
 
 @OURS

@@ -273,7 +273,7 @@ def configure(app: Server | str, *, workers: int = 1) -> uvicorn.Config:
         app,
         factory=isinstance(app, str),
         workers=workers,
-        loop="auto",
+        loop="auto" if sys.platform == "win32" else "engine.http.accepting:new_loop",
         http=Protocol,
         ws="none",
         lifespan="on",
