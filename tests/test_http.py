@@ -18,9 +18,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from engine.compile import Plan
-from engine.errors import FAULTS, Fault
+from engine.errors import FAULTS, Fault, SetupError
 from engine.http.app import Server
 from engine.http.logs import Log
+from engine.http.proxies import Proxies
 from engine.program import Program, build, check_folder
 from engine.run import Services
 from engine.security.keys import KeyRing
@@ -102,7 +103,9 @@ def call(server: Server, request: str, body: object = None, headers: Headers = (
     return asyncio.run(ask(server, request, body, headers))
 
 
-async def ask(server: Server, request: str, body: object = None, headers: Headers = ()) -> Answer:
+async def ask(
+    server: Server, request: str, body: object = None, headers: Headers = (), peer: str = "127.0.0.1"
+) -> Answer:
     """The answer to `GET /path?query`; a body other than bytes is sent as JSON."""
     method, target = request.split(" ")
     path, _, query = target.partition("?")
@@ -128,7 +131,7 @@ async def ask(server: Server, request: str, body: object = None, headers: Header
         "root_path": "",
         "query_string": query.encode(),
         "headers": sent,
-        "client": ("127.0.0.1", 1),
+        "client": (peer, 1),
         "server": ("it", 80),
         "scheme": "http",
     }
@@ -489,12 +492,71 @@ def test_a_preflight_tells_verbs_and_headers(site: Callable[..., Site]) -> None:
 
 def test_health_and_unknown_pages(site: Callable[..., Site]) -> None:
     server = site({}).server
-    assert call(server, "GET /healthz").json == {"status": "ok"}
+    answer = call(server, "GET /healthz")
+    assert answer.json == {"status": "ok"}
+    assert all(value for _, value in answer.headers)
     server.stopping = True
     answer = call(server, "GET /healthz")
     assert (answer.status, answer.json) == (503, {"status": "stopping"})
     assert call(server, "GET /none").json["message"] == "Unable to locate request."
     assert call(server, "POST /healthz").json["code"] == "ERROR_CODE_METHOD_NOT_ALLOWED"
+
+
+PROXIES = "127.0.0.1, 10.0.0.0/8, 2001:db8::/32"
+
+
+@pytest.mark.parametrize(
+    ("proxies", "peer", "forwarded", "ip"),
+    [
+        ("", "127.0.0.1", ["9.9.9.9"], "127.0.0.1"),
+        (PROXIES, "192.0.2.7", ["9.9.9.9"], "192.0.2.7"),
+        (PROXIES, "127.0.0.1", [], "127.0.0.1"),
+        (PROXIES, "127.0.0.1", ["9.9.9.9"], "9.9.9.9"),
+        (PROXIES, "127.0.0.1", ["1.1.1.1, 9.9.9.9"], "9.9.9.9"),
+        (PROXIES, "127.0.0.1", ["1.1.1.1, 9.9.9.9, 10.1.2.3"], "9.9.9.9"),
+        (PROXIES, "127.0.0.1", ["1.1.1.1", "9.9.9.9", "10.1.2.3"], "9.9.9.9"),
+        (PROXIES, "127.0.0.1", ["10.1.1.1, 10.2.2.2"], "10.1.1.1"),
+        (PROXIES, "127.0.0.1", ["9.9.9.9, unknown, 10.1.2.3"], "10.1.2.3"),
+        (PROXIES, "127.0.0.1", ["unknown"], "127.0.0.1"),
+        (PROXIES, "127.0.0.1", ["1.1.1.1,"], "127.0.0.1"),
+        (PROXIES, "127.0.0.1", ["9.9.9.9:4711"], "9.9.9.9"),
+        (PROXIES, "2001:db8::1", ["[2001:beef::1]:80"], "2001:beef::1"),
+        (PROXIES, "::ffff:10.0.0.1", ["2001:beef::1, 2001:db8::7"], "2001:beef::1"),
+        (PROXIES, "127.0.0.1", [", ".join(["1.1.1.1", *["10.0.0.1"] * 100])], "10.0.0.1"),
+    ],
+)
+def test_the_client_is_the_rightmost_address_that_is_no_proxy(
+    site: Callable[..., Site], proxies: str, peer: str, forwarded: list[str], ip: str
+) -> None:
+    made = site({"GET /x": lambda run, data, claims: run.request_values["ip"]}, proxies=Proxies.parse(proxies))
+    headers = [("X-Forwarded-For", each) for each in forwarded]
+    answer = asyncio.run(ask(made.server, "GET /api:main/x", headers=headers, peer=peer))
+    assert answer.json == ip
+    assert made.entries[-1]["client"] == ip
+
+
+@pytest.mark.parametrize(
+    ("peer", "said", "scheme"),
+    [
+        ("127.0.0.1", "https", "https"),
+        ("127.0.0.1", "http, https", "https"),
+        ("127.0.0.1", "x", "http"),
+        ("1.1.1.1", "https", "http"),
+    ],
+)
+def test_the_scheme_is_a_proxys_word(site: Callable[..., Site], peer: str, said: str, scheme: str) -> None:
+    async def page(request: Request) -> Response:
+        return Response(request.url.scheme)
+
+    made = site({}, routes=[Route("/page", page)], proxies=Proxies.parse(PROXIES))
+    answer = asyncio.run(ask(made.server, "GET /page", headers=[("X-Forwarded-Proto", said)], peer=peer))
+    assert answer.body.decode() == scheme
+
+
+@pytest.mark.parametrize("text", ["proxy", "10.0.0.1/8", "10.0.0.0/33", "1.2.3.4 5.6.7.8"])
+def test_a_proxy_that_is_no_address_is_refused_by_name(text: str) -> None:
+    with pytest.raises(SetupError, match=f"STACKWRIGHT_PROXIES: '{text}' is no address"):
+        Proxies.parse(f"127.0.0.1, {text}")
 
 
 def test_a_page_that_fails_is_answered_generically(site: Callable[..., Site]) -> None:

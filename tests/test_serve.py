@@ -23,7 +23,21 @@ import uvicorn
 
 from engine.http.fit import REQUIREMENT, require_fitting_uvicorn
 from engine.http.serve import DATABASE
-from tests.commands import ADA, ENGINE, LOGIN, ME, PATIENCE, ROOT, SIGNUP, Process, called, free_port, serve, started
+from tests.commands import (
+    ADA,
+    ENGINE,
+    LOGIN,
+    ME,
+    PATIENCE,
+    ROOT,
+    SIGNUP,
+    Process,
+    called,
+    free_port,
+    serve,
+    stackwright,
+    started,
+)
 from tests.support import write
 
 NEEDS_PROC = pytest.mark.skipif(not Path("/proc/self").exists(), reason="workers are found in /proc")
@@ -101,6 +115,23 @@ def kid(token: str) -> str:
     """The key's name in a token's header (RFC 7516 §4.1.6)."""
     header = token.partition(".")[0]
     return str(json.loads(base64.urlsafe_b64decode(header + "=" * (-len(header) % 4)))["kid"])
+
+
+def test_a_proxy_and_https_are_settings(shop: Path) -> None:
+    write(shop / "stacks", {"ip": "endpoint: GET /ip\nstack: []\nresponse: $request.ip\n"})
+    forwarded = {"X-Forwarded-For": "9.9.9.9"}
+    with serve(shop, STACKWRIGHT_PROXIES="127.0.0.1", STACKWRIGHT_HSTS="600") as server, server.client() as client:
+        assert client.get("/api:main/ip", headers=forwarded).json() == "9.9.9.9"
+        for path in ("/api:main/ip", "/healthz", "/none"):
+            assert client.get(path).headers["strict-transport-security"] == "max-age=600"
+    with serve(shop) as server, server.client() as client:
+        answer = client.get("/api:main/ip", headers=forwarded)
+        assert answer.json() == "127.0.0.1"
+        assert "strict-transport-security" not in answer.headers
+    assert (
+        "STACKWRIGHT_HSTS: 'a year' is no number of seconds"
+        in stackwright(shop, "serve", STACKWRIGHT_HSTS="a year").err
+    )
 
 
 # What it stands on

@@ -19,7 +19,7 @@ Factory = Callable[[], asyncio.BaseProtocol]
 class Loop(uvloop.Loop):
     """uvloop's, but for servers on a socket that is given, without TLS."""
 
-    async def create_server(self, factory: Any, *args: Any, **options: Any) -> Any:
+    async def create_server(self, factory: Any, *args: Any, **options: Any) -> Any:  # type: ignore[override]
         listening = options.get("sock")
         if listening is None or options.get("ssl"):
             return await super().create_server(factory, *args, **options)

@@ -20,6 +20,7 @@ from engine.http.contract import Contract
 from engine.http.data_sources import endpoints_of
 from engine.http.direct import Prompt
 from engine.http.logs import Report
+from engine.http.proxies import Proxies
 from engine.http.responses import BASE, NOT_FOUND, Answer, dumps, fatal, refusal
 from engine.program import Program
 
@@ -42,6 +43,7 @@ class Server(Starlette, Prompt):
         startup: Iterable[Callback] = (),
         shutdown: Iterable[Callback] = (),
         patience: Patience | None = None,
+        proxies: Proxies | None = None,
     ) -> None:
         """`startup` and `shutdown` are awaited in order, before the first request and after the last."""
         self._contract = Contract()
@@ -53,6 +55,7 @@ class Server(Starlette, Prompt):
         self.stopping = False
         self.callbacks = list(startup), list(shutdown)
         self._patience = patience or Patience()
+        self._proxies = proxies
         self.swap(program)
 
     def swap(self, program: Program) -> None:
@@ -66,11 +69,15 @@ class Server(Starlette, Prompt):
 
     def prompt(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None] | None:
         if self._is_prompt and scope["path"][:5] == "/api:":
+            if self._proxies is not None:
+                self._proxies.apply(scope)
             return self._endpoints(scope, receive, send)
         return None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
+            if self._proxies is not None:
+                self._proxies.apply(scope)
             if scope["path"][:5] == "/api:":
                 return await self._endpoints(scope, receive, send)
             prefix = scope.get("root_path", "")
@@ -88,9 +95,9 @@ class Server(Starlette, Prompt):
                 raise
             self._report(scope, id, "", 500, 0, started, error=error)
 
-    async def _health(self, _: Request) -> Response:
+    async def _health(self, request: Request) -> Response:
         status = "stopping" if self.stopping else "ok"
-        return _response((503 if self.stopping else 200, BASE, dumps({"status": status})), "")
+        return _response((503 if self.stopping else 200, BASE, dumps({"status": status})), request.scope["request_id"])
 
 
 @asynccontextmanager

@@ -26,6 +26,7 @@ from engine.http.fit import require_fitting_uvicorn
 from engine.http.inspection import Inspection
 from engine.http.logs import Log
 from engine.http.protocol import Protocol
+from engine.http.proxies import Proxies
 from engine.program import build, check_folder, environment
 from engine.run import Services, milliseconds
 from engine.security.keys import KeyRing
@@ -59,6 +60,8 @@ class Settings:
     database: Database | None = None
     data_source: str = LIVE
     shared: bool = False  # others of this machine may read the data folder and the database
+    proxies: Proxies | None = None
+    hsts: int = 0  # seconds that browsers are to come by HTTPS only
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -72,6 +75,8 @@ class Settings:
             port=port_of(given("PORT") or "8000"),
             database=database_of(url) if url else None,
             shared=_is_yes("STACKWRIGHT_SHARED_DATA", given("STACKWRIGHT_SHARED_DATA") or "no"),
+            proxies=Proxies.parse(given("STACKWRIGHT_PROXIES", "")),
+            hsts=seconds_of(given("STACKWRIGHT_HSTS") or "0"),
         )
 
     def merged(self, **flags: object) -> Settings:
@@ -126,6 +131,13 @@ def port_of(text: str) -> int:
     if text.isascii() and text.isdigit() and int(text) < 65536:
         return int(text)
     raise SetupError(f"the port '{text}' is no number from 0 to 65535")
+
+
+def seconds_of(text: str) -> int:
+    """The seconds that STACKWRIGHT_HSTS says. Raises SetupError."""
+    if text.isascii() and text.isdigit() and len(text) < 12:
+        return int(text)
+    raise SetupError(f"STACKWRIGHT_HSTS: '{text}' is no number of seconds: write 31536000 for a year")
 
 
 def database_of(url: str) -> Database:
@@ -233,6 +245,7 @@ def create_app(settings: Settings, checked: Checked | None = None) -> Server:
         build(checked, services),
         startup=[settle, inspection.start],
         shutdown=[inspection.stop, lambda: close(services)],
+        proxies=settings.proxies,
     )
 
 
@@ -269,6 +282,7 @@ def configure(app: Server | str, *, workers: int = 1) -> uvicorn.Config:
     The `Date` header stays: RFC 9110 §6.6.1 wants it, and its text is made once a second. Raises SetupError.
     """
     require_fitting_uvicorn()
+    hsts = Settings.from_environment().hsts
     return uvicorn.Config(
         app,
         factory=isinstance(app, str),
@@ -278,7 +292,8 @@ def configure(app: Server | str, *, workers: int = 1) -> uvicorn.Config:
         ws="none",
         lifespan="on",
         access_log=False,
-        proxy_headers=False,  # a forwarded address is only as true as the peer that sends it
+        proxy_headers=False,  # `Proxies` reads them
+        headers=[("strict-transport-security", f"max-age={hsts}")] if hsts else [],  # RFC 6797 §6.1
         log_level="error",
         server_header=False,
         limit_concurrency=connection_limit(),
