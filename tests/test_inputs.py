@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import orjson
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import Fault
+from engine.http import slices
 from engine.http.bodies import MAX_VALUES, Gone, Patience, read_json
 from engine.http.inputs import Inputs
 from engine.shapes import Shape
@@ -33,11 +35,13 @@ Make = Callable[..., Inputs]
 def inputs(tmp_path: Path) -> Make:
     """Makes the inputs of an endpoint from its `input:` in YAML."""
 
-    def make(declared: str, seconds: float = 30.0, closed: bool = True, values: int = MAX_VALUES) -> Inputs:
+    def make(
+        declared: str, seconds: float = 30.0, closed: bool = True, values: int = MAX_VALUES, limit: int = LIMIT
+    ) -> Inputs:
         (tmp_path / "it.yaml").write_text(f"endpoint: POST /it\ninput: {declared}\nstack: []\nresponse: null\n")
         workspace, problems = read_workspace(tmp_path)
         assert not problems, problems[0].render()
-        return Inputs(Shape(workspace.endpoints[0].input, closed=closed), LIMIT, Patience(seconds), values)
+        return Inputs(Shape(workspace.endpoints[0].input, closed=closed), limit, Patience(seconds), values)
 
     return make
 
@@ -553,6 +557,126 @@ def test_an_int_past_64_bits_is_refused_by_name(inputs: Make, declared: str, bod
 )
 def test_other_numbers_of_many_digits_are_read_as_ever(inputs: Make, text: str) -> None:
     assert repr(send(inputs("{j: json}"), b'{"j":%b}' % text.encode())) == repr({"j": json.loads(text)})
+
+
+# Large bodies
+
+
+_MEMBERS = st.lists(st.tuples(_NAMES, _TEXTS), max_size=3)
+_LISTS = st.lists(_TEXTS, min_size=1, max_size=30).map(lambda items: "[" + " , ".join(items) + "]")
+
+
+@given(
+    _MEMBERS,
+    st.lists(st.tuples(_NAMES, _LISTS), max_size=2),
+    _MEMBERS,
+    st.integers(0, 400),
+    st.sampled_from(',]}[{:"\\0'),
+)
+def test_i_7_a_body_in_slices_is_what_it_is_as_a_whole(
+    before: Any, lists: Any, after: Any, place: int, letter: str
+) -> None:
+    right = "{" + ",".join(f"{name}:{value}" for name, value in [*before, *lists, *after]) + "}"
+    for text in (right, right[:place] + letter + right[place:]):
+        for limit in (MAX_VALUES, 20):
+            whole, sliced = outcome(read_json, text, limit), outcome(in_slices, text, limit)
+            assert whole == sliced or (whole[0] == sliced[0] == "fault"), text
+
+
+def outcome(read: Callable[[bytes, int], object], text: str, limit: int) -> tuple[str, object]:
+    try:
+        return "value", read(text.encode(), limit)
+    except Fault as fault:
+        return "fault", fault.name
+
+
+def in_slices(body: bytes, limit: int) -> object:
+    with patch.object(slices, "SLICE", 7):
+        return asyncio.run(slices.read_in_slices(body, limit))
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'{"t":[%b[[[1]]]]}', None),
+        (b'{"t":[%b' + b"[" * 62 + b"]" * 62 + b"]}", None),
+        (b'{"t":[%b' + b"[" * 63 + b"]" * 63 + b"]}", "The body nests deeper than 64 levels."),
+        (b'{"t":[%b' + b"[" * 63 + b"]" * 63 + b",1,2,3,4,5]}", "The body nests deeper than 64 levels."),
+        (b'{"t":[%b1],"t":2}', "The body names 't' twice."),
+        (b'{"t":[%b{"a":1,"a":2},3,4,5,6,7]}', "The body names 'a' twice."),
+        (b'{"t":[%b"\\u0000",3,4,5,6,7]}', "The body has a NUL character in a text."),
+        (
+            b'{"a":"x","t":[%b18446744073709551616,3,4,5,6,7]}',
+            "Input holds a whole number past 64 bits: send it as a text.",
+        ),
+        (b'{"t":[%bnope,3,4,5,6,7,8,9]}', "The body is not JSON, after byte 206."),
+    ],
+)
+def test_what_is_wrong_with_a_slice_is_told(body: bytes, message: str | None) -> None:
+    text = body % (b"1," * 100)
+    if message is None:
+        assert in_slices(text, MAX_VALUES) == orjson.loads(text)
+    else:
+        fault = refusal(lambda: in_slices(text, MAX_VALUES))
+        assert fault.message == message
+        assert not fault.payload or fault.payload["param"] == "t"
+
+
+ITEM = "{type: 'object[]', max: 20000, properties: {n: int, t?: {type: text, trim: true}, d: {type: int, default: 4}}}"
+
+
+@pytest.mark.parametrize("count", [1999, 2000, 2001, 4000, 9000])
+def test_a_long_list_is_bound_in_slices_as_ever(inputs: Make, count: int) -> None:
+    items = [{"n": float(place), "t": f" {place} "} for place in range(count)]
+    body = orjson.dumps({"a": "x" + " " * 70_000, "items": items})
+    bound = send(inputs(f"{{a: {{type: text, trim: true}}, items: {ITEM}}}", limit=1 << 24), body)
+    assert bound == {"a": "x", "items": [{"n": place, "t": str(place), "d": 4} for place in range(count)]}
+    assert type(bound["items"][-1]["n"]) is int
+
+
+@pytest.mark.parametrize(
+    ("wrong", "count", "param", "message"),
+    [
+        (5, 9000, "items[5].n", "Input must be an int, not a text."),
+        (8000, 9000, "items", "Input has an item from [8000] on that does not have the required form."),
+        (None, 20_001, "items", "Input does not have the required form."),
+    ],
+)
+def test_what_is_wrong_in_a_long_list_is_told(
+    inputs: Make, wrong: int | None, count: int, param: str, message: str
+) -> None:
+    items: list[dict[str, object]] = [{"n": place, "t": "padding"} for place in range(count)]
+    if wrong is not None:
+        items[wrong]["n"] = "x"
+    fault = refusal(lambda: send(inputs(f"{{items: {ITEM}}}", limit=1 << 24), orjson.dumps({"items": items})))
+    assert (fault.payload["param"], fault.message) == (param, message)
+
+
+def test_others_have_turns_while_a_large_body_is_read(inputs: Make) -> None:
+    body = orjson.dumps({"items": [{"n": place, "t": "padding"} for place in range(19_000)]})
+    made = inputs(f"{{items: {ITEM}}}", limit=1 << 24)
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def run() -> None:
+        task = asyncio.create_task(others())
+        headers = [("content-type", JSON), ("content-length", str(len(body)))]
+
+        async def receive() -> Any:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        requests = [made.from_request(scope("", headers), receive, {}) for _ in range(3)]
+        for bound in await asyncio.gather(*requests):
+            assert len(bound["items"]) == 19_000
+        task.cancel()
+
+    asyncio.run(run())
+    assert turns > 3 * (len(body) // slices.SLICE + 19_000 // slices.ITEMS - 2)
 
 
 def test_json_may_nest_in_reason(inputs: Make) -> None:

@@ -43,6 +43,7 @@ class Patience:
         self._waits: dict[asyncio.Task[Any], float] = {}
         self._late: set[asyncio.Task[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.turn = asyncio.Lock()  # of those with large bodies, that all others are answered between
 
     async def read(self, receive: Receive, limit: int) -> bytes:
         """The body, of at most `limit` bytes. Raises Fault payload_too_large, bad_request when it is late, Gone."""
@@ -113,28 +114,29 @@ def too_large(limit: int) -> Fault:
 # JSON
 
 
-def read_json(body: bytes, limit: int = MAX_VALUES) -> object:
+def read_json(body: bytes, limit: int = MAX_VALUES, *, levels: int = MAX_DEPTH, name: str = "") -> object:
     """The value of a JSON text (RFC 8259).
 
-    Raises Fault bad_request for what is none, for more than `limit` values or `MAX_DEPTH` levels, and for duplicate
+    Raises Fault bad_request for what is none, for more than `limit` values or so many levels, and for duplicate
     names, NUL characters and lone surrogates: what others on the way may read differently. Raises Fault input_error
-    for a whole number past 64 bits, which would lose its last digits.
+    for a whole number past 64 bits, which would lose its last digits; `name` is the input that a list is of.
     """
     # Brackets and commas within texts only make these counts too high: then the exact test decides.
     opened = body.count(b"[") + body.count(b"{")
-    if opened > MAX_DEPTH or opened + body.count(b",") >= limit:
-        _refuse_size(_without_texts(body), limit)
+    if opened > levels or opened + body.count(b",") >= limit:
+        _refuse_size(without_texts(body), limit, levels)
     try:
         value: object = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise _bad(f"The body is not JSON: {error.msg}, line {error.lineno}, column {error.colno}.") from None
+        message = f"The body is not JSON: {error.msg}, line {error.lineno}, column {error.colno}."
+        raise Fault("bad_request", message, reason="syntax") from None
     if b"\\u0000" in body and _NUL.search(body):
         raise _bad("The body has a NUL character in a text.")
     colons = body.count(b":")
     if not (isinstance(value, dict) and len(value) == colons) and _lost_names(value, body, colons):
         _refuse_duplicates(body)
     if _LONG in body.translate(_DIGITS):
-        _refuse_long_numbers(body)
+        _refuse_long_numbers(body, name)
     return value
 
 
@@ -147,32 +149,36 @@ _LONG = b"0" * 19  # digits that the first number past 64 bits has
 _LONG_NUMBER = re.compile(rb"(?<![\d.eE+-])-?\d{19,}(?![\d.eE])")
 
 
-def _without_texts(body: bytes) -> bytes:
+def without_texts(body: bytes) -> bytes:
     """What of a JSON text is outside its texts; splitting takes a third of the time of a pattern."""
     if b"\\" in body:
         body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
     return b"".join(body.split(b'"')[::2])
 
 
-def _refuse_size(bare: bytes, limit: int) -> None:
+def _refuse_size(bare: bytes, limit: int, levels: int) -> None:
     """Raises Fault bad_request for a JSON text, given without its texts, of too many values or levels."""
-    opened = bare.count(b"[") + bare.count(b"{")
-    # One, and in each list and object one more than it has commas.
-    if 1 + bare.count(b",") + opened - len(_EMPTY.findall(bare)) > limit:
+    if counted(bare) > limit:
         raise _bad(f"The body has more than {limit} values.")
     brackets = bare.translate(_BRACKETS, _NO_BRACKETS)
-    for _ in range(MAX_DEPTH):
+    for _ in range(levels):
         brackets = brackets.replace(b"[]", b"")  # the innermost level
     if b"[]" in brackets:
         raise _bad(f"The body nests deeper than {MAX_DEPTH} levels.")
 
 
-def _refuse_long_numbers(body: bytes) -> None:
+def counted(bare: bytes) -> int:
+    """How many values a JSON text has, given without its texts: itself, and what its lists and objects hold."""
+    opened = bare.count(b"[") + bare.count(b"{")
+    return 1 + bare.count(b",") + opened - len(_EMPTY.findall(bare))
+
+
+def _refuse_long_numbers(body: bytes, name: str) -> None:
     """Raises Fault input_error for an int that leaves 64 bits, which others on the way would round."""
-    if any(_is_long(number) for number in _LONG_NUMBER.findall(_without_texts(body))):
+    if any(_is_long(number) for number in _LONG_NUMBER.findall(without_texts(body))):
         value = json.loads(body, parse_int=lambda text: _LONG if _is_long(text) else 0)
         names = [name for name, part in value.items() if _holds_long(part)] if isinstance(value, dict) else []
-        raise input_fault([{"param": next(iter(names), ""), "message": _PAST_64_BITS}])
+        raise input_fault([{"param": next(iter(names), name), "message": _PAST_64_BITS}])
 
 
 _PAST_64_BITS = "Input holds a whole number past 64 bits: send it as a text."
@@ -194,7 +200,7 @@ def _lost_names(value: object, body: bytes, colons: int) -> bool:
     if b"\\u" not in body:
         return text.count(b":") != colons
     # A text may hold a colon by an escape, that is written as it is.
-    return _without_texts(text).count(b":") != _without_texts(body).count(b":")
+    return without_texts(text).count(b":") != without_texts(body).count(b":")
 
 
 def _refuse_duplicates(body: bytes) -> None:

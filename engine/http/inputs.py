@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from engine.fields import Field
 from engine.http.bodies import MAX_FIELDS, MAX_VALUES, Patience, Receive, read_form, read_json, too_large
 from engine.http.forms import Texts, read_text, read_texts
 from engine.http.multipart import read_multipart
+from engine.http.slices import ITEMS, LARGE, Slicer, read_in_slices, uncollected
 from engine.shapes import Shape, input_fault
 from engine.values import File, Secret
 
@@ -34,6 +36,7 @@ class Inputs:
         self._secrets = frozenset(each.name for each in shape.fields if each.holds_secret)
         self._files = tuple(each for each in shape.fields if each.type == "file")
         self._takes_nothing = not shape.fields
+        self._slicer = Slicer(shape)
 
     def from_url(self, scope: Scope, parameters: Mapping[str, str]) -> Data:
         """The bound input of a request whose body doesn't count (GET, HEAD).
@@ -52,11 +55,31 @@ class Inputs:
         """
         length, type_ = self._announced(scope)
         body = b"" if length == 0 else await self._patience.read(receive, self._limit)
-        data = self._read(body, type_) if body else {}
         query = scope["query_string"]
+        if len(body) > LARGE:
+            async with self._patience.turn:
+                return await self._large(body, type_, query, parameters)
+        data = self._read(body, type_) if body else {}
         if query or parameters:
             data = self._merged(data, query, parameters)
         return self._bind(data)
+
+    async def _large(self, body: bytes, type_: bytes, query: bytes, parameters: Mapping[str, str]) -> Data:
+        """What `from_request` does, a slice at a time."""
+        if _media(type_) == _JSON:
+            data = _object(await read_in_slices(body, self._value_limit))
+        else:
+            data = self._read(body, type_)
+        del body
+        await asyncio.sleep(0)
+        if query or parameters:
+            data = self._merged(data, query, parameters)
+        long = self._slicer.long(data)
+        with uncollected():
+            bound = self._bind({**data, **{name: items[:ITEMS] for name, items in long.items()}})
+        for name, items in long.items():
+            bound[name] = [*bound[name], *await self._slicer.rest(name, items)]
+        return bound
 
     def _merged(self, data: Data, query: bytes, parameters: Mapping[str, str]) -> Data:
         if len(query) > MAX_QUERY:
@@ -74,9 +97,9 @@ class Inputs:
         return data
 
     def _read(self, body: bytes, type_: bytes) -> Data:
-        media = type_.partition(b";")[0].strip().lower()
+        media = _media(type_)
         if media == _JSON:
-            return _json_object(body, self._value_limit)
+            return _object(read_json(body, self._value_limit))
         if media == _FORM:
             return self._texts(_form_fields(body))
         if media == _MULTIPART:
@@ -120,8 +143,11 @@ def _put(data: Data, name: str, value: object) -> None:
     data[name] = value
 
 
-def _json_object(body: bytes, limit: int) -> Data:
-    value = read_json(body, limit)
+def _media(type_: bytes) -> bytes:
+    return type_.partition(b";")[0].strip().lower()
+
+
+def _object(value: object) -> Data:
     if not isinstance(value, dict):
         raise Fault("bad_request", "The body must be a JSON object.")
     if len(value) > MAX_FIELDS:
