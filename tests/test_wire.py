@@ -100,7 +100,10 @@ def main() -> None:
     }
     made = program(root, plans, log, "body_limit: 100000\n")
     server = Server(
-        made, routes=[Route("/stream", page), Route("/torn", torn)], shutdown=[bye], patience=Patience(seconds=1)
+        made,
+        routes=[Route("/stream", page), Route("/torn", torn)],
+        shutdown=[bye],
+        patience=Patience(seconds=1, most_held=200_000),
     )
     http: Any = "httptools" if kind == "uvicorn" else Protocol
     Protocol.head_seconds = Protocol.stall_seconds = 1.0
@@ -311,6 +314,21 @@ def test_an_answer_that_nobody_reads_ends_the_connection(process: Process) -> No
 
 
 @OURS
+def test_an_answer_that_is_sipped_ends_the_connection(process: Process) -> None:
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", process.port))
+        connection.sendall(b"GET /api:main/big HTTP/1.1\r\nhost: it\r\n\r\n" * 60)
+        found, end = 0, time.monotonic() + 5
+        while time.monotonic() < end:
+            found += len(connection.recv(500))
+            time.sleep(0.02)
+        with pytest.raises(ConnectionResetError):
+            while connection.recv(65536):
+                pass
+
+
+@OURS
 def test_a_connection_too_many_gets_the_envelope(process: Process) -> None:
     with ExitStack() as held:
         for _ in range(CONNECTIONS):
@@ -400,6 +418,25 @@ def test_an_answer_before_the_body_reaches_who_still_sends(wire: Process) -> Non
         text = received(connection)
     assert statuses(text) == [413]
     assert json.loads(text.partition(b"\r\n\r\n")[2])["message"] == "The body is larger than 100000 bytes."
+
+
+def test_bodies_on_their_way_are_bounded_together(wire: Process) -> None:
+    head = (
+        b"POST /api:main/echo HTTP/1.1\r\nhost: it\r\ncontent-type: application/json\r\ncontent-length: 99999\r\n\r\n"
+    )
+    with ExitStack() as held:
+        connections = [held.enter_context(wire.connect()) for _ in range(3)]
+        for connection in connections:
+            connection.sendall(head + b" " * 90_000)
+            time.sleep(0.1)
+        assert received(connections[-1]).startswith(b"HTTP/1.1 503 ")
+        assert wire.exchange(POST + b'content-length: 9\r\n\r\n{"t":"a"}' + LAST).startswith(b"HTTP/1.1 200 ")
+    time.sleep(0.1)
+    with wire.connect() as connection:
+        connection.sendall(head + b" " * 90_000)
+        time.sleep(0.1)
+        connection.sendall(b" " * (99_999 - 90_000 - 9) + b'{"t":"a"}')
+        assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
 
 
 def test_a_body_that_nobody_reads_is_passed_over(wire: Process) -> None:

@@ -22,10 +22,12 @@ MAX_FIELDS = 1000
 MAX_DEPTH = 64
 MAX_VALUES = DEFAULT_VALUE_LIMIT  # texts, numbers, lists and the like in JSON
 READ_SECONDS = 30.0
+MOST_HELD = 256 << 20  # bytes
 
 Receive = Callable[[], Awaitable[Any]]
 
 _CLOSE = (("connection", "close"),)
+_TOO_MANY = "Too many bodies are on their way. Try again in a second."
 
 
 class Gone(Exception):
@@ -33,13 +35,15 @@ class Gone(Exception):
 
 
 class Patience:
-    """Bounds the time that requests take to arrive, with one timer for all of them.
+    """Bounds the time that requests take to arrive, with one timer for all of them, and what they take up meanwhile.
 
     A timer each costs more than everything else that reading a small body does.
     """
 
-    def __init__(self, seconds: float = READ_SECONDS) -> None:
-        self._seconds = seconds
+    def __init__(self, seconds: float = READ_SECONDS, most_held: int = MOST_HELD) -> None:
+        """`most_held` is how many bytes of bodies to keep that are not all there."""
+        self._seconds, self._most_held = seconds, most_held
+        self._held = 0
         self._waits: dict[asyncio.Task[Any], float] = {}
         self._late: set[asyncio.Task[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -61,7 +65,7 @@ class Patience:
             self._start(loop)
         self._waits[task] = loop.time() + self._seconds
         try:
-            return await _read(receive, limit)
+            return await self._read(receive, limit)
         except asyncio.CancelledError:
             if task not in self._late:
                 raise
@@ -71,6 +75,26 @@ class Patience:
         finally:
             del self._waits[task]
             self._late.discard(task)
+
+    async def _read(self, receive: Receive, limit: int) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        try:
+            while True:
+                message = await receive()
+                if message["type"] != "http.request":
+                    raise Gone
+                parts.append(message.get("body", b""))
+                size += len(parts[-1])
+                self._held += len(parts[-1])
+                if size > limit:
+                    raise too_large(limit)
+                if not message.get("more_body"):
+                    return parts[0] if len(parts) == 1 else b"".join(parts)
+                if self._held > self._most_held:
+                    raise Fault("unavailable", _TOO_MANY, reason="bodies", headers=(("Retry-After", "1"), *_CLOSE))
+        finally:
+            self._held -= size
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -86,24 +110,6 @@ class Patience:
                 task.cancel()
         if self._waits:
             self._start(loop)
-
-
-async def _read(receive: Receive, limit: int) -> bytes:
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if message["type"] == "http.request" and not message.get("more_body") and len(body) <= limit:
-        return body
-    parts, size = [body], len(body)
-    while True:
-        if message["type"] != "http.request":
-            raise Gone
-        if size > limit:
-            raise too_large(limit)
-        if not message.get("more_body"):
-            return b"".join(parts)
-        message = await receive()
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
 
 
 def too_large(limit: int) -> Fault:

@@ -27,6 +27,7 @@ MAX_HEAD = 65_536  # bytes of a request's line and headers, with what is no cont
 MAX_HEADERS = 200
 PIECE = 8192  # bytes that are parsed at a time: what a connection holds of requests to come
 FRAMING = 16  # bytes that tell the size of a piece of a chunked body
+PROGRESS = 65_536  # bytes that a client must read of a long answer within `stall_seconds`
 LINGER_SECONDS = 2.0  # that a client may go on sending what nobody reads, so that it can read the answer
 
 _VERSIONS = ("1.1", "1.0")
@@ -55,7 +56,7 @@ class Protocol(asyncio.Protocol):
     """
 
     head_seconds = 15.0  # for a head to arrive
-    stall_seconds = 30.0  # that a client may read nothing of an answer
+    stall_seconds = 30.0  # that a client may read next to nothing of an answer
 
     heads = Heads()
 
@@ -66,6 +67,7 @@ class Protocol(asyncio.Protocol):
     _room: asyncio.Event | None = None
     _is_paused = False
     _is_deaf = False  # whatever else arrives means nothing
+    _has_ended = False  # the client's half of the connection
     _in_head = True
     _size = _head_size = 0  # bytes of the request that are no content
     _rest = b""  # what follows a request that waits for its turn
@@ -112,7 +114,7 @@ class Protocol(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """A client that ends its half of the connection still gets the answers to what it asked."""
-        self._is_deaf = True
+        self._is_deaf = self._has_ended = True
         if self._arriving is not None:
             self._arriving.lose()
         if self._current is None:
@@ -139,7 +141,7 @@ class Protocol(asyncio.Protocol):
 
     def _look(self) -> None:
         now, unsent = self.loop.time(), self.transport.get_write_buffer_size()
-        if unsent != self._unsent:
+        if not self._unsent - PROGRESS < unsent <= self._unsent or not unsent:
             self._unsent, self._stalled = unsent, now + self.stall_seconds
         if unsent and now >= self._stalled:
             self.transport.abort()
@@ -249,7 +251,8 @@ class Protocol(asyncio.Protocol):
         """Closes; where the client still sends, after a moment in which it can read why nobody listens."""
         self._is_deaf, self._current, self._rest = True, None, b""
         self._queue.clear()
-        if not cycle.more_body or self.transport.is_closing() or not self.transport.can_write_eof():
+        is_sending = cycle.more_body and not self._has_ended and not self.transport.is_closing()
+        if not is_sending or not self.transport.can_write_eof():
             self.transport.close()
         else:
             self._deadline = self.loop.time() + LINGER_SECONDS
