@@ -323,9 +323,7 @@ def test_an_answer_that_is_sipped_ends_the_connection(process: Process) -> None:
         while time.monotonic() < end:
             found += len(connection.recv(500))
             time.sleep(0.02)
-        with pytest.raises(ConnectionResetError):
-            while connection.recv(65536):
-                pass
+        assert found + len(received(connection)) < 60 * 300_000
 
 
 @OURS
