@@ -10,6 +10,7 @@ from collections.abc import Callable
 from engine.store.base import BUSY_SECONDS
 from engine.store.constraints import busy
 from engine.store.reader import Watched
+from engine.tasks import own_task
 
 LIMIT = 100  # connections that are open at once
 IDLE = 8  # that are kept open for later
@@ -59,6 +60,10 @@ class Moments:
         self._idle.clear()
 
     async def _made(self) -> Watched:
+        if self._count >= LIMIT:
+            await own_task()  # a turn, in which one may come back
+            if self._idle:
+                return self._idle.pop()
         if self._count >= LIMIT:
             return await self._wait()
         self._count += 1
