@@ -228,7 +228,7 @@ def _workspace() -> tuple[Schema, list[str]]:
         "env": _FIELDS,
         "cors": _CORS,
         "body_limit": {"type": "integer", "minimum": 1, "description": "Bytes of a request's body (1048576)."},
-        "value_limit": {"type": "integer", "minimum": 1, "description": "Values in JSON of a body (100000)."},
+        "value_limit": {"type": "integer", "minimum": 1, "description": "Values in JSON of a body (200000)."},
         "time_limit": {"type": "number", "exclusiveMinimum": 0, "description": "Seconds a run may take."},
         "memory_limit": {
             "type": "integer",

@@ -17,7 +17,7 @@ from engine.syntax import Node
 from engine.values import Kind, object_of
 
 DEFAULT_BODY_LIMIT = 1 << 20
-DEFAULT_VALUE_LIMIT = 100_000
+DEFAULT_VALUE_LIMIT = 200_000
 TIME_LIMIT = 30.0
 MEMORY_LIMIT = 256 << 20
 ANSWER_LIMIT = 16 << 20
