@@ -104,7 +104,7 @@ HEAVY: dict[str, tuple[str, Any, int]] = {
     "a text doubled": (
         stack("{w: text}", "- set: {w: $input.w}" + "\n  - set: {w: '${$w}${$w}'}" * 24, "{w: $w}"),
         {"w": "hi" * 400_000},
-        500,
+        400,
     ),
     "a long answer": (kept("{t: text}", "[1, 2, 3] | map($x => [$input.t, $input.t])"), {"t": "é" * 400_000}, 200),
     "sorting": (kept("{n: int}", "(1..$input.n) | map($x => $x * 7919 % 1000003) | sort | count"), {"n": 300_000}, 200),
