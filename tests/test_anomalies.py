@@ -29,6 +29,10 @@ ROW = """
       name: {type: text, default: x}
       n: {type: int, default: 0}
 """
+PERSON = """
+    table: person
+    columns: {id: int, boss_id?: {table: person, on_delete: set_null}, n: {type: int, default: 0}}
+"""
 PART = """
     table: part
     columns: {id: int, row_id: {table: row, on_delete: cascade}}
@@ -166,6 +170,20 @@ STEPWISE = endpoint(
         data: {n: $row.n + 1}""",
     head="atomic: false\n",
 )
+BOSS = endpoint(
+    "boss",
+    """
+  - query_all_records: person
+    where: id == 1
+    join: {boss: {table: person, where: boss.id == boss_id}}
+    eval: {m: boss.n}
+    return: first
+    as: person
+  - sleep: 0.002
+  - edit_record: person
+    where: {id: 2}
+    data: {n: "${($person?.m ?? 0) + 1}"}""",
+)
 READ_N = "function: n\nreturns: int\nstack:\n  - get_record: row\n    where: {id: 1}\n    as: row\n  - return: $row?.n ?? 0\n"
 BUMP = """
     function: bump
@@ -186,10 +204,15 @@ SET_UP = endpoint(
       - {k: a, name: on call, n: 100}
       - {k: c, name: on call}
   - bulk_add_records: part
-    items: [{row_id: 1}, {row_id: 1}]""",
+    items: [{row_id: 1}, {row_id: 1}]
+  - bulk_add_records: person
+    items: [{n: 0}, {n: 0}]
+  - edit_record: person
+    where: {id: 1}
+    data: {boss_id: 2}""",
 )
 FILES = {
-    "row": ROW, "part": PART, "slot": SLOT, "n": READ_N, "bump": BUMP,
+    "row": ROW, "person": PERSON, "part": PART, "slot": SLOT, "boss": BOSS, "n": READ_N, "bump": BUMP,
     "like": LIKE, "only": ONLY, "book": BOOK, "leave": LEAVE, "move": MOVE, "look": LOOK, "count": COUNT,
     "drop": DROP, "take": TAKE, "free": FREE, "stepwise": STEPWISE, "by_function": BY_FUNCTION,
     "function_stepwise": FUNCTION_STEPWISE, "set_up": SET_UP,
@@ -248,6 +271,9 @@ ANOMALIES = {
         times(40, "stepwise"),
         lambda answers, left: field(left, 1, "n") == 100 + answers.count(None) and len(left["slot"]) == 40,
     ),
+    "a record that is joined to another of its table": Anomaly(
+        times(20, "boss"), lambda answers, left: left["person"][1]["n"] == 20
+    ),
     "a lost update through functions": Anomaly(
         times(40, "by_function"), lambda answers, left: field(left, 1, "n") == 140
     ),
@@ -274,7 +300,7 @@ def test_no_run_at_once_sees(tmp_path: Path, name: str, storage: str) -> None:
             await made.services.store.clear()
             await call("set_up", {})
             answers = list(await asyncio.gather(*(call(path, given) for path, given in anomaly.runs)))
-            left = {table: await made.services.store.dump(table) for table in ("row", "part", "slot")}
+            left = {table: await made.services.store.dump(table) for table in ("row", "person", "part", "slot")}
             assert anomaly.holds(answers, left), (answers, left)
             assert storage != "sqlite" or "unavailable" not in answers
 

@@ -123,7 +123,8 @@ class Selector:
         made = self.aggregate(query, where) if query.returns == "aggregate" else self.records(query, where)
         if where.problems:
             raise Problems(where.problems)
-        given = given_columns(query.where, table, where.known) if query.where is not None else ()
+        # What is joined are other records, though they may be of the same table.
+        given = () if query.where is None or query.join else given_columns(query.where, table, where.known)
         return replace(made, source=clauses, asked=bound, equal=where.places(given))
 
     def joined(self, word: Word, is_left: bool) -> Joined:
