@@ -8,6 +8,7 @@ import random
 import time
 import traceback
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -94,13 +95,13 @@ class Services:
 class Run(Budget):
     """What steps, filters and operations are given. Times are milliseconds since the epoch."""
 
-    __slots__ = ("_hashes", "_trace", "db", "id", "request", "services")
+    __slots__ = ("_outcomes", "_trace", "db", "id", "request", "services")
 
     def __init__(self, services: Services, id: str, request: Request | None) -> None:
         super().__init__(services)
         self.services, self.id, self.request = services, id, request
         self.db: Any = services.store.session(services.time_limit) if services.store is not None else None
-        self._hashes: dict[str, str] | None = None  # of passwords: made once, however often the run begins again
+        self._outcomes: Outcomes | None = None  # of what is done once, however often the run begins again
         self._trace: Trace | None = None
 
     def now(self) -> int:
@@ -124,20 +125,31 @@ class Run(Budget):
         return self.services.passwords
 
     async def hash(self, password: str) -> str:
-        """The hash of a password. Nobody waits for a turn meanwhile: a run that has one lets go of it and begins again.
+        """The hash of a password. Raises Fault as `Passwords.hash` does."""
+        hashed: str = await self._aside(self.services.passwords.hash, password)
+        return hashed
 
-        Raises Fault as `Passwords.hash` does.
-        """
-        if self._hashes is None:
-            self._hashes = {}
-        if password not in self._hashes:
-            holds = self.db.is_writing and self.db.is_repeatable
-            if holds:
+    async def verify(self, stored: str | None, password: str) -> bool:
+        """Whether a hash is a password's. Raises Fault as `Passwords.verify` does."""
+        matches: bool = await self._aside(self.services.passwords.verify, stored, password)
+        return matches
+
+    async def _aside(self, work: Callable[..., Awaitable[Any]], *given: Any) -> Any:
+        """What `work` gives, which takes long. A run that others wait for lets go of that, and begins again with it."""
+        if self._outcomes is None:
+            self._outcomes = Outcomes()
+        outcomes, place = self._outcomes.of((work.__name__, *given))
+        if place == len(outcomes):
+            lets_go = self.db.is_waited_for and self.db.is_repeatable
+            if lets_go:
                 self.db.rollback()
-            self._hashes[password] = await self.services.passwords.hash(password)
-            if holds:
+            outcomes.append(await _outcome(work(*given)))
+            if lets_go:
                 raise self.db.overtaken()
-        return self._hashes[password]
+        outcome = outcomes[place]
+        if isinstance(outcome, Fault):
+            raise outcome
+        return outcome
 
     @property
     def goes_on(self) -> bool:
@@ -171,7 +183,10 @@ class Run(Budget):
         return self._trace
 
     def again(self) -> None:
-        """Told that it begins again."""
+        """Told that it begins again: what it computed counts for nothing. Its time goes on."""
+        self._spent = 0
+        if self._outcomes is not None:
+            self._outcomes.again()
         if self._trace is not None:
             self._trace.again()
 
@@ -207,6 +222,31 @@ class Run(Budget):
             raise error
         message = fault.message if fault.name != "fatal" else "Something went wrong."
         return {"code": fault.code, "message": message, "payload": fault.payload, "step": place_of(error)}
+
+
+class Outcomes:
+    """What came out of work, by what it was given: each time that a run asks anew, in the order in which it asks."""
+
+    def __init__(self) -> None:
+        self._known: dict[object, list[Any]] = {}
+        self._asked: Counter[object] = Counter()
+
+    def of(self, given: object) -> tuple[list[Any], int]:
+        """All outcomes there are, and the place among them, or behind them, of the one that is asked for now."""
+        place = self._asked[given]
+        self._asked[given] += 1
+        return self._known.setdefault(given, []), place
+
+    def again(self) -> None:
+        self._asked.clear()
+
+
+async def _outcome(work: Awaitable[Any]) -> Any:
+    """What `work` gives, or its Fault."""
+    try:
+        return await work
+    except Fault as fault:
+        return fault
 
 
 _CREDENTIALS = frozenset({"authorization", "x-xano-authorization", "cookie", "proxy-authorization"})

@@ -17,7 +17,7 @@ from test_anomalies import ROW, endpoint
 from engine.errors import Fault
 from engine.program import Program, build
 from engine.run import perform
-from engine.security.passwords import TEST_COST, Passwords
+from engine.security.passwords import TEST_COST, Cost, Passwords
 from engine.store import history, moments
 from engine.store.pg_session import PostgresSession
 from engine.store.sqlite import SqliteStore
@@ -69,13 +69,26 @@ class Watching(Passwords):
     def __init__(self) -> None:
         super().__init__(TEST_COST)
         self.hashed: list[str] = []
+        self.verified = 0
         self.held: list[bool] = []
         self.store: Any = None
 
     async def hash(self, password: str) -> str:
         self.hashed.append(password)
-        self.held.append(isinstance(self.store, SqliteStore) and self.store.writer._taken)
+        await self._look()
         return await super().hash(password)
+
+    async def verify(self, stored: str | None, password: str) -> bool:
+        self.verified += 1
+        await self._look()
+        return await super().verify(stored, password)
+
+    async def _look(self) -> None:
+        if isinstance(self.store, SqliteStore):
+            self.held.append(self.store.writer._taken)
+        elif self.store is not None:
+            await asyncio.gather(*self.store.pool._undoing)
+            self.held.append(bool(self.store.pool._taken))
 
 
 USERS = """
@@ -97,6 +110,102 @@ def test_no_password_is_hashed_while_others_wait_and_none_twice(tmp_path: Path) 
     assert passwords.hashed == ["one", "two"]
     assert passwords.held == [False, False]
     assert asyncio.run(made.services.store.counts()) == {"row": 3, "user": 2}
+
+
+class Full(Passwords):
+    """Has too much to do to hash anything."""
+
+    async def hash(self, password: str) -> str:
+        raise Fault("unavailable", "Too many passwords are being checked.", reason="passwords")
+
+
+async def keys_of(made: Program) -> set[str]:
+    return {row["k"] for row in await made.services.store.dump("row")}
+
+
+async def add_user(made: Program, password: str, cost: Cost) -> str:
+    """Adds the user 1, whose password was hashed at a cost; answers what shows that it changes."""
+    usual, made.services.passwords = made.services.passwords, Passwords(cost)
+    run = made.services.run()
+    await made.services.store.load(run, "user", [{"row_id": 1, "password": password}])
+    await run.db.commit()
+    made.services.passwords = usual
+    return await digest_of(made)
+
+
+async def digest_of(made: Program) -> str:
+    user: dict[str, str] = (await made.services.store.snapshot())["user"][0]
+    return user["password"]
+
+
+CHECK = """
+  - get_record: user
+    where: {id: 1}
+    as: user
+  - precondition: $user != null
+  - validate_password: one
+    against: $user.password
+    as: right
+  - precondition: $right
+"""
+
+
+@pytest.mark.usefixtures("storage")
+def test_no_password_is_checked_while_others_wait_and_none_twice(tmp_path: Path) -> None:
+    passwords = Watching()
+    made = made_of(tmp_path, CHECK + READ + BUMP)
+    made.services.passwords, passwords.store = passwords, made.services.store
+
+    async def run() -> None:
+        await add_user(made, "one", TEST_COST)
+        assert await names_of([call(made)]) == [""]
+        assert passwords.verified == 1
+        assert passwords.held == [False]
+        assert await names_of([call(made) for _ in range(10)]) == [""] * 10
+        assert passwords.verified == 11
+        assert await number(made) == 11
+
+    asyncio.run(run())
+
+
+@pytest.mark.usefixtures("storage")
+def test_what_was_written_before_a_password_is_kept_where_that_fails(tmp_path: Path) -> None:
+    user = "      - add_record: user\n        data: {row_id: 1, password: one}\n"
+    made = made_of(tmp_path, f"  - add_record: row\n    data: {{k: kept}}\n  - try:\n{user}    catch: []\n")
+    made.services.passwords = Full(TEST_COST)
+
+    async def run() -> None:
+        assert await names_of([call(made)]) == [""]
+        assert await keys_of(made) == {"a", "b", "kept"}
+
+    asyncio.run(run())
+
+
+@pytest.mark.usefixtures("storage")
+@pytest.mark.parametrize("before", ["  - add_record: row\n    data: {k: kept}\n", ""])
+def test_what_was_written_before_an_outdated_hash_is_kept_with_the_new_one(tmp_path: Path, before: str) -> None:
+    made = made_of(tmp_path, before + CHECK + BUMP.replace("$row.n + 1", "1"))
+
+    async def run() -> None:
+        old = await add_user(made, "one", Cost(16, 1))
+        assert await names_of([call(made)]) == [""]
+        assert await keys_of(made) == {"a", "b", *(["kept"] if before else [])}
+        assert await digest_of(made) != old
+        assert await number(made) == 1
+
+    asyncio.run(run())
+
+
+@pytest.mark.usefixtures("storage")
+def test_the_same_password_of_two_has_two_salts(tmp_path: Path) -> None:
+    made = made_of(tmp_path, USERS.replace("two", "one"))
+
+    async def run() -> None:
+        await call(made)
+        one, two = (await made.services.store.snapshot())["user"]
+        assert one["password"] != two["password"]
+
+    asyncio.run(run())
 
 
 # What lasts outside
@@ -256,6 +365,20 @@ def test_a_trace_is_of_the_last_time_alone(tmp_path: Path) -> None:
 
 
 # Bounds
+
+
+@pytest.mark.usefixtures("storage")
+def test_what_was_computed_for_nothing_is_not_charged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.run.BUDGET", 1500)
+    loop = "  - sleep: 0.002\n  - repeat: 1000\n    do:\n      - set: {x: 1}\n"
+    made = made_of(tmp_path, READ + loop + BUMP)
+
+    async def run() -> None:
+        assert await names_of([call(made) for _ in range(5)]) == [""] * 5
+        assert await number(made) == 5
+
+    asyncio.run(run())
+
 
 TWICE = READ + "  - sleep: 0.01\n" + AGAIN
 

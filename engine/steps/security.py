@@ -21,7 +21,7 @@ async def validate_password(run: Run, password: str | Secret, against: Secret | 
     text, stored = reveal(password), reveal(against)
     if not isinstance(text, str):
         text = ""
-    matches: bool = await run.passwords.verify(stored if isinstance(stored, str) else None, text)
+    matches: bool = await run.verify(stored if isinstance(stored, str) else None, text)
     if matches and isinstance(against, Stored) and run.passwords.needs_rehash(stored):
         await _rehash(run, against, text)
     return matches
@@ -37,7 +37,7 @@ async def _rehash(run: Run, against: Stored, password: str) -> None:
         else:
             await _replace_alone(run.services.run(), against, fresh)
     except Fault as fault:
-        if fault.name != "unavailable":
+        if fault.name != "unavailable" or fault.reason == "repeatable":
             raise
 
 

@@ -97,6 +97,10 @@ class Session(Protocol):
     is_repeatable: bool
     is_overtaken: bool
 
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether it has what others may wait for, until the next `commit` or `rollback`."""
+
     async def isolate(self, *, writes: bool, several: bool) -> None:
         """Have all that is read until the next `commit` or `rollback` be so at one moment.
 

@@ -82,6 +82,10 @@ class PostgresSession:
     def is_writing(self) -> bool:
         return self.connection is not None and self._begin != _MOMENT
 
+    @property
+    def is_waited_for(self) -> bool:
+        return self.connection is not None
+
     async def isolate(self, *, writes: bool, several: bool) -> None:
         self._begin = _SERIAL if writes else _MOMENT
 

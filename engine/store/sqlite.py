@@ -80,6 +80,10 @@ class SqliteSession:
         self._store, self._seconds = store, seconds
         self.connection = store.reader
 
+    @property
+    def is_waited_for(self) -> bool:
+        return self.is_writing
+
     # What it reads.
 
     async def isolate(self, *, writes: bool, several: bool) -> None:
