@@ -208,6 +208,48 @@ def test_the_same_password_of_two_has_two_salts(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+# What fails
+
+
+@pytest.mark.usefixtures("storage")
+def test_what_a_transaction_wrote_goes_with_whatever_ends_it(tmp_path: Path) -> None:
+    steps = "      - transaction:\n          - add_record: row\n            data: {k: gone}\n          - throw: unavailable\n"
+    made = made_of(tmp_path, f"  - add_record: row\n    data: {{k: kept}}\n  - try:\n{steps}    catch: []\n")
+
+    async def run() -> None:
+        assert await names_of([call(made)]) == [""]
+        assert await keys_of(made) == {"a", "b", "kept"}
+
+    asyncio.run(run())
+
+
+UNIQUE = {
+    "a step": "  - add_record: row\n    data: {k: new}\n",
+    "SQL": "  - direct_database_query: INSERT INTO row (k, name, n) VALUES ('new', 'x', 0)\n",
+}
+
+
+@pytest.mark.usefixtures("storage")
+@pytest.mark.parametrize("add", UNIQUE.values(), ids=UNIQUE.keys())
+def test_nobody_is_refused_for_a_record_that_it_did_not_see(tmp_path: Path, add: str) -> None:
+    look = "  - has_record: row\n    where: {k: new}\n    as: there\n  - sleep: 0.05\n"
+    made = made_of(tmp_path, look + "  - precondition: not $there\n    error: access_denied\n" + add)
+
+    async def run() -> None:
+        going = asyncio.create_task(names_of([call(made)]))
+        await asyncio.sleep(0.02)
+        await call(made, "add", k="new")
+        assert await going == ["access_denied"]
+
+    asyncio.run(run())
+
+
+@pytest.mark.usefixtures("storage")
+def test_who_is_refused_for_a_record_that_it_could_see_is_told_so(tmp_path: Path) -> None:
+    made = made_of(tmp_path, READ + "  - add_record: row\n    data: {k: b}\n")
+    assert asyncio.run(names_of([call(made), call(made)])) == ["conflict"] * 2
+
+
 # What lasts outside
 
 

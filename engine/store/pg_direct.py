@@ -29,6 +29,8 @@ def prepare(sql: Sql, limit: int) -> Ask:
         except FAILURES as error:
             if time.expired():
                 raise Fault("fatal", f"a query took longer than {run.time_limit:g} seconds", reason="budget") from None
+            if isinstance(error, asyncpg.UniqueViolationError):
+                run.db.doubt(error)
             raise faulted(error) from None  # its text may have values in it, which no log is for
         return list(rows[0].keys()) if rows else [], rows
 

@@ -58,6 +58,8 @@ class PostgresSession:
 
     __slots__ = (
         "_begin",
+        "_doubts",
+        "_has_read",
         "_is_fresh",
         "_pause",
         "_pool",
@@ -74,6 +76,8 @@ class PostgresSession:
         self._begin = ""  # how its transaction begins, with its first read
         self._is_fresh = True  # nothing was written since the last savepoint
         self._wrote = False
+        self._has_read = False
+        self._doubts = True
         self._pause = True  # before it begins again
         self.is_alone = self.is_overtaken = False
         self.is_repeatable = True
@@ -117,6 +121,7 @@ class PostgresSession:
 
     def rollback(self) -> None:
         connection, self.connection, self._begin, self._wrote = self.connection, None, "", False
+        self._has_read = False
         if connection is not None:
             self._pool.undo(connection)
 
@@ -129,6 +134,15 @@ class PostgresSession:
     def overtaken(self) -> Fault:
         self._pause = False
         return self._conflict()
+
+    def doubt(self, error: Exception) -> None:
+        """Raises Fault where a record that `error` keeps out is so for one that the run can't see, which came later.
+
+        Had it come earlier, the run would have read it. The server doesn't say: the second time it is believed.
+        """
+        if self._doubts and self._has_read and self.is_repeatable:
+            self._doubts = self._pause = False
+            raise self._conflict() from error
 
     def retreat(self, attempt: int) -> float:
         pause, self._pause = self._pause, True
@@ -172,6 +186,7 @@ class PostgresSession:
         """The first row of a statement that reads. Raises what asyncpg does, Fault unavailable for what passes."""
         if self._begin:
             await self.begin()
+            self._has_read = True
         if self.connection is not None:
             return await self._within(self.connection, "fetchrow", sql, values)
         return await self._alone("fetchrow", sql, values)
@@ -180,6 +195,7 @@ class PostgresSession:
         """All rows of a statement that reads; raises as `first`."""
         if self._begin:
             await self.begin()
+            self._has_read = True
         how = self._alone if self.connection is None else partial(self._within, self.connection)
         found: list[Any] = await how("fetch", sql, values)
         return found
@@ -276,7 +292,7 @@ class PostgresSession:
 
 def _is_passing(error: Exception) -> bool:
     """Whether the run ends by it, its whole transaction with it."""
-    return isinstance(error, Fault) and error.name == "unavailable"
+    return isinstance(error, Fault) and error.reason in ("busy", "repeatable")
 
 
 def _is_lost(connection: Connection, error: BaseException) -> bool:

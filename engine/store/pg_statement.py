@@ -82,6 +82,8 @@ class Statement:
         written: Iterable[tuple[str, object]],
     ) -> Fault:
         """The fault of a broken constraint."""
+        if isinstance(error, asyncpg.UniqueViolationError):
+            session.doubt(error)
         if (fault := violated(error)) is not None:
             return fault
         if not isinstance(error, asyncpg.ForeignKeyViolationError):
