@@ -332,6 +332,44 @@ def test_what_another_process_writes_is_seen(tmp_path: Path, reads: str, monkeyp
     asyncio.run(run())
 
 
+class Interrupting:
+    """The writer's thread, where another process writes right behind each commit."""
+
+    def __init__(self, writer: Any, path: Path) -> None:
+        self._thread, self._path = writer.thread, path
+
+    def submit(self, work: Any, *given: Any) -> Future[Any]:
+        return self._thread.submit(self._work, work, *given)  # type: ignore[no-any-return]
+
+    def _work(self, work: Any, *given: Any) -> Any:
+        made = work(*given)
+        if given == ("COMMIT",):
+            with closing(sqlite3.connect(self._path)) as connection:
+                connection.execute("UPDATE row SET n = n + 100 WHERE id = 1")
+                connection.commit()
+        return made
+
+    def shutdown(self) -> None:
+        self._thread.shutdown()
+
+
+def test_another_process_between_a_batch_and_a_long_write_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.store.writer.BATCH_SECONDS", 5)  # so that both share a batch
+    bulk = BUMP.replace("edit_record", "bulk_edit_records")
+    made = made_of(tmp_path, READ + bulk)
+    writer = made.services.store.writer
+
+    async def run() -> None:
+        writer.thread = Interrupting(writer, tmp_path / "data.db")
+        assert await names_of([call(made, "hold"), call(made)]) == ["", ""]
+        assert await number(made) % 100 == 1
+        assert await number(made) >= 201  # behind each of two commits
+
+    asyncio.run(run())
+
+
 class Failing:
     """The writer's thread, of which the first commit fails: everything in it is taken back."""
 

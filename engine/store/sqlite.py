@@ -129,8 +129,8 @@ class SqliteSession:
         return await self._store.reading.read(self._store.written, work, Pace(is_slow=True), self._seconds)
 
     async def _alone(self) -> None:
-        if not self._parts and not self.writes:
-            await self._store.writer.alone()
+        if not self._parts and not self.writes and not await self._store.writer.alone():
+            raise self.overtaken()
 
     async def commit(self) -> None:
         was_writing = self.is_writing

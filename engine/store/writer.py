@@ -76,21 +76,24 @@ class Writer:
         self._pass_on()
         await done
 
-    async def alone(self) -> None:
+    async def alone(self) -> bool:
         """Have the batch before the run committed, so that none of it goes where a statement of the run is ended.
 
-        The run has written nothing yet. Raises Fault unavailable where the batch can't be kept.
+        The run has written nothing yet. False where another process wrote in between. Raises Fault unavailable where
+        the batch can't be kept.
         """
         if not self._batch:
-            return
+            return True
         self._kept = kept = asyncio.get_running_loop().create_future()
         self._start_commit()
         cancelled = await _waited(kept)
+        version = self._version
         await self._begin()
         self.connection.execute("SAVEPOINT run")
         if cancelled is not None:
             raise cancelled
         kept.result()
+        return self._version == version
 
     def settled(self) -> _Waiter | None:
         """What tells when all is durable that others wrote before the run whose turn it is; None where it is."""
