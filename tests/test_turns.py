@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import sys
+import time
 from collections.abc import Coroutine
 from concurrent.futures import Future
 from contextlib import closing, suppress
@@ -492,6 +494,42 @@ def test_a_run_that_is_cancelled_gives_everything_back(tmp_path: Path, monkeypat
         assert len(found._idle) == found._count <= 2
 
     asyncio.run(run())
+
+
+def test_a_connection_that_comes_together_with_the_end_of_the_waiting_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(moments, "LIMIT", 1)
+    monkeypatch.setattr(moments, "BUSY_SECONDS", 0.02)
+    found = made_of(tmp_path, TWICE).services.store.moments
+
+    async def run() -> None:
+        held = await found.take()
+        waiting = asyncio.create_task(found.take())
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_soon(found.give, held)  # in one turn of the loop with the timer, before it
+        time.sleep(0.03)
+        with pytest.raises(Fault):
+            await waiting
+        found.give(await found.take())
+
+    asyncio.run(run())
+
+
+def test_what_was_written_is_remembered_in_little_room(tmp_path: Path) -> None:
+    made = made_of(tmp_path, READ)
+
+    async def run() -> None:
+        before = sizes(made)
+        await call(made, "add", k="x" * 100_000)
+        assert sizes(made) - before < 10_000
+
+    asyncio.run(run())
+
+
+def sizes(made: Program) -> int:
+    keys = made.services.store.writer.history._keys
+    return sum(sys.getsizeof(part) for key in keys for part in key)
 
 
 def test_what_is_forgotten_counts_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,7 +39,7 @@ class Effect:
         table, add = self.table, writes.add
         for row in rows:
             for column, place in self.known:
-                add((table, column, row[place]))
+                add((table, column, hash(row[place])))
         return rows if self.width is None else [row[: self.width] for row in rows]
 
 

@@ -82,9 +82,9 @@ class Moments:
         try:
             async with asyncio.timeout(BUSY_SECONDS):
                 return await waiter
-        except TimeoutError:
-            raise busy() from None
-        except asyncio.CancelledError:
-            if not waiter.cancelled():  # it came together with the cancelling
+        except (TimeoutError, asyncio.CancelledError) as error:
+            if not waiter.cancelled():  # it came together with the end of the waiting
                 self.give(waiter.result())
+            if isinstance(error, TimeoutError):
+                raise busy() from None
             raise
