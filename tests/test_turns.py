@@ -516,6 +516,22 @@ def test_a_connection_that_comes_together_with_the_end_of_the_waiting_is_not_los
     asyncio.run(run())
 
 
+def test_who_goes_while_a_long_write_ends_leaves_nothing_behind(tmp_path: Path) -> None:
+    made = made_of(tmp_path, BUMP.replace("edit_record", "bulk_edit_records").replace("$row.n + 1", "1"))
+    many = "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 10000) SELECT count(*) FROM c"
+
+    async def run() -> None:
+        going = asyncio.create_task(call(made))
+        await asyncio.sleep(0)
+        time.sleep(0.05)  # the thread is done, and nobody was told
+        going.cancel()
+        await asyncio.gather(going, return_exceptions=True)
+        assert made.services.store.writer.connection.execute(many).fetchone() == (10_000,)
+        assert await names_of([call(made)]) == [""]
+
+    asyncio.run(run())
+
+
 def test_what_was_written_is_remembered_in_little_room(tmp_path: Path) -> None:
     made = made_of(tmp_path, READ)
 

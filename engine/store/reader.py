@@ -38,10 +38,11 @@ class Watched:
     def __init__(self, connection: sqlite3.Connection, threads: ThreadPoolExecutor | None = None) -> None:
         self.connection, self.threads = connection, threads
         self._until = inf
+        self._is_stopped = False
         connection.set_progress_handler(self._is_over, _STEPS)
 
     def _is_over(self) -> bool:
-        return monotonic() > self._until
+        return self._is_stopped or monotonic() > self._until
 
     def run(self, work: Work[T], seconds: float) -> T:
         """What `work` gives. Raises TimeoutError where a statement of it took longer."""
@@ -56,8 +57,12 @@ class Watched:
             self._until = inf
 
     def stop(self) -> None:
-        """Interrupt what runs in another thread."""
-        self._until = -inf
+        """Interrupt what runs in another thread, and what follows until `go_on`."""
+        self._is_stopped = True
+
+    def go_on(self) -> None:
+        """Nothing runs in another thread any more."""
+        self._is_stopped = False
 
 
 def is_interrupted(error: Exception) -> bool:
@@ -104,13 +109,14 @@ class Reader:
         own = None if watched is self.inline else watched
         job = (watched.threads or self._threads).submit(self._run, own, work, seconds)
         job.add_done_callback(self._done)
+        done = asyncio.wrap_future(job)
         try:
-            return await asyncio.shield(asyncio.wrap_future(job))
+            return await asyncio.shield(done)
         except TimeoutError:
             raise Fault("fatal", f"a query took longer than {seconds:g} seconds", reason="budget") from None
         except asyncio.CancelledError:
             if own is not None and not job.cancel():
-                await self._stopped(own, job)
+                await _stopped(own, done)
             raise
 
     def _run(self, own: Watched | None, work: Work[T], seconds: float) -> T:
@@ -131,12 +137,6 @@ class Reader:
     def _done(self, job: Future[Any]) -> None:
         self._waiting -= 1
 
-    async def _stopped(self, own: Watched, job: Future[Any]) -> None:
-        """Wait until a thread let go of the connection that the run goes on with, to take back what it wrote."""
-        own.stop()
-        with suppress(Exception, asyncio.CancelledError):
-            await asyncio.shield(asyncio.wrap_future(job))
-
     def close(self) -> None:
         """Interrupt what runs, and close all connections."""
         for watched in tuple(self._busy):
@@ -145,3 +145,12 @@ class Reader:
         for watched in (*self._idle, self.inline):
             watched.connection.close()
         self._idle.clear()
+
+
+async def _stopped(own: Watched, done: asyncio.Future[Any]) -> None:
+    """Wait until a thread let go of the connection that the run goes on with, to take back what it wrote."""
+    own.stop()
+    while not done.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait((done,))
+    own.go_on()
