@@ -307,6 +307,68 @@ def test_no_run_at_once_sees(tmp_path: Path, name: str, storage: str) -> None:
     asyncio.run(run())
 
 
+LEDGER = {
+    "ledger": "table: ledger\ncolumns: {id: int, day: int}\n",
+    "sale": "table: sale\ncolumns: {id: int, day: int}\n",
+    "open": endpoint("open", "  - add_record: ledger\n    data: {day: 1}"),
+    "sell": endpoint(
+        "sell",
+        """
+  - get_record: ledger
+    where: {id: 1}
+    as: ledger
+  - precondition: $ledger != null
+  - sleep: 0.05
+  - add_record: sale
+    data: {day: $ledger.day}""",
+    ),
+    "close": endpoint(
+        "close",
+        """
+  - get_record: ledger
+    where: {id: 1}
+    as: ledger
+  - precondition: $ledger != null
+  - edit_record: ledger
+    where: {id: 1}
+    data: {day: $ledger.day + 1}""",
+    ),
+    "report": endpoint(
+        "report",
+        """
+  - get_record: ledger
+    where: {id: 1}
+    as: ledger
+  - precondition: $ledger != null
+  - query_all_records: sale
+    where: day < $ledger.day
+    return: count
+    as: count""",
+        "$count",
+    ),
+}
+
+
+def test_a_report_of_a_day_that_is_closed_stays_true(tmp_path: Path) -> None:
+    """The anomaly of a run that only reads: Fekete, O'Neil and O'Neil, SIGMOD Record 33(3), 2004."""
+    made = program(tmp_path, LEDGER)
+    endpoints = {each.endpoint.path[1:]: each for each in made.endpoints}
+
+    async def call(path: str) -> Any:
+        return await perform(endpoints[path].plan, made.services.run(), endpoints[path].shape.bind({}), None)
+
+    async def run() -> None:
+        await call("open")
+        selling = asyncio.create_task(call("sell"))
+        await asyncio.sleep(0.02)
+        await call("close")
+        reported = await call("report")
+        await selling
+        assert await call("report") == reported
+
+    asyncio.run(run())
+
+
 SERVED = {
     "like": ({200: 40}, "SELECT n FROM row WHERE id = 1", [(140,)]),
     "only": ({200: 1, 409: 39}, "SELECT count(*) FROM row WHERE name = 'only'", [(1,)]),

@@ -89,7 +89,7 @@ class Watching(Passwords):
         if isinstance(self.store, SqliteStore):
             self.held.append(self.store.writer._taken)
         elif self.store is not None:
-            await asyncio.gather(*self.store.pool._undoing)
+            await asyncio.gather(*self.store.pool._ending)
             self.held.append(bool(self.store.pool._taken))
 
 

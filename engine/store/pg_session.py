@@ -22,7 +22,8 @@ from engine.store.constraints import busy, refused
 from engine.store.pool import FAILURES, Connection, Pool
 
 _SERIAL = "BEGIN ISOLATION LEVEL SERIALIZABLE; SAVEPOINT statement"
-_MOMENT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SAVEPOINT statement"
+# Only a moment that those who write could have left between two of them; the server has them begin again for it.
+_MOMENT = "BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY; SAVEPOINT statement"
 _NEXT = "RELEASE SAVEPOINT statement; SAVEPOINT statement"
 _UNDO = "ROLLBACK TO SAVEPOINT statement"
 
@@ -99,10 +100,12 @@ class PostgresSession:
             self._is_fresh = True
 
     async def commit(self) -> None:
-        if self._begin == _MOMENT:
-            self.rollback()
+        is_moment = self._begin == _MOMENT
         connection, self.connection, self._begin = self.connection, None, ""
         if connection is None:
+            return
+        if is_moment:  # what it could read it may answer, and nobody has to wait
+            self._pool.end(connection, "COMMIT")
             return
         try:
             done = await connection.raw.execute("COMMIT")
@@ -123,11 +126,11 @@ class PostgresSession:
         connection, self.connection, self._begin, self._wrote = self.connection, None, "", False
         self._has_read = False
         if connection is not None:
-            self._pool.undo(connection)
+            self._pool.end(connection, "ROLLBACK")
 
     async def retract(self) -> None:
-        # The server says of a transaction that it was serializable when it commits.
-        if self.is_writing and not self._wrote:
+        # The server says of a transaction that it was serializable when it commits, and remembers what it read.
+        if not self._wrote:
             await self.commit()
         self.rollback()
 

@@ -70,12 +70,12 @@ class Pool:
         self._idle: list[Connection] = []
         self._taken: set[Connection] = set()
         self._waiting: deque[_Waiter] = deque()
-        self._undoing: set[asyncio.Task[None]] = set()
+        self._ending: set[asyncio.Task[None]] = set()
 
     async def take(self, serial: bool = False) -> Connection:
         """A connection for the caller alone, one that is `serial` or not where there is a choice.
 
-        `give`, `undo` or `drop` must follow. Raises Fault unavailable.
+        `give`, `end` or `drop` must follow. Raises Fault unavailable.
         """
         if self._closed:
             raise unavailable("The server is shutting down.", "closed")
@@ -127,11 +127,11 @@ class Pool:
         for connection in (*self._idle, *self._taken):
             connection.known.clear()
 
-    def undo(self, connection: Connection) -> None:
-        """Roll a connection's transaction back and take it back, without the caller having to wait."""
-        task = asyncio.get_running_loop().create_task(self._undo(connection))
-        self._undoing.add(task)
-        task.add_done_callback(self._undoing.discard)
+    def end(self, connection: Connection, how: str) -> None:
+        """End a connection's transaction by COMMIT or ROLLBACK and take it back, without the caller having to wait."""
+        task = asyncio.get_running_loop().create_task(self._end(connection, how))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
 
     async def close(self) -> None:
         """Refuse what comes, wait for what runs, and close every connection."""
@@ -142,9 +142,9 @@ class Pool:
         if self._guard is not None:
             await self._guard.aclose()
 
-    async def _undo(self, connection: Connection) -> None:
+    async def _end(self, connection: Connection, how: str) -> None:
         try:
-            await connection.raw.execute("ROLLBACK", timeout=BUSY_SECONDS)
+            await connection.raw.execute(how, timeout=BUSY_SECONDS)
         except BaseException as error:
             self.drop(connection)
             if not isinstance(error, Exception):
