@@ -126,15 +126,15 @@ class Run(Budget):
 
     async def hash(self, password: str) -> str:
         """The hash of a password. Raises Fault as `Passwords.hash` does."""
-        hashed: str = await self._aside(self.services.passwords.hash, password)
+        hashed: str = await self._apart(self.services.passwords.hash, password)
         return hashed
 
     async def verify(self, stored: str | None, password: str) -> bool:
         """Whether a hash is a password's. Raises Fault as `Passwords.verify` does."""
-        matches: bool = await self._aside(self.services.passwords.verify, stored, password)
+        matches: bool = await self._apart(self.services.passwords.verify, stored, password)
         return matches
 
-    async def _aside(self, work: Callable[..., Awaitable[Any]], *given: Any) -> Any:
+    async def _apart(self, work: Callable[..., Awaitable[Any]], *given: Any) -> Any:
         """What `work` gives, which takes long. A run that others wait for lets go of that, and begins again with it."""
         if self._outcomes is None:
             self._outcomes = Outcomes()

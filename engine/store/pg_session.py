@@ -231,7 +231,7 @@ class PostgresSession:
             if lost:
                 self._pool.drop(connection)
             elif isinstance(error, _UNSENT):
-                self._pool.undo(connection)
+                self._pool.end(connection, "ROLLBACK")
             else:
                 self._pool.give(connection)
             # Nobody knows whether a write was done over a connection that is lost.
