@@ -53,9 +53,13 @@ class Budget:
 
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Unlimited()
+        self._started = 0.0
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Gives back what was paid for, where the run begins again; its time goes on."""
         self._spent = self._made = 0
         self._next_look = STRIDE
-        self._started = 0.0
 
     def charged(self, value: T) -> T:
         """`value`, after the run paid for its length, where it is a list or an object."""

@@ -184,7 +184,7 @@ class Run(Budget):
 
     def again(self) -> None:
         """Told that it begins again: what it computed counts for nothing. Its time goes on."""
-        self._spent = 0
+        self.begin_anew()
         if self._outcomes is not None:
             self._outcomes.again()
         if self._trace is not None:

@@ -451,7 +451,7 @@ def test_a_trace_is_of_the_last_time_alone(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("storage")
 def test_what_was_computed_for_nothing_is_not_charged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.run.BUDGET", 1500)
+    monkeypatch.setattr("engine.budget.ITEMS", 1500)
     loop = "  - sleep: 0.002\n  - repeat: 1000\n    do:\n      - set: {x: 1}\n"
     made = made_of(tmp_path, READ + loop + BUMP)
 
