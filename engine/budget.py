@@ -53,8 +53,9 @@ class Budget:
 
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Unlimited()
+        self._spent = self._made = 0
+        self._next_look = STRIDE
         self._started = 0.0
-        self.begin_anew()
 
     def begin_anew(self) -> None:
         """Gives back what was paid for, where the run begins again; its time goes on."""

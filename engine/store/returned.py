@@ -78,8 +78,8 @@ class Returned:
 
     async def records(self, run: Run, statement: Writing, values: Sequence[object]) -> list[Record]:
         """The records that a statement wrote. Raises Fault input_error, nothing written, where one breaks a rule."""
-        if not self._rules:
-            return list(map(self._make, await self._written(run, statement, values)))
+        if not self._rules and not self._references:
+            return list(map(self._make, await statement.write(run.db, values)))
         async with run.db.savepoint():
             rows = await self._written(run, statement, values)
             for row in rows:

@@ -72,7 +72,8 @@ class Writer:
             self._lose_batch()
             raise refused() from error
         self._number = self.history.add(writes)
-        done = self._joined()
+        done = asyncio.get_running_loop().create_future()
+        self._batch.append(done)
         self._pass_on()
         await done
 
@@ -97,7 +98,11 @@ class Writer:
 
     def settled(self) -> _Waiter | None:
         """What tells when all is durable that others wrote before the run whose turn it is; None where it is."""
-        return self._joined() if self._batch else None
+        if not self._batch:
+            return None
+        done: _Waiter = asyncio.get_running_loop().create_future()
+        self._batch.append(done)
+        return done
 
     def undo(self) -> None:
         """Take back what the run wrote and give the turn away."""
@@ -198,12 +203,6 @@ class Writer:
         if version != self._version:
             self._version = version
             self.history.add_foreign()
-
-    def _joined(self) -> _Waiter:
-        """What is done when the batch is committed."""
-        done: _Waiter = asyncio.get_running_loop().create_future()
-        self._batch.append(done)
-        return done
 
     def _pass_on(self) -> None:
         """Give the turn to the next run, or to the commit where the batch is full, old, or nobody waits."""
