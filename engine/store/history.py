@@ -38,15 +38,26 @@ def tables_of(keys: Iterable[Key]) -> set[Key]:
 
 
 class History:
-    """Numbers what is written. `visible` is the number of the last write that every reader sees."""
+    """Numbers what is written. `visible` is the number of the last write that every reader sees.
+
+    Of tables that aren't `watched`, since no run that may write has read them, it need not be told.
+    """
 
     def __init__(self) -> None:
         self.visible = 0
+        self.watched: set[str] = set()
         self._last = 0
         self._tables: dict[object, int] = {}  # by table, the last write of anything in it
         self._keys: dict[Key, int] = {}
         self._forgotten = 0  # up to this write no keys are known any more
         self._foreign = 0  # the write by which others were found to have written
+
+    def watch(self, tables: Iterable[str]) -> None:
+        """From now on be told of all that is written in these tables; what was written until now isn't known."""
+        for table in set(tables) - self.watched:
+            self.watched.add(table)
+            # Two more than the last: what a run is writing now, behind what another process did.
+            self._tables[table] = self._keys[(table,)] = self._last + 2
 
     def add(self, writes: set[Key]) -> int:
         """The number of what a run wrote, whose turn is over."""
@@ -90,11 +101,12 @@ class Reading:
     `key` is that column, and the place of the value among those that are bound.
     """
 
-    __slots__ = ("_column", "_place", "_table", "_whole")
+    __slots__ = ("_column", "_place", "_table", "_whole", "is_watched", "tables")
 
     def __init__(self, tables: Iterable[str], key: tuple[str, int] | None = None) -> None:
-        self._whole: tuple[Key, ...] = tuple((table,) for table in sorted(tables))
-        self._table = self._whole[0][0] if len(self._whole) == 1 and key is not None else ""
+        self.tables, self.is_watched = tuple(sorted(tables)), False
+        self._whole: tuple[Key, ...] = tuple((table,) for table in self.tables)
+        self._table = self.tables[0] if len(self.tables) == 1 and key is not None else ""
         self._column, self._place = key or ("", 0)
 
     def keys(self, values: tuple[object, ...]) -> tuple[Key, ...]:

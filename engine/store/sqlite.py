@@ -69,6 +69,7 @@ class SqliteSession:
     # What few runs need is set where they do.
     _moment: Watched | None = None
     _reads: ReadSet | None = None
+    has_written: bool
     writes: set[Key]  # what it has written, for those who have read it
     _parts = 0  # savepoints that are open
     _since = _waited = 0.0
@@ -101,6 +102,9 @@ class SqliteSession:
     def saw(self, reading: Reading, values: tuple[object, ...]) -> None:
         """Remember what a statement reads, whose values these are, where it may have to be as it was."""
         if self._reads is not None:
+            if not reading.is_watched:
+                self._store.writer.history.watch(reading.tables)
+                reading.is_watched = True
             self._reads.add(reading.keys(values))
 
     async def read(self, work: Work[T], pace: Pace, seconds: float) -> T:
@@ -115,7 +119,7 @@ class SqliteSession:
             if self._reads is not None:
                 self._waited = monotonic() - self._since
             await self._store.writer.enter()
-            self.is_writing, self.writes = True, set()
+            self.is_writing, self.has_written, self.writes = True, False, set()
             was_on, self.connection = self.connection, self._store.writer.connection
             if self._reads is not None:
                 self._compare(was_on)
@@ -129,7 +133,7 @@ class SqliteSession:
         return await self._store.reading.read(self._store.written, work, Pace(is_slow=True), self._seconds)
 
     async def _alone(self) -> None:
-        if not self._parts and not self.writes and not await self._store.writer.alone():
+        if not self._parts and not self.has_written and not await self._store.writer.alone():
             raise self.overtaken()
 
     async def commit(self) -> None:
@@ -295,14 +299,14 @@ class SqliteStore(Writes):
         writer: sqlite3.Connection,
         connect: Callable[[], sqlite3.Connection],
     ) -> None:
-        self.effects = Effects(lambda: self.tables)
+        self.writer = Writer(writer)
+        self.effects = Effects(lambda: self.tables, self.writer.history.watched)
         super().__init__(SqliteSpelling(self.effects))
         self.tables = tables
         self.reader = reader
         self.reading = Reader(reader, connect)
         self.reads = SqliteReads(self.effects)
         self.moments = Moments(connect)
-        self.writer = Writer(writer)
         self.written = Watched(writer, self.writer.thread)
         self._loads: dict[tuple[str, tuple[str, ...]], Write] = {}
 

@@ -38,7 +38,7 @@ def prepare(sql: Sql, limit: int, effects: Effects) -> Ask:
 
         if sql.writes:
             await run.db.begin()
-            run.db.writes |= written
+            run.db.has_written, run.db.writes = True, run.db.writes | written
             rows: Rows = await run.db.scan(work)
             return rows
         run.db.saw(reading, ())

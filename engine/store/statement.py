@@ -63,6 +63,7 @@ class Statement:
             rows: list[Row] = await session.scan(lambda connection: self._written(connection, values))
         else:
             rows = self._written(session.connection, values)
+        session.has_written = True
         return self.effect.noted(session.writes, rows)
 
     def _written(self, connection: sqlite3.Connection, values: Sequence[object]) -> list[Row]:
