@@ -68,7 +68,7 @@ class SqliteSession:
 
     # What few runs need is set where they do.
     _moment: Watched | None = None
-    _reads: ReadSet | None = None
+    seen: ReadSet | None = None  # what it has read, where that may have to be so when it writes
     has_written: bool
     writes: set[Key]  # what it has written, for those who have read it
     _parts = 0  # savepoints that are open
@@ -94,18 +94,18 @@ class SqliteSession:
             self._moment = await self._store.moments.take()
             self.connection = self._moment.connection
         if writes and not self.is_writing:
-            self._reads = ReadSet(self._store.writer.history.visible)
+            self.seen = ReadSet(self._store.writer.history.visible)
             self._since = monotonic()
             if self._store.writer.history.is_shared:
                 self._version = data_version(self.connection)
 
     def saw(self, reading: Reading, values: tuple[object, ...]) -> None:
         """Remember what a statement reads, whose values these are, where it may have to be as it was."""
-        if self._reads is not None:
+        if self.seen is not None:
             if not reading.is_watched:
                 self._store.writer.history.watch(reading.tables)
                 reading.is_watched = True
-            self._reads.add(reading.keys(values))
+            self.seen.add(reading.keys(values))
 
     async def read(self, work: Work[T], pace: Pace, seconds: float) -> T:
         """What `work` gives; see `Reader.read`."""
@@ -116,12 +116,12 @@ class SqliteSession:
 
     async def begin(self) -> None:
         if not self.is_writing:
-            if self._reads is not None:
+            if self.seen is not None:
                 self._waited = monotonic() - self._since
             await self._store.writer.enter()
             self.is_writing, self.has_written, self.writes = True, False, set()
             was_on, self.connection = self.connection, self._store.writer.connection
-            if self._reads is not None:
+            if self.seen is not None:
                 self._compare(was_on)
         elif not self.connection.in_transaction:  # the database took everything back, as a full disk makes it do
             raise refused()
@@ -197,21 +197,21 @@ class SqliteSession:
         return 0.0
 
     async def settle(self) -> None:
-        if self._reads is not None and self._reads.keys:
+        if self.seen is not None and self.seen.keys:
             await self.begin()
         self.is_repeatable = False
 
     async def hold(self) -> None:
-        if self._reads is not None:
+        if self.seen is not None:
             await self.begin()
 
     def _compare(self, was_on: sqlite3.Connection) -> None:
         """Raises Fault where what the run has read on a connection is no longer so."""
-        reads, self._reads = self._reads, None
+        seen, self.seen = self.seen, None
         try:
             if self._moment is not None:
                 was_on.execute("ROLLBACK")
-            is_late = reads is not None and bool(reads.keys) and self._is_late(reads, was_on)
+            is_late = seen is not None and bool(seen.keys) and self._is_late(seen, was_on)
         finally:
             self._end_moment()
         if is_late:
@@ -232,7 +232,7 @@ class SqliteSession:
         if self._moment is not None:
             self._end_moment()
         self.connection = self._store.reader
-        self._reads = None
+        self.seen = None
         self._parts = 0
         self.is_writing = False
 
@@ -421,8 +421,10 @@ class SqliteStore(Writes):
         def get(run: Run, *values: Any) -> dict[str, object] | None:
             if bound is not None:
                 values = bound(values)
-            run.db.saw(reading, values)
-            row = first(run.db.connection, values)
+            session = run.db
+            if session.seen is not None:
+                session.saw(reading, values)
+            row = first(session.connection, values)
             return None if row is None else make(row)
 
         return get
