@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import checked, program, services
+from support import checked, opened, program, services
 from test_anomalies import ROW, endpoint
 
 from engine.errors import Fault
@@ -606,3 +606,26 @@ def test_one_statement_behind_which_nothing_can_fail_needs_no_transaction(
         assert bool(began) is not is_alone
     compiled = next(each for each in made.endpoints if each.endpoint.path == "/it")
     assert compiled.plan.is_alone is is_alone
+
+
+def test_each_data_source_knows_what_is_written_in_it(tmp_path: Path) -> None:
+    files = {
+        "row": ROW,
+        "set_up": SET_UP,
+        "workspace": "workspace: it\ndata_sources: [test]\n",
+        "it": endpoint("it", (READ + "  - sleep: 0.001\n" + BUMP).rstrip("\n")),
+    }
+    made = program(tmp_path, files)
+    (tmp_path / "test").mkdir()
+    made.services.stores["test"] = opened(SqliteStore.open(tmp_path / "test" / "data.db", made.services.store.tables))
+    other = made.at("test")
+
+    async def run() -> None:
+        for each in (made, other):
+            await call(each, "set_up")
+        for each in (other, made, other):
+            before = await number(each)
+            assert await names_of([call(each) for _ in range(20)]) == [""] * 20
+            assert await number(each) == before + 20
+
+    asyncio.run(run())

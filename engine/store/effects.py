@@ -24,20 +24,22 @@ class Effect:
     `known` are the columns of which its rows have the values as they are now, or were before they went, each with its
     place. `keys` is what it writes besides, where it writes any: columns that become of other values, and tables where
     other records go with its own. Where nothing is `known`, it writes the whole table. `width` is how much of its rows
-    others asked for, where that isn't all. Of a table that isn't `watched` nobody asks for single records.
+    others asked for, where that isn't all.
     """
 
     table: str
     known: tuple[tuple[str, int], ...]
     keys: frozenset[Key]
-    watched: Set[str]
     width: int | None = None
 
-    def noted(self, writes: set[Key], rows: list[Row]) -> list[Row]:
-        """Adds to `writes` what a statement has written that returned these rows; answers what was asked for."""
+    def noted(self, writes: set[Key], watched: Set[str], rows: list[Row]) -> list[Row]:
+        """Adds to `writes` what a statement has written that returned these rows; answers what was asked for.
+
+        Of a table that isn't `watched` nobody asks for single records.
+        """
         if self.keys and (rows or not self.known):
             writes |= self.keys
-        if self.table in self.watched:
+        if self.table in watched:
             table, add = self.table, writes.add
             for row in rows:
                 for column, place in self.known:
@@ -48,8 +50,8 @@ class Effect:
 class Effects:
     """Works them out for statements about the tables that `tables` gives, which may be others after a reload."""
 
-    def __init__(self, tables: Callable[[], Mapping[str, Table]], watched: Set[str]) -> None:
-        self._tables, self._watched = tables, watched
+    def __init__(self, tables: Callable[[], Mapping[str, Table]]) -> None:
+        self._tables = tables
 
     def reading(self, table: Table, sql: str, equal: Equal = ()) -> Reading:
         """What SQL about a table reads, of the records for which what is `equal` holds."""
@@ -63,14 +65,14 @@ class Effects:
         whole: set[Key] = {(name,) for name in going}
         head, _, returned = sql.rpartition(" RETURNING ")  # which a path into json may have in it, too
         if not head:
-            return sql, Effect(table.name, (), frozenset({*whole, (table.name,)}), self._watched)
+            return sql, Effect(table.name, (), frozenset({*whole, (table.name,)}))
         known = _known(table)
         changed = {(table.name, name) for name in known if name in written and head.startswith("UPDATE")}
         names = returned.split(", ")
         more = [quoted(name) for name in known if quoted(name) not in names]
         places = tuple((name, [*names, *more].index(quoted(name))) for name in known)
         width = len(names) if more else None
-        return ", ".join([sql, *more]), Effect(table.name, places, frozenset(whole | changed), self._watched, width)
+        return ", ".join([sql, *more]), Effect(table.name, places, frozenset(whole | changed), width)
 
     def read_by(self, sql: Sql) -> Reading:
         """What an author's SQL reads."""

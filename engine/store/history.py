@@ -54,7 +54,9 @@ class History:
 
     def watch(self, tables: Iterable[str]) -> None:
         """From now on be told of all that is written in these tables; what was written until now isn't known."""
-        for table in set(tables) - self.watched:
+        for table in tables:
+            if table in self.watched:
+                continue
             self.watched.add(table)
             # Two more than the last: what a run is writing now, behind what another process did.
             self._tables[table] = self._keys[(table,)] = self._last + 2
@@ -101,10 +103,10 @@ class Reading:
     `key` is that column, and the place of the value among those that are bound.
     """
 
-    __slots__ = ("_column", "_place", "_table", "_whole", "is_watched", "tables")
+    __slots__ = ("_column", "_place", "_table", "_whole", "tables")
 
     def __init__(self, tables: Iterable[str], key: tuple[str, int] | None = None) -> None:
-        self.tables, self.is_watched = tuple(sorted(tables)), False
+        self.tables = tuple(sorted(tables))
         self._whole: tuple[Key, ...] = tuple((table,) for table in self.tables)
         self._table = self.tables[0] if len(self.tables) == 1 and key is not None else ""
         self._column, self._place = key or ("", 0)

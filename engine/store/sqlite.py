@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -85,6 +85,11 @@ class SqliteSession:
     def is_waited_for(self) -> bool:
         return self.is_writing
 
+    @property
+    def watched(self) -> Set[str]:
+        """The tables of which others must know what it writes."""
+        return self._store.writer.history.watched
+
     # What it reads.
 
     async def isolate(self, *, writes: bool, several: bool) -> None:
@@ -102,9 +107,7 @@ class SqliteSession:
     def saw(self, reading: Reading, values: tuple[object, ...]) -> None:
         """Remember what a statement reads, whose values these are, where it may have to be as it was."""
         if self.seen is not None:
-            if not reading.is_watched:
-                self._store.writer.history.watch(reading.tables)
-                reading.is_watched = True
+            self._store.writer.history.watch(reading.tables)
             self.seen.add(reading.keys(values))
 
     async def read(self, work: Work[T], pace: Pace, seconds: float) -> T:
@@ -299,14 +302,14 @@ class SqliteStore(Writes):
         writer: sqlite3.Connection,
         connect: Callable[[], sqlite3.Connection],
     ) -> None:
-        self.writer = Writer(writer)
-        self.effects = Effects(lambda: self.tables, self.writer.history.watched)
+        self.effects = Effects(lambda: self.tables)
         super().__init__(SqliteSpelling(self.effects))
         self.tables = tables
         self.reader = reader
         self.reading = Reader(reader, connect)
         self.reads = SqliteReads(self.effects)
         self.moments = Moments(connect)
+        self.writer = Writer(writer)
         self.written = Watched(writer, self.writer.thread)
         self._loads: dict[tuple[str, tuple[str, ...]], Write] = {}
 

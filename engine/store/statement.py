@@ -64,7 +64,7 @@ class Statement:
         else:
             rows = self._written(session.connection, values)
         session.has_written = True
-        return self.effect.noted(session.writes, rows)
+        return self.effect.noted(session.writes, session.watched, rows)
 
     def _written(self, connection: sqlite3.Connection, values: Sequence[object]) -> list[Row]:
         try:
