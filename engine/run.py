@@ -161,11 +161,15 @@ class Run(Budget):
         """Around what no rollback undoes: the run must not be done twice for what others write."""
         if self.db is not None:
             await self.db.settle()
+        failed: Exception | None = None
         try:
             yield
-        finally:
-            if self.db is not None and self.goes_on:
-                await self.db.hold()
+        except Exception as error:  # where it is cancelled it goes nowhere
+            failed = error
+        if self.db is not None and self.goes_on:
+            await self.db.hold()
+        if failed is not None:
+            raise failed
 
     @property
     def tokens(self) -> Any:

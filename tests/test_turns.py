@@ -290,6 +290,27 @@ def test_what_is_done_outside_is_done_once(
     asyncio.run(run())
 
 
+def test_a_run_that_is_cancelled_outside_waits_for_no_turn(
+    tmp_path: Path, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOP", f"sqlite:///{shop}")
+    made = made_of(tmp_path, SELL + READ + BUMP, workspace=ENV)
+    writer = made.services.store.writer
+
+    async def run() -> None:
+        with closing(sqlite3.connect(shop)) as connection:
+            connection.execute("BEGIN IMMEDIATE")  # so that the step lasts
+            going = asyncio.create_task(call(made))
+            await asyncio.sleep(0.1)
+            await writer.enter()
+            going.cancel()
+            (ended,) = await asyncio.gather(going, return_exceptions=True)
+            writer.undo()
+        assert isinstance(ended, asyncio.CancelledError)
+
+    asyncio.run(run())
+
+
 LAST = (
     "  - try:\n"
     + "".join(f"    {line}\n" for line in (READ + BUMP).splitlines())
