@@ -93,7 +93,7 @@ class Plan:
     """A stack ready to run: `function(run, input, claims)`, a coroutine function where `is_async`.
 
     `writes`: whether it may change the database, and `atomic`: whether all of that is kept together. `reads`: how often
-    it asks the database for records; whatever is more than once counts as twice. `is_alone`: all that it does to the
+    it asks the database for records, 2 or more where it may be more than once. `is_alone`: all that it does to the
     database is one statement that writes, behind which nothing can fail. `walks`: whether it may compute for long where
     no coroutine waits. `sharing`: how often a value may be within what it returns. `tree` is the Python it was compiled
     from.
@@ -112,7 +112,9 @@ class Plan:
     @cached_property
     def is_isolated(self) -> bool:
         """Whether what a run reads must be held together: with what it writes, or with what else it reads."""
-        return self.atomic and self.reads > 0 if self.writes else self.reads > 1
+        if self.writes:
+            return self.atomic and self.reads > 0
+        return self.reads > 1
 
     @property
     def shared(self) -> Plan:

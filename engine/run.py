@@ -95,12 +95,13 @@ class Services:
 class Run(Budget):
     """What steps, filters and operations are given. Times are milliseconds since the epoch."""
 
-    __slots__ = ("_outcomes", "_trace", "db", "id", "request", "services")
+    __slots__ = ("_outcomes", "_trace", "db", "id", "may_begin_again", "request", "services")
 
     def __init__(self, services: Services, id: str, request: Request | None) -> None:
         super().__init__(services)
         self.services, self.id, self.request = services, id, request
         self.db: Any = services.store.session(services.time_limit) if services.store is not None else None
+        self.may_begin_again = False
         self._outcomes: Outcomes | None = None  # of what is done once, however often the run begins again
         self._trace: Trace | None = None
 
@@ -136,6 +137,8 @@ class Run(Budget):
 
     async def _apart(self, work: Callable[..., Awaitable[Any]], *given: Any) -> Any:
         """What `work` gives, which takes long. A run that others wait for lets go of that, and begins again with it."""
+        if not self.may_begin_again:
+            return await work(*given)
         if self._outcomes is None:
             self._outcomes = Outcomes()
         outcomes, place = self._outcomes.of((work.__name__, *given))
@@ -160,14 +163,14 @@ class Run(Budget):
     async def acting(self) -> AsyncIterator[None]:
         """Around what no rollback undoes: the run must not be done twice for what others write."""
         if self.db is not None:
-            await self.db.settle()
+            await self.db.before_acting()
         failed: Exception | None = None
         try:
             yield
         except Exception as error:  # where it is cancelled it goes nowhere
             failed = error
         if self.db is not None and self.goes_on:
-            await self.db.hold()
+            await self.db.after_acting()
         if failed is not None:
             raise failed
 
@@ -320,8 +323,8 @@ def perform(
     Raises `Fault`; whatever else is raised is a bug. Either way nothing that the run wrote is kept. Where others
     were in the way of a run that has done nothing but read and write the database, it begins again.
     """
-    perform = _held_together if plan.writes or plan.is_isolated else _once
-    return perform(plan, run, input, claims, encode)
+    how = _held_together if plan.writes or plan.is_isolated else _once
+    return how(plan, run, input, claims, encode)
 
 
 async def _once(plan: Plan, run: Run, input: dict[str, Any], claims: Any, encode: Callable[[object], Any]) -> Any:
@@ -341,7 +344,7 @@ async def _held_together(
     plan: Plan, run: Run, input: dict[str, Any], claims: Any, encode: Callable[[object], Any]
 ) -> Any:
     """Runs a plan whose reads and writes belong together, until nobody was in its way."""
-    run.db.is_alone = plan.is_alone
+    run.db.is_alone, run.may_begin_again = plan.is_alone, True
     for attempt in range(ATTEMPTS):
         if attempt == ATTEMPTS - 1:
             run.db.is_repeatable = False

@@ -17,7 +17,7 @@ from engine.fields import Field
 from engine.sql import Sql
 from engine.syntax import Node
 from engine.values import Kind, Stored
-from engine.workspace import Table
+from engine.workspace import TIME_LIMIT, Table
 
 Convert = Callable[[Any], object]
 # A read may answer at once or be awaited, as the storage does; a write is always awaited.
@@ -28,7 +28,6 @@ Write = Callable[..., Awaitable[Any]]
 Kinds = Mapping[Node, Kind] | Callable[[Node], Kind]
 
 BUSY_SECONDS = 5.0  # how long a write waits for its turn
-TIME_LIMIT = 30.0  # seconds that a run may take where nobody says otherwise
 
 Equal = tuple[tuple[str, int], ...]  # columns, and where among what is bound the value is that they must have
 
@@ -125,10 +124,10 @@ class Session(Protocol):
     def retreat(self, attempt: int) -> float:
         """Make ready to begin again, after so many times before; answers the seconds to wait first."""
 
-    async def settle(self) -> None:
+    async def before_acting(self) -> None:
         """Before what no rollback undoes: from now on it can't begin again."""
 
-    async def hold(self) -> None:
+    async def after_acting(self) -> None:
         """After that: have nobody write what is read from now on, where something may be written."""
 
     def savepoint(self, *, scans: bool = False) -> AbstractAsyncContextManager[None]:

@@ -14,7 +14,8 @@ from engine.store.rows import is_json
 from engine.workspace import Table
 
 Row = tuple[Any, ...]
-_NAMED = re.compile(r'"([^".]+)')  # in SQL of our own: a table, or what belongs to one
+# In SQL of our own: a table, or what belongs to one. What stands between two names is found, too, and is none.
+_NAMED = re.compile(r'"([^".]+)')
 
 
 @dataclass(frozen=True, slots=True)

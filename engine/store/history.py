@@ -93,8 +93,9 @@ class History:
     def _is_later(self, key: Key, since: int) -> bool:
         if self._tables.get(key[0], 0) <= since:
             return False
-        wider = (key[:length] for length in range(1, len(key) + 1))
-        return len(key) == 1 or self._forgotten > since or any(self._keys.get(each, 0) > since for each in wider)
+        if len(key) == 1 or self._forgotten > since:
+            return True
+        return any(self._keys.get(key[:length], 0) > since for length in range(1, len(key) + 1))
 
 
 class Reading:

@@ -153,10 +153,10 @@ class PostgresSession:
         self.rollback()
         return random.uniform(0, min(_PAUSE * 2 ** (attempt + 1), _LONGEST)) if pause else 0.0
 
-    async def settle(self) -> None:
+    async def before_acting(self) -> None:
         self.is_repeatable = False
 
-    async def hold(self) -> None:
+    async def after_acting(self) -> None:
         """The server sees who gets in its way."""
 
     @asynccontextmanager

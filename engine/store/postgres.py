@@ -20,7 +20,6 @@ from engine.store import find, migrate, pg_direct
 from engine.store.asked import Ask, Values, lookup
 from engine.store.base import (
     BUSY_SECONDS,
-    TIME_LIMIT,
     Computed,
     Condition,
     Equal,
@@ -49,7 +48,7 @@ from engine.store.url import DatabaseUrl
 from engine.store.writes import Writes
 from engine.syntax import Node
 from engine.values import Stored
-from engine.workspace import Table
+from engine.workspace import TIME_LIMIT, Table
 
 T = TypeVar("T")
 OLDEST = 13  # version whose functions we use
