@@ -67,7 +67,7 @@ from engine.scope import Scope
 from engine.shapes import Shape
 from engine.stack import Assignment, Branch, Case, Step, Word, matched
 from engine.stack_walk import CheckedStack
-from engine.syntax import Attribute, Entry, ListOf, Literal, Node, ObjectOf, Spread, Variable
+from engine.syntax import Attribute, Entry, ListOf, Literal, Node, ObjectOf, Range, Spread, Variable
 from engine.values import ANY, OBJECT, Kind, is_within, may_hide
 from engine.workspace import Endpoint, Function, Table
 
@@ -601,7 +601,7 @@ def for_each(lowering: StackLowering, items: Expression, do: Block) -> list[ast.
         - set: {total: $total + $item.price}
     """
     variable = lowering.result_or_temporary()
-    walked = lowering.revealed(items)
+    walked = lowering.span(items) if isinstance(items, Range) else lowering.revealed(items)
     is_stream = lowering.kind(items).name == "stream"
     if not is_stream and lowering.kind(items).name != "list":
         walked = lowering.helper(operators.entries, walked)
@@ -612,7 +612,8 @@ def for_each(lowering: StackLowering, items: Expression, do: Block) -> list[ast.
     if is_stream:
         loop = lowering.by_batches(walked, variable, do, before, counter)
     else:
-        loop = lowering.by_strides(method(name("run"), "charged", walked), variable, do, before, counter)
+        paid = walked if isinstance(items, Range) else method(name("run"), "charged", walked)
+        loop = lowering.by_strides(paid, variable, do, before, counter)
     outer = [each.counter for each in lowering.loops if each.counter]
     return [*loop, assign("v_index", name(outer[-1]))] if outer else loop
 

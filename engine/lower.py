@@ -396,6 +396,10 @@ class ExpressionLowering:
     def _conditional(self, node: Conditional) -> ast.expr:
         return chosen(self.condition(node.test), self.lower(node.then), self.lower(node.otherwise))
 
+    def span(self, node: Range) -> ast.expr:
+        """What a loop over a range walks."""
+        return self.helper(operators.int_span, self.revealed(node.start), self.revealed(node.stop))
+
     def _range(self, node: Range) -> ast.expr:
         self.walks = True
         return self.helper(operators.int_range, name("run"), self.revealed(node.start), self.revealed(node.stop))

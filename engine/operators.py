@@ -232,20 +232,25 @@ def spread_object(value: object) -> dict[str, Any]:
 
 def int_range(run: Budget, start: object, stop: object) -> list[int]:
     """`start..stop`, both included; empty where the start is past the stop."""
+    span = int_span(start, stop)
+    run.spend(len(span) // WALK, (ITEM + PLAIN) * len(span))
+    if len(span) <= LONG:
+        return list(span)
+    made: list[int] = []
+    for first in range(0, len(span), LONG):
+        pace(0)
+        made += span[first : first + LONG]
+    return made
+
+
+def int_span(start: object, stop: object) -> range:
+    """As `int_range`, for a loop that takes one after the other: none of them is kept."""
     for end in (start, stop):
         if not isinstance(end, int) or isinstance(end, bool):
             raise unfit("..", "ints", end)
     assert isinstance(start, int) and isinstance(stop, int)
-    length = max(0, stop - start + 1)
-    room_for_items(length)
-    run.spend(length // WALK, (ITEM + PLAIN) * length)
-    if length <= LONG:
-        return list(range(start, stop + 1))
-    made: list[int] = []
-    for first in range(start, stop + 1, LONG):
-        pace(0)
-        made += range(first, min(first + LONG, stop + 1))
-    return made
+    room_for_items(max(0, stop - start + 1))
+    return range(start, max(start, stop + 1))
 
 
 def as_kind(value: object, types: tuple[type, ...], nullable: bool, what: str) -> Any:
