@@ -125,20 +125,18 @@ class Run(Budget):
     def passwords(self) -> Any:
         return self.services.passwords
 
-    async def hash(self, password: str) -> str:
+    def hash(self, password: str) -> Awaitable[str]:
         """The hash of a password. Raises Fault as `Passwords.hash` does."""
-        hashed: str = await self._apart(self.services.passwords.hash, password)
-        return hashed
+        hash = self.services.passwords.hash
+        return self._apart(hash, password) if self.may_begin_again else hash(password)
 
-    async def verify(self, stored: str | None, password: str) -> bool:
+    def verify(self, stored: str | None, password: str) -> Awaitable[bool]:
         """Whether a hash is a password's. Raises Fault as `Passwords.verify` does."""
-        matches: bool = await self._apart(self.services.passwords.verify, stored, password)
-        return matches
+        verify = self.services.passwords.verify
+        return self._apart(verify, stored, password) if self.may_begin_again else verify(stored, password)
 
     async def _apart(self, work: Callable[..., Awaitable[Any]], *given: Any) -> Any:
         """What `work` gives, which takes long. A run that others wait for lets go of that, and begins again with it."""
-        if not self.may_begin_again:
-            return await work(*given)
         if self._outcomes is None:
             self._outcomes = Outcomes()
         outcomes, place = self._outcomes.of((work.__name__, *given))

@@ -147,7 +147,7 @@ class Run(Protocol):
     def db(self) -> Any:
         """Its session."""
 
-    async def hash(self, password: str) -> str:
+    def hash(self, password: str) -> Awaitable[str]:
         """The text to store for a password."""
 
     def now(self) -> int:
