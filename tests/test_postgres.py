@@ -135,6 +135,23 @@ def test_a_lost_connection_is_opened_again(store: PostgresStore) -> None:
     asyncio.run(test())
 
 
+def test_a_connection_in_a_state_that_nobody_knows_is_given_up(store: PostgresStore) -> None:
+    class Broken:
+        async def fetchrow(self) -> None:
+            raise asyncpg.InternalClientError("got result for unknown protocol state 3")
+
+    async def test() -> None:
+        assert await _one(store) == 1
+        connection = store.pool.ready()
+        assert connection is not None
+        connection.known["SELECT 1"] = Broken()
+        store.pool.give(connection)
+        assert await _one(store) == 1
+        assert store.pool.ready() is not connection
+
+    asyncio.run(test())
+
+
 def test_what_is_lost_in_the_middle_is_undone_and_may_begin_again(store: PostgresStore) -> None:
     async def test() -> None:
         run = run_of(store)

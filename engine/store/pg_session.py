@@ -48,6 +48,7 @@ _LOST = (
     OSError,
     TimeoutError,
     asyncpg.AdminShutdownError,
+    asyncpg.InternalClientError,  # asyncpg has lost track of what the server answers
     asyncpg.CannotConnectNowError,
     asyncpg.CrashShutdownError,
     asyncpg.PostgresConnectionError,

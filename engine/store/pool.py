@@ -47,7 +47,7 @@ class Connection:
 
 
 # What asyncpg raises: the server refused something, it can't be reached, or it doesn't answer in time.
-FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 _Waiter = asyncio.Future["Connection | None"]
 
