@@ -34,6 +34,7 @@ class Assignments(StackWalk):
             return self.assign(word, kind, scope)
         if owner.may_be_null:
             self.report("SW210", f"'${each.name}' may be null here, no part of it can be set", word.span)
+        self.kinds[each.owner] = owner
         if not self._holds(each, owner.present()):
             return scope.assign(each.name, ANY)
         return self.assigned_as(each.name, _with_path(owner.present(), each.path, kind), scope)

@@ -16,7 +16,7 @@ from engine.applications import paired
 from engine.errors import Fault, Span
 from engine.lints.reading import expressions
 from engine.shapes import input_fault
-from engine.stack import Step
+from engine.stack import Assignment, Step
 from engine.syntax import Binary, Call, Column, Entry, Filter, Node, ObjectOf, Spread, children, walk
 from engine.values import Kind, sources
 
@@ -56,6 +56,10 @@ class Notes(dict[Place, Note]):
         operands = [each.of if isinstance(each, Spread) else each for each in children(node)]
         divisors = operands[1:] if isinstance(node, Binary) else operands
         self._note(node.span, [node, *operands], _refused(node) or operands, operands, divisors)
+
+    def assignment(self, each: Assignment) -> None:
+        """Notes what a part is set in."""
+        self._note(each.span, [each.owner], [each.owner], [each.owner], ())
 
     def step(self, step: Step) -> None:
         """Notes what a step is given, and what the function that it runs is."""

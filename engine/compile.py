@@ -536,6 +536,7 @@ def set_(lowering: StackLowering, variables: Assignments) -> list[ast.stmt]:
 def _assigned(lowering: StackLowering, each: Assignment) -> ast.stmt:
     variable, value = f"v_{each.name}", lowering.lower(each.value)
     if each.path:
+        lowering.notes.assignment(each)
         lowering.may_share([each.value, each.value])  # the owner may be the same
         owner: ast.expr = name(variable)
         owner = lowering.budget("paid", owner) if lowering.repeats else owner

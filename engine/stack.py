@@ -14,7 +14,7 @@ from engine.parser import parse_expression, parse_value, parse_words
 from engine.registry import Definition, Parameter
 from engine.source import Document, Path
 from engine.sql import Sql, read_sql
-from engine.syntax import Binary, Column, Entry, ListOf, Literal, Node, ObjectOf, Worded
+from engine.syntax import Binary, Column, Entry, ListOf, Literal, Node, ObjectOf, Variable, Worded
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,12 +36,13 @@ class Case:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Assignment:
-    """One entry of `set`: a variable, the path within it, and what it becomes."""
+    """One entry of `set`: a variable, the path within it, and what it becomes. `owner` is the variable as it was."""
 
     name: str
     path: tuple[str | int, ...]
     value: Node
     span: Span
+    owner: Variable
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -275,7 +276,7 @@ class StackReader:
             raise Problems([Problem("SW104", f"'{key}' is no variable to set", span, mend)])
         (first, _), *rest = _TARGET_PART.findall(key)
         parts = tuple(name or int(index) for name, index in rest)
-        return Assignment(first, parts, self.value(path), span)
+        return Assignment(first, parts, self.value(path), span, Variable(first, span))
 
     def _read_where(self, path: Path) -> Node:
         data = _at(self.document.data, path)

@@ -153,6 +153,12 @@ SENT: dict[str, Sent] = {
     "a zone of a query": query("(at | timestamp_hour($input.a)) == 1", {"a": "x"}, message="Input is no time zone."),
     "JSON that is no int in a query": query('(title | substr($input.a)) == "x"', {"a": 1.5}, "a: json"),
     "JSON that is no int in a rest": query("size % $input.a == 1", {"a": 1e300}, "a: json"),
+    "a part of JSON that is no object": Sent(
+        "- set: {o: $input.a}\n- set: {o.x.y: 1}\n- return: $o", "{a: json}", {"a": {"x": "text"}}
+    ),
+    "a place in JSON that is no list": Sent(
+        "- set: {o: $input.a}\n- set: {'o[0]': 1}\n- return: $o", "{a: json}", {"a": {}}
+    ),
     "JSON that is no object": value("{...$input.a}", {"a": [1]}, "a: json"),
     "JSON that is no list of items": value("[...$input.a]", {"a": 1}, "a: json"),
     "what a query computes": query("size * $input.a > 1", {"a": 2**62}, "a: int"),
