@@ -52,7 +52,7 @@ class Columns(StackWalk):
 
     def _edit(self, step: Step, table: Table, name: str, value: Node, scope: Scope) -> Kind:
         """The kind of what a column becomes, by a value that is given, or computed of the record's columns."""
-        if not has_column(value):
+        if not has_column(value) and not _is_marked(value, table, scope):
             return self.infer(value, scope)
         before = len(self.errors)
         kind = EditChecker(self, self.workspace.tables, scope, {}).computed(value, table.shown)
@@ -177,7 +177,7 @@ class Columns(StackWalk):
             elif each.given.may_be_null and each.node is not None:
                 self.null(each.node, f"'{each.path}' needs a value")
             else:
-                hint = _bare_mend(step, table, each.node) or _mend(each, column)
+                hint = _bare_mend(step, table, each.node) or _mend(each, column) or _sum_mend(step, column)
                 named = f"the column '{column.name}'" if each.path == column.name else f"'{each.path}'"
                 self.report("SW124", f"{named} is {each.wanted}, this is {each.given}", each.span, hint)
 
@@ -214,6 +214,18 @@ def _bare_mend(step: Step, table: Table, node: Node | None) -> str:
     found = Variable(node.value, node.span) if node.value in table.columns else meant(node.value, table.shown)
     names = [each.name for each in walk(found) if isinstance(each, Variable)] if found is not None else []
     return _instead(step).format(names[0]) if names else ""
+
+
+def _is_marked(node: Node, table: Table, scope: Scope) -> bool:
+    """Whether a column stands there with the $ of a variable, of which there is none of its name."""
+    names = {each.name for each in walk(node) if isinstance(each, Variable)}
+    return any(name in table.shown and name not in (*scope.kinds, *scope.maybe) for name in names)
+
+
+def _sum_mend(step: Step, column: Field) -> str:
+    """How a number is computed of the one that is there; empty where there is none, or no number."""
+    is_number = column.kind.present().name in ("int", "decimal")
+    return f"compute it as in '{column.name}: {column.name} + 1'" if step.name in EDITS and is_number else ""
 
 
 def _mend(mismatch: Mismatch, column: Field) -> str:

@@ -227,6 +227,12 @@ def test_a_sensitive_column_tells_nothing_of_what_was_computed(tmp_path: Path) -
 REFUSED = [
     # data, what the check says, the mend
     ("{likes: like + 1}", "SW204 unknown column 'like'", "did you mean 'likes'?"),
+    ("{likes: $likes + 1}", "SW201 unknown variable '$likes'", "the column is written 'likes' here, without the $"),
+    ("{likes: likes++}", "SW124 the column 'likes' is an int, this is a text", "compute it as in 'likes: likes + 1'"),
+    ("{likes: post.likes + 1}", "SW124 the column 'likes' is an int, this is a text", "compute it as in 'likes: likes + 1'"),
+    ("{likes: {increment: 1}}", "SW124 the column 'likes' is an int, this is an object", "compute it as in 'likes: likes + 1'"),
+    ('{likes: "+1"}', "SW124 the column 'likes' is an int, this is a text", "compute it as in 'likes: likes + 1'"),
+    ("{title: $title}", "SW201 unknown variable '$title'", "the column is written 'title' here, without the $"),
     ("{likes: slug}", "SW124 the column 'likes' is an int, this is a text", "to_int"),
     ('{title: "${input.rank}"}', "SW204 unknown column 'input'", "write $input for the variable"),
     ("{likes: price + 1}", "SW124 the column 'likes' is an int, this is a decimal", ""),
