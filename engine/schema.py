@@ -538,10 +538,20 @@ def _unknown_names(error: ValidationError, document: Document, path: Path) -> It
                 yield Problem("SW051", message, place, f"write '{other}:'")
             meant.add(other)
             continue
+        if hint := _elsewhere(name, path):
+            yield Problem("SW051", message, place, hint)
+            continue
         if missing and nearest(name, known) is None:
             yield Problem("SW051", message, place, f"'{missing[0]}:' is missing")
             return
         yield Problem("SW051", message, place, did_you_mean(name, known))
+
+
+def _elsewhere(name: str, path: Path) -> str:
+    """The mend of a name that is known in another place; empty for others."""
+    if not path and name in registry.steps():
+        return f"it is a step: write '- {name}:' in the stack"
+    return _OTHER_PLACES.get(name, "")
 
 
 def _explain(error: ValidationError, document: Document, path: Path) -> Iterator[Problem]:
@@ -567,6 +577,8 @@ def _explain(error: ValidationError, document: Document, path: Path) -> Iterator
         case "type":
             hint = "begin each entry with '- '" if wanted == "array" and isinstance(error.instance, dict) else ""
             hint = bool_hint(given) if "boolean" in _listed(wanted) else hint
+            if "integer" in _listed(wanted):
+                hint = _int_hint(path, given)
             wanted = " or ".join(_AUTHOR_TYPES.get(name, name) for name in _listed(wanted))
             message = f"this must be {wanted}, it is {_described(error.instance)}"
             yield Problem("SW054", message, document.span(path), hint)
@@ -584,6 +596,13 @@ def _explain(error: ValidationError, document: Document, path: Path) -> Iterator
             yield Problem("SW057", f"'{_shown(error.instance)}' can't stand here: {error.message}", document.span(path))
 
 
+def _int_hint(path: Path, given: object) -> str:
+    """The mend where something else stands for an int; empty where none is meant."""
+    if isinstance(given, str) and given.isascii() and given.isdigit():
+        return f"write {given} without quotes"
+    return "write 'statuses:' for answers that differ" if path[-1:] == ("status",) and isinstance(given, dict) else ""
+
+
 # What authors of other tools call a key.
 _OTHER_KEYS = {
     **dict.fromkeys(("args", "arguments", "params", "parameters"), "with"),
@@ -593,7 +612,18 @@ _OTHER_KEYS = {
     **dict.fromkeys(("fields", "schema"), "columns"),
     **dict.fromkeys(("references", "reference", "foreign_key"), "table"),
     **dict.fromkeys(("expect", "expected"), "response"),
+    **dict.fromkeys(("parallel", "concurrent", "concurrency", "simultaneous"), "at_once"),
     "body": "input",
+}
+# Where stands what is easily written elsewhere.
+_OTHER_PLACES = {
+    **dict.fromkeys(
+        ("time_limit", "memory_limit", "answer_limit", "body_limit", "value_limit"),
+        "it stands in the workspace's file, for all endpoints",
+    ),
+    **dict.fromkeys(("at_once", "statuses"), "it stands in a case of a test"),
+    "atomic": "it stands in the endpoint's file, for all that the endpoint runs",
+    "lock": "query_all_records takes it; other steps need none, as what they read is still so when the run writes",
 }
 # What other languages call a type.
 _OTHER_TYPES = {

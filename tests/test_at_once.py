@@ -173,12 +173,28 @@ MISTAKES = {
     "once": ("{name: n, at_once: 1}", "3:22 error SW057 '1' can't stand here: 1 is less than the minimum of 2"),
     "too many": ("{name: n, at_once: 1001}", "3:22 error SW057 '1001' can't stand here: 1001 is greater than the maximum of 1000"),
     "no number": ("{name: n, at_once: many}", "3:22 error SW054 this must be an int, it is the text 'many'"),
+    "a text": ('{name: n, at_once: "20"}', "3:22 error SW054 this must be an int, it is the text '20'"),
     "too few": ("{name: n, at_once: 20, statuses: {200: 1}}", "3:26 error SW412 'statuses' counts 1, and 20 are sent at once"),
     "of none": ("{name: n, statuses: {200: 1}}", "3:13 error SW412 'statuses' counts requests that are sent at once, and this one is sent once"),
     "beside a status": ("{name: n, at_once: 2, status: 200, statuses: {200: 2}}", "3:38 error SW405 a request expects either 'status' or 'statuses'"),
     "a name": ("{name: n, at_once: 2, statuses: {ok: 2}}", "3:36 error SW055 'ok' is not a name that can stand here"),
     "what follows": ("{name: n, then: [{request: POST /name, at_once: 2, statuses: {200: 1}}]}", "3:54 error SW412 'statuses' counts 1, and 2 are sent at once"),
 }  # fmt: skip
+
+
+MENDS = {
+    "a text": ('{name: n, at_once: "20"}', "write 20 without quotes"),
+    "counted by 'status'": ("{name: n, at_once: 20, status: {200: 1, 409: 19}}", "write 'statuses:' for answers that differ"),
+    "both": ("{name: n, at_once: 2, status: 200, statuses: {200: 2}}", "leave 'status' out"),
+    "another word": ("{name: n, parallel: 20}", "write 'at_once:'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("case", "mend"), MENDS.values(), ids=MENDS)
+def test_a_mistake_has_a_mend(tmp_path: Path, case: str, mend: str) -> None:
+    with pytest.raises(Problems) as caught:
+        replayed(tmp_path, f"- {case}")
+    assert [each.hint for each in caught.value.problems] == [mend]
 
 
 @pytest.mark.parametrize(("case", "message"), MISTAKES.values(), ids=MISTAKES)

@@ -224,6 +224,24 @@ def test_a_workspaces_mistake_is_named(tmp_path: Path, files: dict[str, str], ex
     assert [f"{each.span}: {each.code} {each.message}" for each in problems] == expected
 
 
+ELSEWHERE = {
+    "a limit": ("endpoint: POST /x\ntime_limit: 4\nstack: []\n", "it stands in the workspace's file, for all endpoints"),
+    "at_once": ("endpoint: POST /x\nat_once: 4\nstack: []\n", "it stands in a case of a test"),
+    "a step": ("endpoint: POST /x\ntransaction: true\nstack: []\n", "it is a step: write '- transaction:' in the stack"),
+    "atomic": ("function: x\natomic: false\nstack: []\n", "it stands in the endpoint's file, for all that the endpoint runs"),
+    "lock": (
+        "endpoint: POST /x\nstack:\n  - has_record: user\n    where: {id: 1}\n    lock: true\n",
+        "query_all_records takes it; other steps need none, as what they read is still so when the run writes",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "mend"), ELSEWHERE.values(), ids=ELSEWHERE)
+def test_a_name_of_another_place_is_told_its_own(tmp_path: Path, text: str, mend: str) -> None:
+    (found,) = (each for each in checked(tmp_path, {"user": USER, "x": text}).problems if each.code == "SW051")
+    assert found.hint == mend
+
+
 USES = """
     endpoint: GET /x
     group: g

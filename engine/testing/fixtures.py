@@ -245,7 +245,8 @@ class _Reader:
         counts: dict[int, int] = {int(status): count for status, count in data["statuses"].items()}
         total = sum(counts.values())
         if "status" in data:
-            self._report("SW405", "a request expects either 'status' or 'statuses'", self.document.key_span(place))
+            message = "a request expects either 'status' or 'statuses'"
+            self._report("SW405", message, self.document.key_span(place), "leave 'status' out")
         if at_once == 1:
             hint = f"add 'at_once: {total}'" if total > 1 else f"write 'status: {next(iter(counts))}'"
             message = "'statuses' counts requests that are sent at once, and this one is sent once"
