@@ -120,7 +120,8 @@ class Budget:
         self._made = 0  # while it is counted
         self._made = size + footprint(held(sys._getframe(1), _is_ours), most)
         if self._made > most:
-            raise budget_fault(f"its texts, lists and objects take more than {most} bytes")
+            limit = self._limits.memory_limit
+            raise budget_fault(f"it made texts, lists and objects of {limit} bytes, and holds more than half of them")
 
     def walked(self, items: list[T], size: int = 0) -> list[T] | Iterator[T]:
         """The items of a list, each paid for as it is walked, with `size` bytes that are made of it."""
