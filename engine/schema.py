@@ -600,6 +600,8 @@ def _int_hint(path: Path, given: object) -> str:
     """The mend where something else stands for an int; empty where none is meant."""
     if isinstance(given, str) and given.isascii() and given.isdigit():
         return f"write {given} without quotes"
+    if isinstance(given, str) and (size := re.fullmatch(r"(\d{1,6}) ?([kmg])i?b?", given, re.ASCII | re.IGNORECASE)):
+        return f"write {int(size[1]) << 10 * (1 + 'kmg'.index(size[2].lower()))}, in bytes"
     return "write 'statuses:' for answers that differ" if path[-1:] == ("status",) and isinstance(given, dict) else ""
 
 

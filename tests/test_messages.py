@@ -242,6 +242,14 @@ def test_a_name_of_another_place_is_told_its_own(tmp_path: Path, text: str, mend
     assert found.hint == mend
 
 
+@pytest.mark.parametrize(
+    ("written", "mend"), [("64MB", "write 67108864, in bytes"), ("1 KiB", "write 1024, in bytes"), ("many", "")]
+)
+def test_a_size_in_other_words_is_told_in_bytes(tmp_path: Path, written: str, mend: str) -> None:
+    (found,) = checked(tmp_path, {"workspace": f"workspace: it\nmemory_limit: {written}\n"}).problems
+    assert (found.code, found.hint) == ("SW054", mend)
+
+
 USES = """
     endpoint: GET /x
     group: g
