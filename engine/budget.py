@@ -179,12 +179,12 @@ class Budget:
 
     def _rest(self) -> None:
         if self._limits.turns.are_over(time.monotonic()) and can_wait():
-            wait(self._limits.turns.for_one())
+            wait(self.breathe())
 
     def look(self) -> None:
         """Faults past the run's limits. Lets others go on where it is time to and this code can wait."""
         if self._limits.turns.are_over(self._checked()) and can_wait():
-            wait(self._limits.turns.for_one())
+            wait(self.breathe())
 
     def is_due(self) -> bool:
         """Charges `STRIDE` rounds of a loop; whether others should get a turn. Faults past the run's limits."""
@@ -193,7 +193,12 @@ class Budget:
 
     async def breathe(self) -> None:
         """Lets other runs go on."""
-        await self._limits.turns.for_one()
+        await self._limits.turns.for_one(is_waited_for=self.is_waited_for)
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether it has what others may wait for."""
+        return False
 
     def _checked(self) -> float:
         """The time, which isn't past the limit."""

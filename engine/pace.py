@@ -21,14 +21,20 @@ SLICE = 0.002  # seconds of a turn of the loop in which runs may compute
 STRIDE = 256  # items or rounds between two looks at a run's limits
 IDLE = 64  # fibers that are kept for the runs to come
 T = TypeVar("T")
+_Place = asyncio.Future[None]
 
 
 class Turns:
-    """The line of those who compute: whoever finds the slice of a turn used up waits, and one goes on a turn."""
+    """The lines of those who compute: whoever finds the slice of a turn used up waits, and one goes on a turn.
+
+    Who has what others wait for, as the turn to write, stands in a line of its own, which has every other turn. Else
+    all who write would wait for as long as all who compute.
+    """
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._line: deque[asyncio.Future[None]] = deque()
+        self._lines: tuple[deque[_Place], deque[_Place]] = deque(), deque()  # the second of those who are waited for
+        self._is_theirs = False  # whether the last turn was for the second line, where anybody stood in it
         self._until = 0.0  # the end of this turn's slice, 0 where none has begun
         self._is_counting = False
 
@@ -41,12 +47,12 @@ class Turns:
         self._begin(now)
         return False
 
-    async def for_one(self) -> None:
+    async def for_one(self, *, is_waited_for: bool = False) -> None:
         """Waits in line for a slice."""
         loop = asyncio.get_running_loop()
         self._follow(loop)
         place = loop.create_future()
-        self._line.append(place)
+        self._lines[is_waited_for].append(place)
         self._count(loop)
         await place
         now = time.monotonic()
@@ -64,7 +70,8 @@ class Turns:
         """Forgets the line of a loop that has ended before this one."""
         if loop is not self._loop:
             self._loop, self._is_counting = loop, False
-            self._line.clear()
+            for line in self._lines:
+                line.clear()
 
     def _count(self, loop: asyncio.AbstractEventLoop) -> None:
         if not self._is_counting:
@@ -74,13 +81,21 @@ class Turns:
     def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
         """The loop has turned: it has looked for what is new, so that the next in line may go on."""
         self._until, self._is_counting = 0.0, False
-        while self._line:
-            place = self._line.popleft()
-            if not place.done():
-                place.set_result(None)
-                break
-        if self._line:
+        self._is_theirs = not self._is_theirs
+        if not _went_on(self._lines[self._is_theirs]):
+            _went_on(self._lines[not self._is_theirs])
+        if any(self._lines):
             self._count(loop)
+
+
+def _went_on(line: deque[_Place]) -> bool:
+    """Whether somebody stands in a line, of whom the first goes on."""
+    while line:
+        place = line.popleft()
+        if not place.done():
+            place.set_result(None)
+            return True
+    return False
 
 
 class Collector:

@@ -141,7 +141,7 @@ class Run(Budget):
             self._outcomes = Outcomes()
         outcomes, place = self._outcomes.of((work.__name__, *given))
         if place == len(outcomes):
-            lets_go = self.db.is_waited_for and self.db.is_repeatable
+            lets_go = self.is_waited_for and self.db.is_repeatable
             if lets_go:
                 self.db.rollback()
             outcomes.append(await _outcome(work(*given)))
@@ -151,6 +151,10 @@ class Run(Budget):
         if isinstance(outcome, Fault):
             raise outcome
         return outcome
+
+    @property
+    def is_waited_for(self) -> bool:
+        return self.db is not None and bool(self.db.is_waited_for)
 
     @property
     def goes_on(self) -> bool:

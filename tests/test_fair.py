@@ -49,6 +49,44 @@ def test_stacks_that_compute_do_not_take_a_slice_each(
     assert max(turns.values()) <= 2  # one goes on, and one may be new
 
 
+@pytest.mark.usefixtures("storage")
+def test_a_run_that_others_wait_for_computes_before_those_that_none_waits_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holds = LOOP.replace("stack:\n", "stack:\n  - add_record: mark\n    data: {what: a}\n")
+    mark = "table: mark\ncolumns: {id: int, what: text}\n"
+    files = {"mark": mark, "free": f"endpoint: POST /free\n{LOOP}", "hold": f"endpoint: POST /hold\n{holds}"}
+    made = program(tmp_path, files)
+    plans = {each.endpoint.name: each.plan for each in made.endpoints}
+    monkeypatch.setattr(pace, "SLICE", 0.0)
+    done: list[str] = []
+
+    async def ask(name: str) -> None:
+        await perform(plans[name], made.services.run(), {}, None)
+        done.append(name)
+
+    async def run() -> None:
+        await asyncio.gather(*(ask("POST /free") for _ in range(8)), ask("POST /hold"))
+
+    asyncio.run(run())
+    assert done == ["POST /hold"] + ["POST /free"] * 8
+
+
+def test_those_that_none_waits_for_have_every_other_turn() -> None:
+    turns, went_on = Turns(), []
+
+    async def compute(name: str, is_waited_for: bool) -> None:
+        for _ in range(5):
+            await turns.for_one(is_waited_for=is_waited_for)
+            went_on.append(name)
+
+    async def run() -> None:
+        await asyncio.gather(compute("free", False), compute("hold", True), compute("hold", True))
+
+    asyncio.run(run())
+    assert went_on[:10].count("free") == 5
+
+
 def test_a_run_that_is_cancelled_leaves_the_line(tmp_path: Path) -> None:
     turns = Turns()
 
