@@ -22,6 +22,8 @@ WALK = 16  # items that Python itself walks as fast as a stack walks one
 LONG = 2048  # items that Python itself walks in one piece
 _APART = 32_768  # items past which a filter works in a thread
 _FEW, _LITTLE = 1000, 1 << 16  # items walked and bytes made, with which no answer gets long
+_FREE = 4 << 20  # bytes that each run may hold, whatever others do
+_TOGETHER = 4  # times the bytes of one run are those of all together that hold more
 SHORT = 64  # characters of a text that is too short to be counted
 _SWITCH = 0.001  # seconds that others wait for what computes in a thread
 _THREADS = ThreadPoolExecutor(2, "walk", initializer=sys.setswitchinterval, initargs=(_SWITCH,))
@@ -29,13 +31,20 @@ _THREADS = ThreadPoolExecutor(2, "walk", initializer=sys.setswitchinterval, init
 T = TypeVar("T")
 
 
+class Shares:
+    """The bytes that runs have of those that all of them together may hold."""
+
+    taken = 0
+
+
 class Limits(Protocol):
-    """Seconds that a run may take, bytes that it may hold and answer; and the line in which all runs compute."""
+    """Seconds that a run may take, bytes that it may hold and answer; and what all runs share."""
 
     time_limit: float
     memory_limit: int
     answer_limit: int
     turns: Turns
+    shares: Shares
 
 
 class Unlimited:
@@ -44,23 +53,32 @@ class Unlimited:
     time_limit = float("inf")
     memory_limit = answer_limit = sys.maxsize
     turns = Turns()
+    shares = Shares()
 
 
 class Budget:
     """What is left to a run. Its methods raise `Fault` with the reason `budget` once nothing is."""
 
-    __slots__ = ("_limits", "_made", "_next_look", "_spent", "_started")
+    __slots__ = ("_limits", "_made", "_most", "_next_look", "_share", "_spent", "_started")
 
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Unlimited()
-        self._spent = self._made = 0
-        self._next_look = STRIDE
         self._started = 0.0
+        self._share = 0  # of the bytes that all runs have together
+        self.begin_anew()
 
     def begin_anew(self) -> None:
         """Gives back what was paid for, where the run begins again; its time goes on."""
         self._spent = self._made = 0
         self._next_look = STRIDE
+        self._most = min(_FREE, self._limits.memory_limit)  # bytes that it may make before it asks for more
+        self.give_back()
+
+    def give_back(self) -> None:
+        """Leaves its share of the bytes to others: it is over, or begins again."""
+        if self._share:
+            self._limits.shares.taken -= self._share
+            self._share = 0
 
     def charged(self, value: T) -> T:
         """`value`, after the run paid for its length, where it is a list or an object."""
@@ -112,16 +130,28 @@ class Budget:
     def take(self, size: int) -> None:
         """Pays for bytes. Where they are used up, what the run still holds is counted: only that stays paid for."""
         self._made += size
-        if self._made > self._limits.memory_limit:
-            self._count(size)
+        if self._made > self._most:
+            self._get_more(size)
 
-    def _count(self, size: int) -> None:
-        most = self._limits.memory_limit // 2
+    def _get_more(self, size: int) -> None:
+        """Takes twice its share of the bytes. Where it can't, the run must get by with half of what it has."""
+        limit, shares = self._limits.memory_limit, self._limits.shares
+        while self._most < self._made <= limit:
+            more = min(self._most, limit - self._most)
+            if shares.taken + more > _TOGETHER * limit:
+                self._count(size, self._most // 2, _too_little())
+                return
+            shares.taken += more
+            self._share += more
+            self._most += more
+        if self._made > limit:
+            self._count(size, limit // 2, _too_large(limit))
+
+    def _count(self, size: int, most: int, fault: Fault) -> None:
         self._made = 0  # while it is counted
         self._made = size + footprint(held(sys._getframe(1), _is_ours), most)
         if self._made > most:
-            limit = self._limits.memory_limit
-            raise budget_fault(f"it made texts, lists and objects of {limit} bytes, and holds more than half of them")
+            raise fault
 
     def walked(self, items: list[T], size: int = 0) -> list[T] | Iterator[T]:
         """The items of a list, each paid for as it is walked, with `size` bytes that are made of it."""
@@ -206,8 +236,8 @@ class Budget:
         self._next_look = self._spent + STRIDE
         if self._spent > ITEMS:
             raise _too_far()
-        if self._made > self._limits.memory_limit:
-            self._count(0)
+        if self._made > self._most:
+            self._get_more(0)
         if not self._started:
             self._started = now
             computes()
@@ -236,6 +266,16 @@ def _likely_size(first: object) -> int:
 
 def _too_far() -> Fault:
     return budget_fault(f"it walked more than {ITEMS} items")
+
+
+def _too_large(limit: int) -> Fault:
+    return budget_fault(f"it made texts, lists and objects of {limit} bytes, and holds more than half of them")
+
+
+def _too_little() -> Fault:
+    """Where other runs hold what this one would need."""
+    message = "The server has too much to do. Try again in a second."
+    return Fault("unavailable", message, reason="budget", headers=(("Retry-After", "1"),))
 
 
 def budget_fault(why: str) -> Fault:

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from engine import budget, pace
 from engine.blame import answerable
-from engine.budget import FILTERS, YAML, Budget, budget_fault
+from engine.budget import FILTERS, YAML, Budget, Shares, budget_fault
 from engine.compile import Plan, compile_expression
 from engine.errors import Fault, kind_fault
 from engine.pace import Turns
@@ -68,6 +68,7 @@ class Services:
     memory_limit: int = MEMORY_LIMIT
     answer_limit: int = ANSWER_LIMIT
     turns: Turns = field(default_factory=Turns)
+    shares: Shares = field(default_factory=Shares)
     trace: Callable[[], Trace] | None = None
     _prefix: str = field(default_factory=lambda: os.urandom(6).hex())
     _count: Iterator[int] = field(default_factory=count)
@@ -340,6 +341,8 @@ async def _once(plan: Plan, run: Run, input: dict[str, Any], claims: Any, encode
         if fault is None or fault is error:
             raise
         raise fault from error
+    finally:
+        run.give_back()
 
 
 async def _held_together(
@@ -362,6 +365,8 @@ async def _held_together(
         except BaseException as error:
             if not await _begins_again(run, error):
                 raise
+        finally:
+            run.give_back()
         run.again()
         pause = run.db.retreat(attempt)
         if pause:

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import random
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine import pace
 from engine.compare import ordered
 from engine.errors import Fault
 from engine.extent import extent
 from engine.filters.patterns import compiled, regex_replace
 from engine.http.responses import refusal
-from engine.run import evaluate
+from engine.run import evaluate, perform
 from tests.live import Live, serving
 from tests.support import answer, program, run_stack
 
@@ -195,6 +197,43 @@ def test_a_run_that_was_ended_leaves_nothing_behind(tmp_path: Path) -> None:
         assert not [each for each in lists if isinstance(each[0], str) and each[0].startswith("yyy")]
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_what_all_runs_hold_together_is_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_cancelled: bool
+) -> None:
+    monkeypatch.setattr(pace, "SLICE", 0.0)
+    limit = 32 << 20
+    steps = "- set: {r: '${(1..120) | map($i => $input.t ~ $i)}'}\n  - set: {n: '${(1..20000) | map($x => $x + 1) | count}'}"
+    it = "endpoint: POST /it\n" + stack("{t: text}", steps, "{n: $n, m: '${$r | count}'}")
+    made = program(tmp_path, {"w": f"workspace: w\nmemory_limit: {limit}\n", "it": it})
+    services, plan = made.services, made.endpoints[0].plan
+
+    async def ask(size: int = 100_000) -> str:
+        try:
+            await perform(plan, services.run(), {"t": "x" * size}, None)
+        except Fault as fault:
+            assert fault.reason == "budget"
+            return fault.name
+        return "done"
+
+    async def run() -> Counter[str]:
+        tasks = [asyncio.ensure_future(ask()) for _ in range(40)]
+        most = 0
+        while not (all(task.done() for task in tasks) or (is_cancelled and most)):
+            await asyncio.sleep(0)
+            most = max(most, services.shares.taken)
+        assert await ask(1000) == "done"
+        assert 0 < most <= 4 * limit
+        for task in tasks:
+            task.cancel()
+        return Counter(str(each) for each in await asyncio.gather(*tasks, return_exceptions=True))
+
+    outcomes = asyncio.run(run())
+    assert is_cancelled or outcomes["unavailable"]
+    assert services.shares.taken == 0
+    assert asyncio.run(ask()) == "done"
 
 
 def test_the_garbage_collector_works_again_after_a_long_run(tmp_path: Path) -> None:
