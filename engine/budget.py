@@ -62,16 +62,18 @@ class Budget:
     __slots__ = ("_limits", "_made", "_most", "_next_look", "_share", "_spent", "_started")
 
     def __init__(self, limits: Limits | None = None) -> None:
-        self._limits = limits or Unlimited()
-        self._started = 0.0
+        self._limits = limits = limits or Unlimited()
+        self._spent = self._made = 0
+        self._next_look = STRIDE
+        self._most = limits.memory_limit if limits.memory_limit < _FREE else _FREE  # bytes before it asks for more
         self._share = 0  # of the bytes that all runs have together
-        self.begin_anew()
+        self._started = 0.0
 
     def begin_anew(self) -> None:
         """Gives back what was paid for, where the run begins again; its time goes on."""
         self._spent = self._made = 0
         self._next_look = STRIDE
-        self._most = min(_FREE, self._limits.memory_limit)  # bytes that it may make before it asks for more
+        self._most = min(_FREE, self._limits.memory_limit)
         self.give_back()
 
     def give_back(self) -> None:
